@@ -1,0 +1,123 @@
+"""What has been fitted on one codec's latents, as a folder: safetensors, JSON and a card.
+
+An artefact holds an ``nn.Module`` of a registered class: a head (``z -> value``) or a direction. The JSON names the class
+by the name it is registered under, never by an import path, and the codec by its fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from latentopt.codec import Codec
+from latentopt.errors import LatentoptError, unknown
+from latentopt.plugins import get, installed
+
+JSON, TENSORS = "artefact.json", "artefact.safetensors"
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A module that knows the arguments it was made with, all of them JSON."""
+
+    config: dict[str, Any]
+
+
+def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card: dict[str, Any]) -> None:
+    """Write a module as an artefact, whole or not at all.
+
+    Args:
+        folder: created, or replaced where it already holds an artefact.
+        kind: ``"head"`` or ``"direction"``.
+        module: of a class registered under this kind, with ``config``, the arguments that make it again.
+        card: what a reader should know: data, licence, figures. JSON.
+
+    Raises:
+        LatentoptError: when the class is not registered, or the folder is something else or cannot be written.
+    """
+    names = [entry.name for entry in installed().entries(kind) if entry.offers(type(module))]
+    if not names or not isinstance(module, Configured):
+        raise LatentoptError(
+            f"{type(module).__name__} cannot be saved: register the class as a {kind} and give it a config attribute"
+        )
+    if folder.exists() and not (folder / JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LatentoptError(f"{folder} exists and is no artefact; choose another place")
+    record = {
+        "kind": kind,
+        "class": names[0],
+        "config": module.config,
+        "codec": {"name": codec.name, "fingerprint": codec.fingerprint},
+        "card": card,
+    }
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise LatentoptError(f"cannot write {folder}: {error.strerror}") from error
+    try:
+        save_file({name: value.contiguous().cpu() for name, value in module.state_dict().items()}, temporary / TENSORS)
+        (temporary / JSON).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise LatentoptError(f"cannot write {folder}: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
+    """The folder of an artefact: a path, or a name registered for this codec.
+
+    Raises:
+        LatentoptError: when there is none; it names those there are for the codec.
+    """
+    if (Path(ref) / JSON).is_file():
+        return Path(ref)
+    prefix = f"{codec.name}/"
+    entries = {entry.name: entry for entry in installed().entries("artefact")}
+    entry = entries.get(ref if ref in entries else prefix + ref)
+    if entry is None:
+        kinds = {name: _record(Path(e.load()))["kind"] for name, e in entries.items() if name.startswith(prefix)}
+        raise unknown(kind, ref, [name.removeprefix(prefix) for name in sorted(kinds) if kinds[name] == kind])
+    return Path(entry.load())
+
+
+def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[str, Any]]:
+    """A fitted head or direction and its card, on the codec's device.
+
+    Raises:
+        LatentoptError: when it does not exist, is broken, is of another kind or belongs to another codec.
+    """
+    folder = find_artefact(kind, ref, codec)
+    record = _record(folder)
+    if record["kind"] != kind:
+        raise LatentoptError(f"{ref!r} is a {record['kind']}, not a {kind}")
+    made_for = record["codec"]
+    if made_for["fingerprint"] != codec.fingerprint:
+        raise LatentoptError(
+            f"the {kind} {ref!r} belongs to another codec ({made_for['name']}, {made_for['fingerprint']}) than "
+            f"{codec.name} ({codec.fingerprint}); fit it again on this one"
+        )
+    cls = get(kind, record["class"])
+    try:
+        module = cls(**record["config"])
+        module.load_state_dict(load_file(folder / TENSORS))
+    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise LatentoptError(f"the {kind} in {folder} is broken: {str(error).splitlines()[0]}") from error
+    return module.to(codec.device).eval().requires_grad_(False), record["card"]
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / JSON).read_text(encoding="utf-8"))
+        return {key: record[key] for key in ("kind", "class", "config", "codec", "card")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LatentoptError(f"the artefact in {folder} is broken: {error}") from error

@@ -1,0 +1,70 @@
+"""The command line: it parses, calls the library and prints.
+
+Each command imports the library inside its body, so that ``--help`` needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from latentopt.errors import LatentoptError
+
+
+class Guarded(TyperGroup):
+    """Tells an error in one sentence; the traceback stands under ``--debug``."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LatentoptError as error:
+            if ctx.params.get("debug"):
+                raise
+            _fail(str(error), 1)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was written", 130)
+        except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            _fail(f"unexpected {type(error).__name__}: {error} (the whole story: latentopt --debug ...)", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Optimise text in the latent space of a frozen T5-VAE.",
+)
+
+
+@app.callback()
+def latentopt(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Optimise text in the latent space of a frozen T5-VAE."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("latentopt").setLevel(logging.INFO)
+
+
+def main() -> None:
+    """The entry point ``latentopt``."""
+    from latentopt.cli import fitting, latents, rewriting  # noqa: F401  they add their commands to app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

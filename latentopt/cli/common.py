@@ -1,0 +1,125 @@
+"""What several commands share: options, reading texts, building filters, writing tables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latentopt.errors import LatentoptError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from latentopt.codec import Codec
+
+Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
+InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
+TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
+Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
+Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be given again.")]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same output.")]
+OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
+
+
+def load(model: str, device: str, dtype: str) -> Codec:
+    """The codec, without transformers' progress bars."""
+    from transformers.utils.logging import disable_progress_bar
+
+    from latentopt.codec import load_codec
+
+    disable_progress_bar()
+    return load_codec(model, device=device, dtype=dtype)
+
+
+def read_texts(texts: list[str] | None, path: Path | None, name: str) -> list[str]:
+    """The texts given as arguments or in a file."""
+    if bool(texts) == (path is not None):
+        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    if texts:
+        return texts
+    from latentopt.files import read_table, text_column
+
+    assert path is not None
+    return text_column(read_table(path), name, path)
+
+
+def build_all(kind: str, specs: list[str] | None) -> dict[str, Any]:
+    """Filters or metrics from the command line, by name; one that is named twice goes by its whole text."""
+    from latentopt.spec import build
+
+    built: dict[str, Any] = {}
+    for spec in specs or []:
+        name = spec.partition("=")[0]
+        built[spec if name in built else name] = build(kind, spec)
+    return built
+
+
+def check_out(path: Path | None, *endings: str) -> None:
+    """Refuse a place that cannot be written before any work is done for it; a table's endings unless others are told."""
+    if path is None:
+        return
+    from latentopt.files import READABLE
+
+    endings = endings or READABLE
+    if path.suffix not in endings:
+        raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(endings)}")
+    if not path.parent.is_dir():
+        raise LatentoptError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise LatentoptError(f"cannot write {path}: it is a folder, or its folder is read-only")
+
+
+def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None) -> None:
+    """Write a table to a file, or print it: drawn on a terminal, as CSV into a pipe.
+
+    Args:
+        columns: those to draw on a terminal; all where None.
+    """
+    if out is not None:
+        from latentopt.files import write_table
+
+        write_table(table, out)
+        note(f"wrote {len(table)} rows to {out}")
+    elif sys.stdout.isatty():
+        draw(table[columns] if columns else table)
+    else:
+        table.to_csv(sys.stdout, index=False)
+
+
+def draw(table: pd.DataFrame) -> None:
+    """A table on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*[str(name) for name in table.columns])
+    for row in table.itertuples(index=False):
+        drawn.add_row(*[Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row])
+    Console().print(drawn)
+
+
+def note(message: str) -> None:
+    """A remark for the person at the terminal, on standard error."""
+    print(message, file=sys.stderr)
+
+
+def keep_fitting(codec: Any, *columns: list[str]) -> list[int]:
+    """The rows whose texts are all short enough for the codec; how many are not is said."""
+    fits: Callable[[list[str]], list[bool]] | None = getattr(codec, "fits", None)
+    if fits is None:
+        return list(range(len(columns[0])))
+    verdicts = zip(*(fits(texts) for texts in columns), strict=True)
+    rows = [row for row, each in enumerate(verdicts) if all(each)]
+    skipped = len(columns[0]) - len(rows)
+    if skipped:
+        note(f"skipped {skipped} of {len(columns[0])} rows that are too long for {codec.name}")
+    return rows

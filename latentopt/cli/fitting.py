@@ -1,0 +1,166 @@
+"""Commands that learn: train, fit-head, fit-direction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentopt.cli import app, common
+from latentopt.errors import LatentoptError
+
+
+@app.command()
+def train(
+    text: Annotated[list[Path], typer.Option(help="A text file, one text a line; may be given again.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
+    size: Annotated[str, typer.Option(help="nano, small or base.")] = "nano",
+    start: Annotated[str | None, typer.Option(help="A T5 or T5-VAE folder to start from.")] = None,
+    latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
+    vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
+    max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
+    epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the data, unless --steps is given.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=2)] = 128,
+    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.15,
+    noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
+    held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
+    filter: Annotated[str | None, typer.Option(help="Report its share of valid reconstructions.")] = None,
+    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and checkpoints.")] = 1000,
+    seed: common.Seed = 0,
+    device: common.Device = "auto",
+) -> None:
+    """Train a T5-VAE on lines of text; the same command goes on where it was cut off."""
+    accepts = common.build_all("filter", [filter] if filter else None)
+    from latentopt.corpus import read_lines
+    from latentopt.training import Settings
+    from latentopt.training import train as run
+
+    settings = Settings(
+        size=size,
+        start=start,
+        latent_dim=latent_dim,
+        vocab_size=vocab_size,
+        max_tokens=max_tokens,
+        deletion=deletion,
+        noise=noise,
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        held_out=held_out,
+        evaluate_every=evaluate_every,
+        seed=seed,
+        device=device,
+    )
+    try:
+        run(read_lines(text), out, settings, next(iter(accepts.values()), None))
+    except KeyboardInterrupt:
+        raise LatentoptError("interrupted; the same command goes on from the last checkpoint") from None
+    common.note(f"wrote the model to {out}")
+
+
+@app.command()
+def fit_head(
+    in_file: Annotated[Path, typer.Option("--in", help="A table with texts and a number each.")],
+    target: Annotated[str, typer.Option(help="The column with the number, or the class.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The head's folder.")],
+    text_column: common.TextColumn = "text",
+    group_column: Annotated[
+        str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
+    ] = None,
+    head: Annotated[str, typer.Option(help="The head's kind: ridge, logistic, mlp, ...")] = "ridge",
+    model: common.Model = "english-nano",
+    settings: common.Settings = None,
+    seed: common.Seed = 0,
+    device: common.Device = "auto",
+) -> None:
+    """Learn to predict a number from texts, report the held-out score and save the head."""
+    import numpy as np
+    from sklearn.base import is_classifier
+
+    from latentopt.artefact import save_artefact
+    from latentopt.files import column, number_column, read_table, text_column as texts_of
+    from latentopt.head import fit_head as run
+    from latentopt.plugins import get
+    from latentopt.spec import parse_assignments
+
+    table = read_table(in_file)
+    texts = texts_of(table, text_column, in_file)
+    options = parse_assignments(settings or [])
+    factory = get("head", head)
+    labels = not isinstance(factory, type) and is_classifier(factory(**options))
+    y = column(table, target, in_file).to_numpy() if labels else number_column(table, target, in_file)
+    groups = column(table, group_column, in_file).to_numpy() if group_column else None
+    codec = common.load(model, device, "auto")
+    rows = np.array(common.keep_fitting(codec, texts), dtype=int)
+    fitted = run(
+        codec,
+        [texts[row] for row in rows],
+        y[rows],
+        groups[rows] if groups is not None else None,
+        head,
+        seed=seed,
+        **options,
+    )
+    save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
+    low, high = fitted.interval
+    within = f" within {group_column}" if group_column else ""
+    common.note(f"held-out rank correlation{within}: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})")
+    if low <= 0:
+        common.note("warning: on texts it has not seen, this head predicts no better than chance")
+    common.note(f"wrote the head to {out}")
+
+
+@app.command()
+def fit_direction(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The direction's folder.")],
+    pairs: Annotated[Path | None, typer.Option(help="A table of pairs.")] = None,
+    source_column: Annotated[str, typer.Option(help="Of the pairs.")] = "source",
+    target_column: Annotated[str, typer.Option(help="Of the pairs.")] = "target",
+    from_file: Annotated[Path | None, typer.Option("--from", help="Unpaired: texts without the attribute.")] = None,
+    to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
+    text_column: common.TextColumn = "text",
+    finder: Annotated[str, typer.Option(help="The direction finder.")] = "mean_difference",
+    strength: Annotated[float | None, typer.Option(help="Fix the default strength instead of choosing it.")] = None,
+    model: common.Model = "english-nano",
+    settings: common.Settings = None,
+    seed: common.Seed = 0,
+    device: common.Device = "auto",
+) -> None:
+    """Find the direction that turns sources into targets, report the held-out score and save it."""
+    from latentopt.artefact import save_artefact
+    from latentopt.direction import STRENGTHS
+    from latentopt.direction import fit_direction as run
+    from latentopt.files import read_table, text_column as texts_of
+    from latentopt.spec import parse_assignments
+
+    if (pairs is None) == (from_file is None or to_file is None):
+        raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
+    if pairs is not None:
+        table = read_table(pairs)
+        sources, targets = texts_of(table, source_column, pairs), texts_of(table, target_column, pairs)
+        data = pairs.name
+    else:
+        assert from_file is not None
+        assert to_file is not None
+        sources = texts_of(read_table(from_file), text_column, from_file)
+        targets = texts_of(read_table(to_file), text_column, to_file)
+        data = f"{from_file.name}, {to_file.name}"
+    codec = common.load(model, device, "auto")
+    if pairs is not None:
+        rows = common.keep_fitting(codec, sources, targets)
+        sources, targets = [sources[row] for row in rows], [targets[row] for row in rows]
+    else:
+        sources = [sources[row] for row in common.keep_fitting(codec, sources)]
+        targets = [targets[row] for row in common.keep_fitting(codec, targets)]
+    strengths = STRENGTHS if strength is None else (strength,)
+    fitted = run(
+        codec, sources, targets, pairs is not None, finder, strengths, seed, **parse_assignments(settings or [])
+    )
+    save_artefact(out, "direction", fitted.direction, codec, fitted.card | {"data": data})
+    score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
+    common.note(f"held-out {fitted.card['measure']}: {score:.3f} at strength {fitted.strength}")
+    common.note(f"wrote the direction to {out}")

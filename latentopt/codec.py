@@ -1,0 +1,284 @@
+"""Codecs: text to latents and back."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
+
+from latentopt.decoding import Decoder
+from latentopt.errors import LatentoptError
+from latentopt.plugins import get
+from latentopt.t5vae import T5VAEModel
+
+logger = logging.getLogger("latentopt")
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """What every search, head and direction needs of a model.
+
+    Attributes:
+        name: what artefacts of this codec are looked up under.
+        fingerprint: changes whenever the latents mean something else; artefacts carry it.
+        latent_dim: d.
+        cell: the distance in z at which half of the decodes change; steps and radii are multiples of it.
+        posterior: the aggregate posterior, a distribution over z of shape (d,).
+    """
+
+    name: str
+    fingerprint: str
+    latent_dim: int
+    cell: float
+    posterior: MultivariateNormal
+
+    @property
+    def device(self) -> torch.device:
+        """Where latents live."""
+
+    def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
+        """n texts -> z of shape (n, d), float32, in standardised units.
+
+        Args:
+            truncation: cut a text that is too long for the codec, instead of raising `LatentoptError`.
+        """
+
+    def decode(
+        self,
+        z: Tensor,
+        *,
+        temperature: float | None = None,
+        rng: torch.Generator | None = None,
+        logits_processor: LogitsProcessor | None = None,
+    ) -> list[str]:
+        """z of shape (n, d) -> n texts; greedy unless a temperature is given."""
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A codec that can also score text."""
+
+    def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
+        """z (n, d) and n texts -> log p(text | z) of shape (n,), differentiable in z."""
+
+
+def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype: str = "auto") -> Codec:
+    """The codec of a registered name (``"english-nano"``) or of a folder with a T5-VAE.
+
+    Args:
+        name_or_path: a name that a plugin registered, or a folder.
+        device: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``: CUDA where there is one.
+        dtype: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 on CUDA, float32 on the CPU.
+
+    Raises:
+        LatentoptError: when there is no such model or its checkpoint is broken.
+    """
+    if Path(name_or_path).is_dir():
+        return T5VAECodec.from_folder(Path(name_or_path), device=device, dtype=dtype)
+    if os.sep in str(name_or_path):
+        raise LatentoptError(f"there is no model folder {name_or_path}")
+    target = get("codec", str(name_or_path))
+    if isinstance(target, Path):
+        return T5VAECodec.from_folder(target, device=device, dtype=dtype)
+    codec = target(device=device, dtype=dtype)
+    if not isinstance(codec, Codec):
+        raise LatentoptError(f"what is registered as codec {str(name_or_path)!r} does not make a Codec")
+    return codec
+
+
+class T5VAECodec:
+    """A frozen `T5VAEModel` with its tokenizer.
+
+    Args:
+        model: in evaluation mode from here on, its weights frozen.
+        tokenizer: whose end token ends every text.
+        name, fingerprint: see `Codec`.
+        batch_size: the largest number of texts or latents worked on at once; it is halved when memory runs out.
+    """
+
+    def __init__(
+        self,
+        model: T5VAEModel,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str = "",
+        fingerprint: str = "",
+        batch_size: int = 512,
+    ) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name, self.fingerprint, self.batch_size = name, fingerprint, batch_size
+        self.latent_dim = model.config.latent_dim
+        self.max_tokens = model.config.max_tokens
+        self.cell = model.config.cell_radius or 1.0
+        bottleneck = model.bottleneck
+        self.posterior = MultivariateNormal(bottleneck.mean, scale_tril=bottleneck.cholesky, validate_args=False)
+        self._decoder = Decoder(model)
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: str = "auto", dtype: str = "auto") -> T5VAECodec:
+        """Load what ``latentopt train`` wrote; see `load_codec`."""
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if dtype == "auto":
+            dtype = "bfloat16" if device.startswith("cuda") else "float32"
+        if not (folder / "config.json").is_file():
+            raise LatentoptError(f"{folder} is no model folder: it has no config.json")
+        try:
+            model = T5VAEModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except AttributeError as error:
+            raise LatentoptError(f"{dtype!r} is no dtype; use float32 or bfloat16") from error
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {reason}") from error
+        try:
+            model = model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise LatentoptError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        return cls(model, tokenizer, name=folder.resolve().name, fingerprint=fingerprint(folder))
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def tokenize(self, texts: Sequence[str], truncation: bool = False) -> list[list[int]]:
+        """Token ids of each text, the end token last.
+
+        Args:
+            truncation: cut a text that is too long.
+
+        Raises:
+            LatentoptError: when a text is no string or longer than the model reads; it names the text's position.
+        """
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+        if not texts:
+            return []
+        lines = [" ".join(text.splitlines()) for text in texts]
+        ids = self.tokenizer(lines, add_special_tokens=False)["input_ids"]
+        end = self.tokenizer.eos_token_id
+        if truncation:
+            ids = [tokens[: self.max_tokens - 1] for tokens in ids]
+        for position, tokens in enumerate(ids):
+            if len(tokens) >= self.max_tokens:
+                raise LatentoptError(
+                    f"text {position + 1} is too long: {len(tokens)} tokens ({len(lines[position])} characters), where "
+                    f"the model {self.name or 'here'} reads at most {self.max_tokens - 1}; shorten or drop it: "
+                    f"{lines[position][:60]!r}"
+                )
+        return [[*tokens, end] for tokens in ids]
+
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is short enough to be encoded."""
+        ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
+        return [len(tokens) < self.max_tokens for tokens in ids]
+
+    def _pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        lengths = torch.tensor([len(tokens) for tokens in ids])
+        padded = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(tokens) for tokens in ids], batch_first=True, padding_value=self.tokenizer.pad_token_id
+        )
+        mask = torch.arange(padded.shape[1]) < lengths[:, None]
+        return padded.to(self.device), mask.long().to(self.device)
+
+    def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
+        """See `Codec.encode`."""
+        ids = self.tokenize(texts, truncation)
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        z = torch.empty(len(ids), self.latent_dim, device=self.device)
+
+        def work(start: int, stop: int) -> None:
+            chosen = order[start:stop]
+            with torch.inference_mode():
+                z[chosen] = self.model.encode_ids(*self._pad([ids[i] for i in chosen]))
+
+        self._batched(len(ids), work)
+        return z
+
+    def decode(
+        self,
+        z: Tensor,
+        *,
+        temperature: float | None = None,
+        rng: torch.Generator | None = None,
+        logits_processor: LogitsProcessor | None = None,
+    ) -> list[str]:
+        """See `Codec.decode`."""
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise LatentoptError(f"latents should have the shape (n, {self.latent_dim}), got {tuple(z.shape)}")
+        if not bool(torch.isfinite(z).all()):
+            raise LatentoptError("latents to decode hold NaN or infinite values")
+        texts: dict[int, list[str]] = {}
+
+        def work(start: int, stop: int) -> None:
+            ids = self._decoder(z[start:stop].to(self.device), self.max_tokens, temperature, rng, logits_processor)
+            texts[start] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+
+        self._batched(len(z), work)
+        return [text for start in sorted(texts) for text in texts[start]]
+
+    def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
+        """See `Likelihood.log_prob`."""
+        if len(z) != len(texts):
+            raise LatentoptError(f"{len(z)} latents but {len(texts)} texts")
+        ids = self.tokenize(texts)
+        parts = [
+            self.model.token_log_probs(z[i : i + self.batch_size], *self._pad(ids[i : i + self.batch_size])).sum(1)
+            for i in range(0, len(ids), self.batch_size)
+        ]
+        return torch.cat(parts) if parts else z.new_zeros(0)
+
+    def _batched(self, n: int, work: Callable[[int, int], None]) -> None:
+        """Call ``work(start, stop)`` over n rows; where memory runs out, go on with half the batch."""
+        start = 0
+        while start < n:
+            stop = min(start + self.batch_size, n)
+            try:
+                work(start, stop)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+                self.batch_size //= 2
+                logger.warning("out of memory: going on with batches of %d", self.batch_size)
+                torch.cuda.empty_cache()
+                continue
+            start = stop
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of a model folder's weights and tokenizer, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")]):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def measure_cell(codec: Any, texts: Sequence[str], seed: int = 0, iterations: int = 12) -> float:
+    """The distance in z at which half of the decodes change, by bisection over random directions.
+
+    Args:
+        codec: whose ``decode`` is asked.
+        texts: some hundred clean texts.
+    """
+    z = codec.encode(texts)
+    rng = torch.Generator().manual_seed(seed)
+    direction = torch.nn.functional.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)
+    before = codec.decode(z)
+    low, high = 0.0, 2.0 * codec.latent_dim**0.5
+    for _ in range(iterations):
+        radius = (low + high) / 2
+        after = codec.decode(z + radius * direction)
+        changed = sum(a != b for a, b in zip(after, before, strict=True)) / len(before)
+        low, high = (low, radius) if changed > 0.5 else (radius, high)
+    return (low + high) / 2

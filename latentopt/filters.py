@@ -1,0 +1,63 @@
+"""Filters decide which texts may be shown; metrics measure them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cpdist
+
+from latentopt.errors import LatentoptError
+
+logger = logging.getLogger("latentopt")
+
+
+class Filter(Protocol):
+    """Whether each text is valid."""
+
+    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """n texts and the drafts they come from -> (n,) bool."""
+
+
+class Metric(Protocol):
+    """A number per text."""
+
+    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """n texts and the drafts they come from -> (n,) float."""
+
+
+def each(accepts: Callable[[str], bool]) -> Filter:
+    """A filter from a function of one text."""
+
+    def filter_each(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return np.fromiter((accepts(text) for text in texts), dtype=bool, count=len(texts))
+
+    return filter_each
+
+
+def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+    """The filter's verdicts, (n,) bool; where it raises, it is asked text by text and fails only those it raises on.
+
+    Raises:
+        LatentoptError: when it gives another number of verdicts than there are texts.
+    """
+    try:
+        verdicts = np.asarray(accepts(texts, sources), dtype=bool)
+    except Exception as error:
+        if len(texts) == 1:
+            logger.warning("the filter %r raised %s on %r: %s", name, type(error).__name__, texts[0][:60], error)
+            return np.zeros(1, dtype=bool)
+        return np.concatenate([apply_filter(name, accepts, [t], [s]) for t, s in zip(texts, sources, strict=True)])
+    if verdicts.shape != (len(texts),):
+        raise LatentoptError(f"the filter {name!r} gave verdicts of shape {verdicts.shape} for {len(texts)} texts")
+    return verdicts
+
+
+def similarity(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+    """1 - insertions and deletions / total length, per pair, (n,) float64: 1 for equal texts, 0 for nothing in common."""
+    if not len(texts):
+        return np.zeros(0)
+    return cpdist(texts, sources, scorer=Indel.normalized_similarity, dtype=np.float64)

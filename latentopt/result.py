@@ -1,0 +1,63 @@
+"""What a run asked for and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+IMPROVED = "improved"
+UNCHANGED = "nothing better and valid was found"
+COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a pipeline run was asked to do: enough to do it again."""
+
+    codec: str
+    fingerprint: str
+    objective: dict[str, float]
+    searcher: str
+    filters: list[str]
+    metrics: list[str]
+    drafts: int
+    top: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """Candidates as a table, with the latent of each beside it.
+
+    Attributes:
+        table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself. The columns are `COLUMNS`, then
+            one per term of the objective, per filter and per metric.
+        z: (rows, d) float32, the re-encoding of each row's text.
+        run: what was asked for.
+        counts: how much work it was: latents decoded, texts verified.
+    """
+
+    table: pd.DataFrame
+    z: np.ndarray
+    run: Run
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def best(self, top: int = 1, with_source: bool = False) -> pd.DataFrame:
+        """Exactly ``top`` rows a draft; where fewer improved it, the draft's own text fills the rest.
+
+        Args:
+            with_source: put the draft itself (rank 0) before them.
+        """
+        drafts = self.table[self.table["rank"] == 0]
+        chosen = self.table[self.table["rank"].between(1, top)]
+        found = chosen.groupby("source_id").size().reindex(drafts["source_id"], fill_value=0).to_numpy()
+        missing = np.clip(top - found, 0, None)
+        padding = drafts.loc[drafts.index.repeat(missing)].copy()
+        offsets = padding.groupby("source_id").cumcount().to_numpy()
+        padding["rank"] = np.repeat(found, missing) + offsets + 1
+        padding["status"] = UNCHANGED
+        parts: list[Any] = [drafts, chosen, padding] if with_source else [chosen, padding]
+        return pd.concat(parts).sort_values(["source_id", "rank"], kind="stable").reset_index(drop=True)

@@ -1,0 +1,56 @@
+"""The command line's way of naming a registered thing and its settings: ``name`` or ``name=value``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+from latentopt.errors import LatentoptError
+from latentopt.plugins import get
+
+
+def parse_value(text: str) -> Any:
+    """A number, true, false or none where the text reads as one, else the text itself."""
+    named = {"true": True, "false": False, "none": None}
+    if text.lower() in named:
+        return named[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return value if isinstance(value, (int, float)) else text
+
+
+def parse_assignments(items: list[str]) -> dict[str, Any]:
+    """``["steps=50", "radius=2"] -> {"steps": 50, "radius": 2}``."""
+    pairs = [item.partition("=") for item in items]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise LatentoptError(f"the option {name!r} should read name=value")
+    return {name: parse_value(value) for name, _, value in pairs}
+
+
+def parse_weighted(item: str) -> tuple[str, float]:
+    """``"engagement=-0.5" -> ("engagement", -0.5)``; the weight is 1 unless told."""
+    name, equals, value = item.partition("=")
+    try:
+        return name, float(value) if equals else 1.0
+    except ValueError:
+        raise LatentoptError(f"the weight in {item!r} is not a number; write {name}=1.5") from None
+
+
+def build(kind: str, spec: str, **settings: Any) -> Any:
+    """Look a name up and call what is registered: ``build("filter", "max_chars=280")``.
+
+    Raises:
+        LatentoptError: when the name is unknown or the factory refuses its settings.
+    """
+    name, equals, value = spec.partition("=")
+    arguments = [parse_value(value)] if equals else []
+    factory = get(kind, name)
+    try:
+        inspect.signature(factory).bind(*arguments, **settings)
+        return factory(*arguments, **settings)
+    except (TypeError, ValueError) as error:
+        raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}") from error

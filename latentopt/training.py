@@ -1,0 +1,308 @@
+"""Training a T5-VAE on transformers' Trainer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    T5Config,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from latentopt.codec import T5VAECodec, measure_cell
+from latentopt.corpus import BucketSampler, TokenDataset, collate, train_tokenizer
+from latentopt.errors import LatentoptError, unknown
+from latentopt.split import split
+from latentopt.t5vae import T5VAEModel
+
+logger = logging.getLogger("latentopt")
+
+SIZES: dict[str, dict[str, int]] = {
+    "nano": {"d_model": 256, "d_kv": 64, "num_heads": 4, "d_ff": 512, "num_layers": 4, "num_decoder_layers": 3},
+    "small": {"d_model": 384, "d_kv": 64, "num_heads": 6, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 4},
+    "base": {"d_model": 512, "d_kv": 64, "num_heads": 8, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 6},
+}
+"""Shapes of the T5 around the bottleneck; ``base`` has T5-small's."""
+
+COMPLETE = "complete"
+"""A file written last into each checkpoint: one without it was cut off while being written."""
+
+Filter = Callable[[Sequence[str], Sequence[str]], np.ndarray]
+
+
+@dataclass
+class Settings:
+    """What a training run depends on; kept beside the model, and compared when a run is resumed.
+
+    Args:
+        size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
+        steps: optimiser steps; with 0, ``epochs`` passes over the data.
+        deletion, noise: the denoising of `T5VAEConfig` (token_deletion, latent_noise).
+        held_out: the share of texts, by hash, that is evaluated on and never trained on.
+    """
+
+    size: str = "nano"
+    start: str | None = None
+    latent_dim: int = 128
+    vocab_size: int = 8192
+    max_tokens: int = 32
+    deletion: float = 0.3
+    noise: float = 0.3
+    mmd_weight: float = 1.0
+    covariance_weight: float = 0.01
+    steps: int = 0
+    epochs: float = 10.0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    held_out: float = 0.02
+    evaluate_every: int = 1000
+    seed: int = 0
+    device: str = "auto"
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter | None = None) -> T5VAECodec:
+    """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
+
+    Args:
+        texts: one text each; those held out by hash are only evaluated on.
+        out: the model's folder; checkpoints lie in ``out/checkpoints``.
+        validity: a filter whose share of valid reconstructions is reported while training.
+
+    Raises:
+        LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
+    """
+    if settings.size not in SIZES:
+        raise unknown("size", settings.size, list(SIZES))
+    training_texts, held = split(texts, settings.held_out)
+    if len(training_texts) < 2:
+        raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
+    _claim(out, settings)
+    set_seed(settings.seed)
+    tokenizer, model = _start(training_texts, out, settings)
+    dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens)
+    if dataset.skipped:
+        logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
+    if len(dataset) < 2:
+        raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+    batch_size = min(settings.batch_size, len(dataset))
+    trainer = T5VAETrainer(
+        model=model,
+        args=_arguments(out, settings, batch_size),
+        train_dataset=dataset,
+        eval_dataset=dataset,
+        data_collator=collate,
+        processing_class=tokenizer,
+        callbacks=[MarkComplete()],
+        held_out=held or list(training_texts[:200]),
+        validity=validity,
+    )
+    trainer.train(resume_from_checkpoint=last_complete_checkpoint(out / "checkpoints"))
+    calibrate(model, tokenizer, training_texts, held or training_texts)
+    save(model, tokenizer, out)
+    return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write model and tokenizer, weights in bfloat16 (the statistics of z stay in float32)."""
+    statistics = ("bottleneck.standardise.", "bottleneck.mean", "bottleneck.cholesky")
+    state = {
+        name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
+        for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(out, state_dict=state)
+    tokenizer.save_pretrained(out)
+
+
+def _claim(out: Path, settings: Settings) -> None:
+    """Take the folder for these settings; one that holds another training is refused."""
+    record = out / "training.json"
+    wanted = json.loads(json.dumps(asdict(settings)))
+    if record.is_file():
+        found = json.loads(record.read_text(encoding="utf-8"))
+        differing = sorted(key for key in wanted if key != "device" and found.get(key) != wanted[key])
+        if differing:
+            raise LatentoptError(
+                f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
+            )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
+
+
+def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
+    """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
+    bottleneck = {
+        "latent_dim": settings.latent_dim,
+        "max_tokens": settings.max_tokens,
+        "mmd_weight": settings.mmd_weight,
+        "covariance_weight": settings.covariance_weight,
+        "latent_noise": settings.noise,
+        "token_deletion": settings.deletion,
+    }
+    if settings.start is not None:
+        folder = Path(settings.start)
+        if not (folder / "config.json").is_file():
+            raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+        if kind != "t5vae":
+            return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
+        model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        model.config.latent_noise, model.config.token_deletion = settings.noise, settings.deletion
+        return tokenizer, model
+    if (out / "tokenizer.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
+    else:
+        tokenizer = train_tokenizer(texts, settings.vocab_size)
+        tokenizer.save_pretrained(out)
+    t5 = T5Config(
+        vocab_size=-(-len(tokenizer) // 64) * 64,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+        **SIZES[settings.size],
+    )
+    return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)
+
+
+def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArguments:
+    use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=batch_size,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        adam_beta2=0.98,
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        bf16=torch.cuda.is_bf16_supported() if not use_cpu else bool(capabilities.get("avx512_bf16")),
+        use_cpu=use_cpu,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=not use_cpu,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,
+        logging_steps=min(100, settings.evaluate_every),
+        logging_nan_inf_filter=False,
+        disable_tqdm=not sys.stderr.isatty(),
+        report_to=[],
+        seed=settings.seed,
+        **settings.extra,
+    )
+
+
+class MarkComplete(TrainerCallback):
+    """Marks each checkpoint after its last file is written."""
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None."""
+    steps = [int(path.parent.name.removeprefix("checkpoint-")) for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return str(folder / f"checkpoint-{max(steps)}") if steps else None
+
+
+class T5VAETrainer(Trainer):
+    """The Trainer, with length buckets, the parts of the loss in the log, and evaluation by free decoding.
+
+    Args:
+        held_out: texts to reconstruct at each evaluation (the first 500 are used).
+        validity: a filter; the share of reconstructions it accepts is reported.
+    """
+
+    def __init__(self, *args: Any, held_out: Sequence[str], validity: Filter | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held_out, self.validity = list(held_out), validity
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> BucketSampler:
+        return BucketSampler(self.train_dataset.lengths, self.args.train_batch_size, self.args.seed)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            logs |= {name: value.item() for name, value in self.model.losses.items()}
+        super().log(logs, start_time)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Exact match, token accuracy (teacher-forced) and validity of reconstructions of held-out texts."""
+        assert self.model is not None
+        codec = T5VAECodec(self.model, self.processing_class)
+        texts = [text for text, fits in zip(self.held_out, codec.fits(self.held_out), strict=True) if fits][:500]
+        z = codec.encode(texts)
+        decoded = codec.decode(z)
+        metrics = {
+            "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, texts, strict=True)])),
+            "eval_token_accuracy": token_accuracy(codec, z, texts),
+        }
+        if self.validity is not None:
+            metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
+        self.model.train().requires_grad_(True)
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+@torch.no_grad()
+def token_accuracy(codec: T5VAECodec, z: Tensor, texts: Sequence[str]) -> float:
+    """The share of tokens that are the decoder's first choice, given z (n, d) and the true tokens before."""
+    batch = collate([{"input_ids": np.array(ids)} for ids in codec.tokenize(texts)])
+    ids, mask = batch["input_ids"].to(z.device), batch["attention_mask"].to(z.device).bool()
+    right = codec.model.teacher_forced_logits(z, ids).argmax(-1) == ids
+    return float(right[mask].float().mean())
+
+
+@torch.inference_mode()
+def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], held: Sequence[str]) -> None:
+    """Measure on clean text what standardises z, the aggregate posterior and the cell radius, and store them.
+
+    Args:
+        texts: training texts; at most 20,000 of them, evenly spread, are used.
+        held: texts on which the cell radius is measured.
+    """
+    model.eval()
+    sample = list(texts[:: max(1, len(texts) // 20_000)])
+    bottleneck = model.bottleneck
+    norm = bottleneck.standardise
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0)
+    codec = T5VAECodec(model, tokenizer)
+    raw = codec.encode([text for text, fits in zip(sample, codec.fits(sample), strict=True) if fits]).double()
+    mean, variance = raw.mean(0), raw.var(0, correction=0)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    z = (raw - mean) / (variance + norm.eps).sqrt()
+    covariance = torch.cov(z.T).reshape(len(mean), len(mean))
+    bottleneck.mean.copy_(z.mean(0))
+    # With fewer texts than dimensions the covariance is singular; a thousandth of the prior keeps it invertible.
+    identity = torch.eye(len(mean), dtype=z.dtype, device=z.device)
+    bottleneck.cholesky.copy_(torch.linalg.cholesky(0.999 * covariance + 0.001 * identity))
+    probe = list(held[:: max(1, len(held) // 200)])[:200]
+    model.config.cell_radius = measure_cell(
+        codec, [text for text, fits in zip(probe, codec.fits(probe), strict=True) if fits]
+    )

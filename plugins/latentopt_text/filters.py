@@ -1,0 +1,57 @@
+"""Filters for any text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import regex as re
+
+from latentopt.filters import Filter, each, similarity
+
+
+def max_chars(limit: int) -> Filter:
+    """Texts of at most ``limit`` characters."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ValueError(f"the limit should be a whole number of at least 1, got {limit!r}")
+    return each(lambda text: len(text) <= limit)
+
+
+def min_similarity(least: float) -> Filter:
+    """Texts at least this similar to their draft (`latentopt.filters.similarity`), 0 to 1."""
+    if not isinstance(least, (int, float)) or not 0 <= least <= 1:
+        raise ValueError(f"the similarity should be a number from 0 to 1, got {least!r}")
+
+    def similar(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return similarity(texts, sources) >= least
+
+    return similar
+
+
+def blocklist(words: str) -> Filter:
+    """Texts that hold none of these words, whatever the case.
+
+    Args:
+        words: separated by commas, or the path of a file with one a line.
+    """
+    path = Path(words)
+    entries = path.read_text(encoding="utf-8").splitlines() if path.is_file() else words.split(",")
+    banned = [entry.strip() for entry in entries if entry.strip()]
+    if not banned:
+        raise ValueError(f"the blocklist {words!r} holds no word")
+    pattern = re.compile(r"(?<!\w)(?:\L<words>)(?!\w)", re.IGNORECASE, words=banned)
+    return each(lambda text: pattern.search(text) is None)
+
+
+def regex(pattern: str, timeout: float = 1.0) -> Filter:
+    """Texts in which the pattern is found; anchor it with ^ and $ to match them whole.
+
+    Args:
+        timeout: seconds a text may take, against patterns that never end.
+    """
+    try:
+        compiled = re.compile(str(pattern))
+    except re.error as error:
+        raise ValueError(f"the pattern {pattern!r} is wrong: {error}") from error
+    return each(lambda text: compiled.search(text, timeout=timeout) is not None)
