@@ -110,7 +110,7 @@ def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[st
     try:
         module = cls(**record["config"])
         module.load_state_dict(load_file(folder / TENSORS))
-    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise LatentoptError(f"the {kind} in {folder} is broken: {str(error).splitlines()[0]}") from error
     return module.to(codec.device).eval().requires_grad_(False), record["card"]
 

@@ -132,7 +132,11 @@ class T5VAECodec:
         if not (folder / "config.json").is_file():
             raise LatentoptError(f"{folder} is no model folder: it has no config.json")
         try:
-            model = T5VAEModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+            model, report = T5VAEModel.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+            )
+            if report["missing_keys"]:
+                raise ValueError(f"it lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}")
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except AttributeError as error:
             raise LatentoptError(f"{dtype!r} is no dtype; use float32 or bfloat16") from error

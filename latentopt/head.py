@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError
-from latentopt.plugins import get
+from latentopt.plugins import get, installed
 
 MINIMUM = 10
 """Fewer texts than this are refused: nothing could be held out."""
@@ -44,6 +45,13 @@ def as_torch(estimator: Any) -> Head:
     Raises:
         LatentoptError: when the estimator has no twin.
     """
+    # Twins are registered when their module is imported, and a plugin's heads are imported on first use.
+    for entry in installed().entries("head"):
+        with suppress(LatentoptError):
+            entry.load()
+    twin = as_torch.dispatch(type(estimator))
+    if twin is not as_torch.dispatch(object):
+        return twin(estimator)
     raise LatentoptError(
         f"{type(estimator).__name__} has no differentiable twin; register one with as_torch.register, or use a head "
         "that has one"
@@ -99,8 +107,10 @@ def fit_head(
         settings = {"latent_dim": codec.latent_dim, **settings}
     try:
         made = factory(**settings)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise LatentoptError(f"the head {head!r} refuses its settings: {error}") from error
+    if module_class and not hasattr(made, "rescale"):
+        raise LatentoptError(f"the head {head!r} cannot be fitted: its class has no rescale(mean, std)")
     z = codec.encode(texts).float().cpu().numpy()
     classes = np.unique(y)
     classifier = not module_class and is_classifier(made)
@@ -114,7 +124,10 @@ def fit_head(
     def fit(rows: np.ndarray) -> Head:
         if module_class:
             return _fit_module(factory(**settings), z[rows], y[rows], seed)
-        return as_torch(clone(made).fit(z[rows], y[rows]))
+        try:
+            return as_torch(clone(made).fit(z[rows], y[rows]))
+        except ValueError as error:
+            raise LatentoptError(f"the head {head!r} cannot be fitted: {error}") from error
 
     held_out = np.empty(len(y))
     for train, test in _folds(y, groups, classifier, folds, seed):
@@ -127,7 +140,7 @@ def fit_head(
         "head": head,
         "settings": settings,
         "texts": len(texts),
-        "groups": int(len(np.unique(groups))) if groups is not None else None,
+        "groups": len(np.unique(groups)) if groups is not None else None,
         "scale": scale,
         "held_out_rank_correlation": score,
         "interval_95": list(interval),

@@ -80,18 +80,21 @@ def fit_head(
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np
     from sklearn.base import is_classifier
+    from torch import nn
 
     from latentopt.artefact import save_artefact
-    from latentopt.files import column, number_column, read_table, text_column as texts_of
+    from latentopt.files import column, number_column, read_table
+    from latentopt.files import text_column as texts_of
     from latentopt.head import fit_head as run
     from latentopt.plugins import get
-    from latentopt.spec import parse_assignments
+    from latentopt.spec import build, parse_assignments
 
     table = read_table(in_file)
     texts = texts_of(table, text_column, in_file)
     options = parse_assignments(settings or [])
     factory = get("head", head)
-    labels = not isinstance(factory, type) and is_classifier(factory(**options))
+    module_class = isinstance(factory, type) and issubclass(factory, nn.Module)
+    labels = not module_class and is_classifier(build("head", head, **options))
     y = column(table, target, in_file).to_numpy() if labels else number_column(table, target, in_file)
     groups = column(table, group_column, in_file).to_numpy() if group_column else None
     codec = common.load(model, device, "auto")
@@ -134,7 +137,8 @@ def fit_direction(
     from latentopt.artefact import save_artefact
     from latentopt.direction import STRENGTHS
     from latentopt.direction import fit_direction as run
-    from latentopt.files import read_table, text_column as texts_of
+    from latentopt.files import read_table
+    from latentopt.files import text_column as texts_of
     from latentopt.spec import parse_assignments
 
     if (pairs is None) == (from_file is None or to_file is None):

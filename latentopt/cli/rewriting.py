@@ -72,7 +72,7 @@ def optimize(
     )
     best = result.best(top, with_source)
     rewritten = int((result.table.groupby("source_id")["rank"].max() > 0).sum())
-    common.show(best, out, [*DRAWN, *(metrics and common.build_all("metric", metrics) or [])])
+    common.show(best, out, [*DRAWN, *((metrics and common.build_all("metric", metrics)) or [])])
     common.note(
         f"{rewritten} of {len(drafts)} drafts rewritten; {result.counts['decoded']} latents decoded, "
         f"{result.counts['verified']} new texts verified"

@@ -47,8 +47,8 @@ def pipeline_twin(pipeline: Pipeline) -> Head:
         if not isinstance(step, StandardScaler) or not isinstance(twin, LinearHead):
             raise LatentoptError(f"a pipeline with {type(step).__name__} has no differentiable twin")
         d = step.n_features_in_
-        scale = step.scale_ if step.scale_ is not None else np.ones(d)
-        mean = step.mean_ if step.mean_ is not None else np.zeros(d)
+        scale = step.scale_ if step.with_std else np.ones(d)
+        mean = step.mean_ if step.with_mean else np.zeros(d)
         weight = twin.weight.double().numpy() / scale
         twin = _linear(weight, float(twin.bias) - float(weight @ mean))
     return twin

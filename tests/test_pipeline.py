@@ -1,0 +1,217 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import latentopt
+from latentopt.errors import LatentoptError
+from latentopt.filters import each
+from latentopt.head import Head
+from latentopt.objective import Objective
+from latentopt.pipeline import optimize
+from latentopt.result import COLUMNS, IMPROVED, UNCHANGED
+from latentopt.search import Problem, Proposal
+from latentopt.testing import ToyCodec, check_searcher
+
+
+class FirstLetter(Head):
+    """Rises with the first letter; unlike the decoder it also rises between the letters."""
+
+    def forward(self, z):
+        return z[:, 0]
+
+
+OBJECTIVE = Objective.of_head("first", FirstLetter())
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Proposes the first letter a few places on, and more than the decoder can keep."""
+
+    places: tuple[float, ...] = (1.4, 2.4, 0.4)
+
+    def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
+        source = torch.arange(len(problem.texts))
+        for step, places in enumerate(self.places):
+            z = problem.z0.clone()
+            z[:, 0] += places * problem.codec.step
+            yield Proposal(z, source, step)
+
+
+def gradient(**settings):
+    return latentopt.get("searcher", "gradient")(**settings)
+
+
+def run(texts, searcher=None, **options):
+    return optimize(ToyCodec(), texts, options.pop("objective", OBJECTIVE), searcher or Shift(), **options)
+
+
+def test_every_row_is_verified_on_its_own_text():
+    codec = ToyCodec()
+    result = run(["abc", "mno"], metrics={"edits": latentopt.get("metric", "edit_distance")()}, top=5)
+    table = result.table
+    assert list(table.columns) == [*COLUMNS, "first", "edits"]
+    assert table["text"].tolist() == ["abc", "cbc", "bbc", "mno", "ono", "nno"]
+    assert table["rank"].tolist() == [0, 1, 2, 0, 1, 2]
+    again = codec.encode(table["text"].tolist())
+    assert np.allclose(result.z, again.numpy())
+    assert table["verified"].to_numpy() == pytest.approx(again[:, 0].numpy(), abs=1e-6)
+    # The searcher promised 0.4 of a letter more than the text could keep.
+    promised = (table["predicted"] - table["verified"])[table["rank"] > 0]
+    assert promised.to_numpy() == pytest.approx(0.4 * codec.step, abs=1e-6)
+    assert (table["predicted"] == table["verified"])[table["rank"] == 0].all()
+    assert table["edits"].tolist() == [0, 1, 1, 0, 1, 1]
+    assert (table["similarity"] == 1).tolist() == [True, False, False, True, False, False]
+
+
+def test_a_promise_that_does_not_survive_decoding_is_no_candidate():
+    result = run(["abc"], Shift((0.4,)))
+    assert result.table["rank"].tolist() == [0]
+    assert result.table["status"].tolist() == [UNCHANGED]
+    assert result.counts == {"decoded": 1, "verified": 0}
+
+
+def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
+    result = run(["abc", "mno"], filters={"no_o": each(lambda text: "o" not in text)}, top=2)
+    table = result.table
+    assert table["source_id"].tolist() == [0, 0, 0, 1]
+    assert table["status"].tolist() == [IMPROVED, IMPROVED, IMPROVED, UNCHANGED]
+    assert table["no_o"].tolist() == [True, True, True, False]
+    assert table["valid"].tolist() == [True, True, True, False]
+
+
+def test_best_has_exactly_top_rows_a_draft():
+    result = run(["abc", "mno", "xyz"], filters={"no_o": each(lambda text: "o" not in text)}, top=3)
+    best = result.best(3)
+    assert best["source_id"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert best["rank"].tolist() == [1, 2, 3] * 3
+    assert best["text"].tolist()[:6] == ["cbc", "bbc", "abc", "mno", "mno", "mno"]
+    assert best["status"].tolist()[:6] == [IMPROVED, IMPROVED, UNCHANGED, UNCHANGED, UNCHANGED, UNCHANGED]
+    assert result.best(1, with_source=True)["rank"].tolist() == [0, 1] * 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text("abcxyz ", min_size=1, max_size=8).filter(str.strip), min_size=1, max_size=9), st.integers(1, 4))
+def test_drafts_keep_their_order_whatever_the_chunks(texts, chunk):
+    result = run(texts, top=2, chunk=chunk)
+    drafts = result.table[result.table["rank"] == 0]
+    assert drafts["source"].tolist() == texts
+    assert drafts["source_id"].tolist() == list(range(len(texts)))
+    assert result.z.shape == (len(result.table), 12)
+    whole = run(texts, top=2, chunk=100)
+    assert whole.table["text"].tolist() == result.table["text"].tolist()
+    assert len(result.best(2)) == 2 * len(texts)
+
+
+def test_the_budget_bounds_the_decodes_of_each_draft():
+    assert run(["abc", "mno"]).counts["decoded"] == 6
+    assert run(["abc", "mno"], budget=2).counts["decoded"] == 4
+    table = run(["abc"], gradient(restarts=4, steps=4, every=1), budget=7)
+    assert table.counts["decoded"] == 7
+
+
+def test_minimising_is_a_negative_weight():
+    result = run(["mno"], Shift((-1.0, 1.0)), objective=Objective(OBJECTIVE.terms, {"first": -1.0}))
+    assert result.table["text"].tolist() == ["mno", "lno"]
+
+
+def test_the_run_says_what_is_needed_to_do_it_again():
+    result = run(["abc"], filters={"short": each(lambda text: len(text) < 9)}, seed=7)
+    assert result.run.seed == 7
+    assert result.run.codec == "toy"
+    assert result.run.fingerprint == ToyCodec().fingerprint
+    assert result.run.objective == {"first": 1.0}
+    assert result.run.filters == ["short"]
+    assert "places" in result.run.searcher
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        ([], {}, "no drafts"),
+        (["abc", "  "], {}, "draft 2 is empty"),
+        (["abc", "x" * 10_000], {}, "text 2 is too long"),
+        (["abc"], {"top": 0}, "top should be at least 1"),
+        (["abc"], {"filters": {"text": each(bool)}}, "two columns of the result would be named text"),
+        (["abc"], {"searcher": Shift((float("nan"),))}, "'first' of the objective is NaN"),
+    ],
+)
+def test_bad_input_is_named(texts, options, message):
+    with pytest.raises(LatentoptError, match=message):
+        run(texts, **options)
+
+
+def test_a_searcher_that_proposes_for_no_draft_is_named():
+    class Lost:
+        def search(self, problem, rng):
+            yield Proposal(problem.z0, torch.tensor([5]), 0)
+
+    with pytest.raises(LatentoptError, match="a searcher proposed"):
+        run(["abc"], Lost())
+
+
+def test_the_gradient_searcher_keeps_the_contract():
+    check_searcher(gradient())
+
+
+def test_the_gradient_stays_within_its_radius_and_the_first_start_is_the_draft():
+    codec = ToyCodec()
+    z0 = codec.encode(["abc", "mno"])
+    problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["abc", "mno"], z0)
+    searcher = gradient(restarts=3, steps=30, every=1, radius=2.0, step_size=0.5, prior=0.0)
+    proposals = list(searcher.search(problem, torch.Generator().manual_seed(0)))
+    assert len(proposals) == 30
+    away = [(p.z - z0[p.source]).norm(dim=1) for p in proposals]
+    assert max(float(a.max()) for a in away) <= 2.0 * codec.cell + 1e-5
+    assert float(away[-1].min()) > 1.9 * codec.cell
+    # Only the first coordinate counts, so the start at the draft moves along it alone.
+    assert torch.allclose(proposals[0].z[:2, 1:], z0[:, 1:], atol=1e-6)
+
+
+def test_the_prior_pulls_towards_the_data():
+    codec = ToyCodec()
+    z0 = codec.encode(["zzz"])
+    problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["zzz"], z0)
+
+    def last(prior):
+        *_, proposal = gradient(prior=prior, restarts=1, radius=20).search(problem, torch.Generator().manual_seed(0))
+        return codec.posterior.log_prob(proposal.z)
+
+    assert float(last(50.0)) > float(last(0.0))
+
+
+def test_the_same_seed_gives_the_same_table():
+    first, again, other = (run(["abc", "mno"], gradient(noise=3.0), seed=s, top=20).table for s in (1, 1, 2))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"restarts": 1.5}, {"radius": -1}, {"every": 0}])
+def test_bad_settings_of_the_gradient_are_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        gradient(**bad)
+
+
+def test_search_works_on_a_t5vae(tiny_codec, lines):
+    head = latentopt.get("head", "linear")(8)
+    head.weight.normal_(generator=torch.Generator().manual_seed(0))
+    result = optimize(tiny_codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5), top=3)
+    assert result.counts["decoded"] == len(lines) * 4 * 12
+    assert (result.table["rank"] == 0).sum() == len(lines)
+    improved = result.table[result.table["rank"] > 0]
+    assert len(improved)
+    assert np.allclose(improved["verified"], improved["h"], atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_search_works_on_cuda(tiny_folder, lines):
+    codec = latentopt.load_codec(tiny_folder, device="cuda", dtype="float32")
+    head = latentopt.get("head", "linear")(8).to("cuda")
+    head.weight.normal_()
+    result = optimize(codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5), top=3)
+    assert (result.table["rank"] == 0).sum() == len(lines)

@@ -1,0 +1,114 @@
+import pytest
+import torch
+from conftest import tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
+
+from latentopt.t5vae import T5VAEConfig, T5VAEModel, covariance_penalty, delete_tokens, mmd
+
+
+def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, t + 1, (n,), generator=rng)
+    mask = (torch.arange(t) < lengths[:, None]).long()
+    return torch.randint(3, vocab, (n, t), generator=rng) * mask, mask
+
+
+def test_save_and_load_through_the_auto_classes_keeps_the_latents(tmp_path):
+    model = tiny_model(50).eval()
+    model.bottleneck.standardise.running_mean.normal_()
+    model.bottleneck.cholesky.copy_(torch.eye(8) * 3)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModel.from_pretrained(tmp_path).eval()
+    assert isinstance(loaded, T5VAEModel)
+    assert isinstance(AutoConfig.from_pretrained(tmp_path), T5VAEConfig)
+    assert loaded.config.latent_dim == 8
+    assert torch.equal(loaded.bottleneck.cholesky, torch.eye(8) * 3)
+    assert torch.equal(loaded.encode_ids(*batch()), model.encode_ids(*batch()))
+
+
+def test_bfloat16_keeps_the_statistics_in_float32(tmp_path):
+    tiny_model(50).save_pretrained(tmp_path)
+    loaded = T5VAEModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert loaded.lm_head.weight.dtype == torch.bfloat16
+    assert loaded.bottleneck.cholesky.dtype == torch.float32
+    assert loaded.bottleneck.standardise.running_var.dtype == torch.float32
+    assert loaded.encode_ids(*batch()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
+def test_from_t5_takes_over_the_weights_of_a_t5_folder(tmp_path, feed_forward):
+    shape = {"d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 2}
+    t5 = T5ForConditionalGeneration(T5Config(vocab_size=60, feed_forward_proj=feed_forward, **shape))
+    t5.save_pretrained(tmp_path)
+    model = T5VAEModel.from_t5(tmp_path, latent_dim=8)
+    assert torch.equal(model.shared.weight, t5.shared.weight)
+    assert model.lm_head.weight is model.shared.weight
+    wi = "wi" if feed_forward == "relu" else "wi_0"
+    for stack in ("encoder", "decoder"):
+        ours, theirs = (getattr(m, stack).block[1].layer[-1].DenseReluDense for m in (model, t5))
+        assert torch.equal(getattr(ours, wi).weight, getattr(theirs, wi).weight)
+    assert (len(model.encoder.block), len(model.decoder.block)) == (3, 2)
+
+
+def test_the_scale_of_the_decoders_output_survives_saving(tmp_path):
+    for scaled in (True, False):
+        t5 = T5Config(vocab_size=60, d_model=32, d_kv=8, num_heads=4, d_ff=48, num_layers=1, tie_word_embeddings=scaled)
+        model = T5VAEModel.from_t5(t5, latent_dim=8)
+        model.save_pretrained(tmp_path / str(scaled))
+        loaded = T5VAEModel.from_pretrained(tmp_path / str(scaled))
+        assert model.config.scale_decoder_outputs is scaled
+        assert loaded.config.scale_decoder_outputs is scaled
+
+
+def test_padding_changes_neither_latents_nor_log_probabilities():
+    model = tiny_model(50).eval()
+    ids, mask = batch()
+    wide = torch.nn.functional.pad(ids, (0, 5)), torch.nn.functional.pad(mask, (0, 5))
+    z = model.encode_ids(ids, mask)
+    assert torch.allclose(model.encode_ids(*wide), z, atol=1e-5)
+    narrow = model.token_log_probs(z, ids, mask)
+    assert torch.allclose(model.token_log_probs(z, *wide)[:, : ids.shape[1]], narrow, atol=1e-5)
+    assert (narrow[mask == 0] == 0).all()
+
+
+def test_the_loss_reaches_every_weight():
+    model = tiny_model(50).train()
+    model(*batch()).loss.backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # The biases behind the batch normalisation cancel, and so the gradient is nothing but rounding.
+    assert [name for name in without if name != "bottleneck.to_latent.bias"] == []
+
+
+def test_mmd_and_covariance_tell_a_collapsed_code_from_a_normal_one():
+    rng = torch.Generator().manual_seed(0)
+    normal, other, prior = (torch.randn(400, 16, generator=rng) for _ in range(3))
+    collapsed = torch.randn(400, 1, generator=rng).expand(-1, 16)
+    assert abs(float(mmd(normal, prior))) < 0.02
+    assert float(mmd(collapsed, prior)) > 0.2
+    assert float(covariance_penalty(other)) < 1.0 < float(covariance_penalty(collapsed))
+
+
+def test_mmd_is_unbiased():
+    rng = torch.Generator().manual_seed(0)
+    values = [float(mmd(torch.randn(20, 4, generator=rng), torch.randn(20, 4, generator=rng))) for _ in range(300)]
+    mean, spread = torch.tensor(values).mean(), torch.tensor(values).std() / 300**0.5
+    assert abs(float(mean)) < 4 * float(spread)
+    assert min(values) < 0 < max(values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 12), st.floats(0, 1), st.integers(0, 1000))
+def test_deleting_tokens_keeps_order_and_the_last_one(n, t, most, seed):
+    torch.manual_seed(seed)
+    lengths = torch.randint(1, t + 1, (n,))
+    mask = (torch.arange(t) < lengths[:, None]).long()
+    ids = torch.arange(1, t + 1).repeat(n, 1) * mask
+    kept, kept_mask = delete_tokens(ids, mask, most)
+    assert kept.shape == ids.shape
+    for row in range(n):
+        left = kept[row][kept_mask[row] == 1].tolist()
+        assert left == sorted(set(left))
+        assert left[-1] == lengths[row]
+        assert kept_mask[row].tolist() == sorted(kept_mask[row].tolist(), reverse=True)
