@@ -63,6 +63,7 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         raise LatentoptError(f"cannot write {folder}: {error.strerror}") from error
     try:
         save_file({name: value.contiguous().cpu() for name, value in module.state_dict().items()}, temporary / TENSORS)
+        (temporary / TENSORS).chmod(0o644)
         (temporary / JSON).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)

@@ -186,7 +186,8 @@ class T5VAECodec:
         ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
         return [len(tokens) < self.max_tokens for tokens in ids]
 
-    def _pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""
         lengths = torch.tensor([len(tokens) for tokens in ids])
         padded = torch.nn.utils.rnn.pad_sequence(
             [torch.tensor(tokens) for tokens in ids], batch_first=True, padding_value=self.tokenizer.pad_token_id
@@ -203,7 +204,7 @@ class T5VAECodec:
         def work(start: int, stop: int) -> None:
             chosen = order[start:stop]
             with torch.inference_mode():
-                z[chosen] = self.model.encode_ids(*self._pad([ids[i] for i in chosen]))
+                z[chosen] = self.model.encode_ids(*self.pad([ids[i] for i in chosen]))
 
         self._batched(len(ids), work)
         return z
@@ -236,7 +237,7 @@ class T5VAECodec:
             raise LatentoptError(f"{len(z)} latents but {len(texts)} texts")
         ids = self.tokenize(texts)
         parts = [
-            self.model.token_log_probs(z[i : i + self.batch_size], *self._pad(ids[i : i + self.batch_size])).sum(1)
+            self.model.token_log_probs(z[i : i + self.batch_size], *self.pad(ids[i : i + self.batch_size])).sum(1)
             for i in range(0, len(ids), self.batch_size)
         ]
         return torch.cat(parts) if parts else z.new_zeros(0)

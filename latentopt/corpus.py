@@ -11,7 +11,6 @@ import torch
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from latentopt.errors import LatentoptError
 
@@ -27,7 +26,7 @@ def read_lines(paths: Sequence[Path]) -> list[str]:
     lines: list[str] = []
     for path in paths:
         try:
-            lines += path.read_text(encoding="utf-8").splitlines()
+            lines += path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -70,7 +69,8 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
 
 
 def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-    """Texts -> ``input_ids`` and ``attention_mask``, both (n, t), padded with 0 on the right."""
+    """Texts -> ``input_ids`` and ``attention_mask``, both (n, t), sorted by length and padded with 0 on the right."""
+    items = sorted(items, key=lambda item: len(item["input_ids"]))
     lengths = torch.tensor([len(item["input_ids"]) for item in items])
     ids = torch.nn.utils.rnn.pad_sequence(
         [torch.from_numpy(item["input_ids"].astype(np.int64)) for item in items], batch_first=True
@@ -78,25 +78,19 @@ def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
 
 
-class BucketSampler(Sampler[int]):
-    """Batches of like length in an order that depends on the seed and the epoch alone, so that training resumes."""
+class EpochSampler(Sampler[int]):
+    """A random order that depends on the seed and the epoch alone, so that training resumes where it was."""
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths.tolist(), batch_size, seed, 0
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed, self.epoch = size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the data loader before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return self.size
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
-        # transformers sorts each megabatch from long to short; shuffled batches keep the loss from swinging with length.
-        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        full = [batch for batch in batches if len(batch) == self.batch_size]
-        rest = [i for batch in batches if len(batch) < self.batch_size for i in batch]
-        shuffled = [full[i] for i in torch.randperm(len(full), generator=generator).tolist()]
-        return iter([i for batch in shuffled for i in batch] + rest)
+        return iter(torch.randperm(self.size, generator=generator).tolist())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +28,42 @@ def read_table(path: Path) -> pd.DataFrame:
     if path.suffix not in READABLE:
         raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(READABLE)}")
     try:
-        if path.suffix == ".txt":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            table = pd.DataFrame({"text": lines}, dtype=object)
-        elif path.suffix == ".jsonl":
-            table = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
-        else:
-            separator = "\t" if path.suffix == ".tsv" else ","
-            table = pd.read_csv(path, sep=separator, encoding="utf-8", quoting=3 if separator == "\t" else 0)
+        content = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
-    except pd.errors.EmptyDataError:
-        raise LatentoptError(f"{path} is empty") from None
     except UnicodeDecodeError as error:
         raise LatentoptError(f"{path} is not UTF-8: byte {error.start} is {error.reason}; convert it") from error
+    try:
+        if path.suffix == ".txt":
+            table = pd.DataFrame({"text": content.splitlines()}, dtype=object)
+        elif path.suffix == ".jsonl":
+            table = pd.read_json(StringIO(content), lines=True, dtype=False, convert_dates=False, precise_float=True)
+        else:
+            table = _read_separated(content, path)
+    except pd.errors.EmptyDataError:
+        raise LatentoptError(f"{path} is empty") from None
     except ValueError as error:
         raise LatentoptError(f"{path} is not a {path.suffix} table: {str(error).strip().splitlines()[0]}") from error
     if table.empty:
         raise LatentoptError(f"{path} is empty: it has no rows")
+    return table
+
+
+def _read_separated(content: str, path: Path) -> pd.DataFrame:
+    """The cells as they stand: a text may read "12" or "None", so only `number_column` makes numbers of them."""
+    tabs = path.suffix == ".tsv"
+    table = pd.read_csv(
+        StringIO(content),
+        sep="\t" if tabs else ",",
+        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+    )
+    # Where every row has more cells than the header, pandas takes the first ones for an index.
+    if len(table) and not isinstance(table.index, pd.RangeIndex):
+        way_out = "a .tsv text holds no tab" if tabs else "put texts that hold a comma in double quotes"
+        raise LatentoptError(f"{path} has more cells in its rows than in its header; {way_out}")
     return table
 
 
@@ -57,8 +78,9 @@ def text_column(table: pd.DataFrame, name: str, path: Path) -> list[str]:
     """A column of texts; a row without text is refused by its number."""
     values = column(table, name, path)
     for row, value in enumerate(values, start=1):
-        if not isinstance(value, str):
-            what = "is empty" if pd.isna(value) else f"is no text but {value!r}"
+        if not isinstance(value, str) or not value.strip():
+            blank = isinstance(value, str) or value is None or value != value
+            what = "is empty" if blank else f"is no text but {value!r}"
             raise LatentoptError(f"{path}: row {row} of column {name!r} {what}")
     return list(values)
 
@@ -69,9 +91,8 @@ def number_column(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
-        raise LatentoptError(
-            f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} holds {values.iloc[bad[0]]!r}"
-        )
+        held = values.astype(object).iloc[bad[0]]
+        raise LatentoptError(f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} holds {held!r}")
     return numbers
 
 
@@ -93,28 +114,38 @@ def whole(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise LatentoptError(f"cannot write {path}: {error.strerror}") from error
+        # numpy's error on a full disk has no strerror.
+        raise LatentoptError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all, in the format of the ending; .txt takes the column ``text`` alone."""
+    """Write a table whole or not at all, in the format of the ending; .txt takes the column ``text`` alone.
+
+    A line break becomes a space in .txt and .tsv, and so does a tab in .tsv: they cannot hold one.
+    """
     if path.suffix not in READABLE:
         raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(READABLE)}")
     with whole(path) as temporary:
         if path.suffix == ".txt":
-            temporary.write_text("".join(f"{text}\n" for text in table["text"]), encoding="utf-8")
+            lines = (" ".join(text.splitlines()) for text in column(table, "text", path))
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         elif path.suffix == ".jsonl":
-            table.to_json(temporary, orient="records", lines=True, force_ascii=False)
+            table.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
+        elif path.suffix == ".tsv":
+            # Unquoted, as `read_table` reads it.
+            flat = table.map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
+            flat.to_csv(temporary, sep="\t", index=False, quoting=csv.QUOTE_NONE)
         else:
-            table.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False)
+            table.to_csv(temporary, index=False)
 
 
 def read_latents(path: Path, latent_dim: int) -> np.ndarray:
     """Latents of shape (n, latent_dim), float32, from a .npy file."""
     try:
-        z = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            z = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise LatentoptError(f"{path} is not a readable .npy file: {error}") from error
     if z.ndim != 2 or z.shape[1] != latent_dim or not np.issubdtype(z.dtype, np.number):

@@ -44,11 +44,11 @@ def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequ
     Raises:
         LatentoptError: when it gives another number of verdicts than there are texts.
     """
+    if not len(texts):
+        return np.zeros(0, dtype=bool)
     try:
         verdicts = np.asarray(accepts(texts, sources), dtype=bool)
     except Exception as error:
-        if not len(texts):
-            return np.zeros(0, dtype=bool)
         if len(texts) == 1:
             logger.warning("the filter %r raised %s on %r: %s", name, type(error).__name__, texts[0][:60], error)
             return np.zeros(1, dtype=bool)

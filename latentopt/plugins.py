@@ -112,10 +112,10 @@ class Plugins:
         try:
             self.manager.register(plugin, name)
             self.manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
+        except Exception as error:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
-            self._report(info, str(error).replace("\n", " "), error)
+            self._report(info, str(error), error)
             return info
         # Each plugin's own implementation is called, not one broadcast, so that every entry knows its owner.
         for caller in sorted(self.manager.get_hookcallers(plugin) or [], key=lambda c: c.name):
@@ -128,11 +128,14 @@ class Plugins:
 
     def _collect(self, info: PluginInfo, hook: str, implementation: Any) -> None:
         kind = hook.removeprefix("register_").removesuffix("s")
+        clashes: list[str] = []
 
         def register(name: str, target: Any, help: str = "") -> None:
+            if not isinstance(name, str):
+                raise TypeError(f"a name should be a string, got {name!r}")
             taken = self._entries.get((kind, name))
             if taken is not None:
-                self._report(info, f"the {kind} name {name!r} is already taken by plugin {taken.plugin!r}")
+                clashes.append(f"the {kind} name {name!r} is already taken by plugin {taken.plugin!r}")
                 return
             self._entries[kind, name] = Entry(kind, name, target, help, info.name)
             info.offers.append(f"{kind} {name}")
@@ -141,8 +144,11 @@ class Plugins:
             implementation(register)
         except Exception as error:
             self._report(info, f"{hook} raised {type(error).__name__}: {error}", error)
+        for clash in clashes:
+            self._report(info, clash)
 
     def _report(self, info: PluginInfo, why: str, error: BaseException | None = None) -> None:
+        why = " ".join(why.split())
         line = f"plugin {info.name!r}: {why} (LATENTOPT_DISABLE={info.name} hides it)"
         info.errors.append(why)
         if self.strict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from typing import Any
 
 from latentopt.errors import LatentoptError
@@ -35,9 +36,12 @@ def parse_weighted(item: str) -> tuple[str, float]:
     """``"engagement=-0.5" -> ("engagement", -0.5)``; the weight is 1 unless told."""
     name, equals, value = item.partition("=")
     try:
-        return name, float(value) if equals else 1.0
+        weight = float(value) if equals else 1.0
     except ValueError:
-        raise LatentoptError(f"the weight in {item!r} is not a number; write {name}=1.5") from None
+        weight = math.nan
+    if not math.isfinite(weight):
+        raise LatentoptError(f"the weight in {item!r} is not a number; write {name}=1.5")
+    return name, weight
 
 
 def build(kind: str, spec: str, **settings: Any) -> Any:

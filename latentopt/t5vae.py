@@ -138,11 +138,9 @@ class Bottleneck(nn.Module):
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("cholesky", torch.eye(d))
 
-    def encode(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(n, t, h) and (n, t) -> float32 z of shape (n, d)."""
-        raw = self.to_latent(self.pool(states, mask)).float()
-        with torch.autocast(raw.device.type, enabled=False):
-            return self.standardise(raw)
+    def raw(self, states: Tensor, mask: Tensor) -> Tensor:
+        """(n, t, h) and (n, t) -> latents before they are standardised, (n, d), float32."""
+        return self.to_latent(self.pool(states, mask)).float()
 
     def decode(self, z: Tensor) -> Tensor:
         """(n, d) -> (n, slots + 1, h): the memory slots, and last the vector added to decoder embeddings."""
@@ -235,9 +233,13 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
 
     def encode_ids(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask, both (n, t) -> z (n, d), float32."""
-        embeddings = self.shared(input_ids)
-        states = self.encoder(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
-        return self.bottleneck.encode(states, attention_mask)
+        raw = []
+        for rows, t in length_slices(attention_mask):
+            embeddings, mask = self.shared(input_ids[rows, :t]), attention_mask[rows, :t]
+            states = self.encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+            raw.append(self.bottleneck.raw(states, mask))
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self.bottleneck.standardise(torch.cat(raw))
 
     def memory(self, z: Tensor) -> BaseModelOutput:
         """z (n, d) in the form ``generate(encoder_outputs=...)`` takes."""
@@ -285,10 +287,14 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
 
     def token_log_probs(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Teacher-forced log-probability of each token given z: (n, d), (n, t), (n, t) -> (n, t), 0 at padding."""
-        logits = self.teacher_forced_logits(z, input_ids)
-        # Flat, so that the softmax runs over contiguous rows: over a middle axis it takes ten times as long on a CPU.
-        losses = F.cross_entropy(logits.flatten(0, 1).float(), input_ids.flatten(), reduction="none")
-        return -losses.view_as(input_ids) * attention_mask
+        parts = []
+        for rows, t in length_slices(attention_mask):
+            ids = input_ids[rows, :t]
+            logits = self.teacher_forced_logits(z[rows], ids)
+            # Flat, so that the softmax runs over contiguous rows: over a middle axis it is many times slower on a CPU.
+            losses = F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
+            parts.append(F.pad(-losses.view_as(ids), (0, input_ids.shape[1] - t)))
+        return torch.cat(parts) * attention_mask
 
     def _shift(self, input_ids: Tensor) -> Tensor:
         start = input_ids.new_full((len(input_ids), 1), self.config.decoder_start_token_id)
@@ -316,6 +322,15 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             "covariance": covariance.detach(),
         }
         return Seq2SeqLMOutput(loss=loss)
+
+
+def length_slices(attention_mask: Tensor, size: int = 64) -> list[tuple[slice, int]]:
+    """Slices of up to ``size`` rows with the longest length in each, so that a batch sorted by length wastes little padding.
+
+    The statistics of z and the MMD need batches drawn at random; batches of one length would give each length its own.
+    """
+    lengths = attention_mask.sum(1).tolist()
+    return [(slice(i, i + size), max(lengths[i : i + size])) for i in range(0, len(lengths), size)]
 
 
 def delete_tokens(input_ids: Tensor, attention_mask: Tensor, most: float) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from latentopt.codec import T5VAECodec, measure_cell
-from latentopt.corpus import BucketSampler, TokenDataset, collate, train_tokenizer
+from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError, unknown
 from latentopt.split import split
 from latentopt.t5vae import T5VAEModel
@@ -71,9 +71,9 @@ class Settings:
     warmup: float = 0.05
     held_out: float = 0.02
     evaluate_every: int = 1000
+    log_every: int = 100
     seed: int = 0
     device: str = "auto"
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter | None = None) -> T5VAECodec:
@@ -207,12 +207,11 @@ def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArgume
         save_strategy="steps",
         save_steps=settings.evaluate_every,
         save_total_limit=2,
-        logging_steps=min(100, settings.evaluate_every),
+        logging_steps=min(settings.log_every, settings.evaluate_every),
         logging_nan_inf_filter=False,
         disable_tqdm=not sys.stderr.isatty(),
         report_to=[],
         seed=settings.seed,
-        **settings.extra,
     )
 
 
@@ -241,8 +240,8 @@ class T5VAETrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.held_out, self.validity = list(held_out), validity
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> BucketSampler:
-        return BucketSampler(self.train_dataset.lengths, self.args.train_batch_size, self.args.seed)
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        return EpochSampler(len(self.train_dataset), self.args.seed)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
@@ -271,10 +270,9 @@ class T5VAETrainer(Trainer):
 @torch.no_grad()
 def token_accuracy(codec: T5VAECodec, z: Tensor, texts: Sequence[str]) -> float:
     """The share of tokens that are the decoder's first choice, given z (n, d) and the true tokens before."""
-    batch = collate([{"input_ids": np.array(ids)} for ids in codec.tokenize(texts)])
-    ids, mask = batch["input_ids"].to(z.device), batch["attention_mask"].to(z.device).bool()
+    ids, mask = codec.pad(codec.tokenize(texts))
     right = codec.model.teacher_forced_logits(z, ids).argmax(-1) == ids
-    return float(right[mask].float().mean())
+    return float(right[mask.bool()].float().mean())
 
 
 @torch.inference_mode()

@@ -24,7 +24,7 @@ from latentopt.training import Settings, train
 
 SETTINGS = {
     "python-nano": Settings(
-        size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1, steps=8500, held_out=0.02
+        size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1, steps=4500, held_out=0.02
     ),
     "english-nano": Settings(
         size="nano", latent_dim=256, vocab_size=8192, max_tokens=40, deletion=0.15, steps=12000, held_out=0.02

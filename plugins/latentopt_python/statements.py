@@ -38,17 +38,19 @@ def statements(source: bytes) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-        lines = source.decode("utf-8").splitlines()
+            text = source.decode("utf-8-sig")
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return
+    # Bytes break lines where Python does; str.splitlines breaks them at form feeds too.
+    lines = text.encode().splitlines()
     for node in ast.walk(tree):
         if not isinstance(node, ast.stmt) or hasattr(node, "body") or hasattr(node, "cases"):
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if node.lineno != node.end_lineno or node.lineno > len(lines):
+        if node.lineno != node.end_lineno:
             continue
-        text = lines[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode("utf-8", "ignore")
-        if text.isprintable():
-            yield text
+        statement = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+        if statement.isprintable():
+            yield statement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def blocklist(words: str) -> Filter:
     Args:
         words: separated by commas, or the path of a file with one a line.
     """
-    path = Path(words)
-    entries = path.read_text(encoding="utf-8").splitlines() if path.is_file() else words.split(",")
+    words = str(words)
+    # Path.is_file raises where a long list of words is no possible file name.
+    entries = Path(words).read_text(encoding="utf-8-sig").splitlines() if os.path.isfile(words) else words.split(",")
     banned = [entry.strip() for entry in entries if entry.strip()]
     if not banned:
         raise ValueError(f"the blocklist {words!r} holds no word")

@@ -1,0 +1,120 @@
+"""Fit the head and the directions of a trained default model, write its card, and put all into latentopt/models.
+
+    python recipes/fit_default_artefacts.py english-nano
+    python recipes/fit_default_artefacts.py python-nano
+
+Everything is fitted on training tests and training pairs alone (see corpora.py). The card's figures are read from
+runs/benchmarks/reconstruction.json: run recipes/benchmarks/reconstruction.py on the folders first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import corpora
+import numpy as np
+
+import latentopt
+from latentopt.models import FOLDER
+
+DIRECTIONS = {"past-tense": "tense_past", "formal": "contraction_formal", "intense": "intensity_very"}
+TATOEBA = "Tatoeba sentence pairs (CC BY 2.0 FR, tatoeba.org through manythings.org/anki)"
+UPWORTHY = "Upworthy Research Archive (CC BY 4.0, Matias, Munger, Aubin Le Quere, Ebersole 2021)"
+
+DATA = {
+    "english-nano": [
+        "Tatoeba sentences, CC BY 2.0 FR, tatoeba.org through manythings.org/anki",
+        "Reddit post titles of 2012 (umbrae/reddit-top-2.5-million), PDDL 1.0",
+        "Upworthy Research Archive headlines, CC BY 4.0 (Matias, Munger, Aubin Le Quere, Ebersole 2021)",
+    ],
+    "python-nano": ["single statements of CPython's standard library, PSF licence"],
+}
+
+
+def fit_head(codec: latentopt.Codec, out: Path) -> None:
+    """The `engagement` head: click rates of headlines within their A/B test."""
+    table = corpora.headlines()
+    table = table[~table["held_out"].to_numpy() & np.array(codec.fits(table["headline"].tolist()))]
+    fitted = latentopt.fit_head(codec, table["headline"].tolist(), table["rate"].to_numpy(), table["test_id"].to_numpy())
+    card = fitted.card | {"target": "clicks per impression, less the mean of the test", "data": UPWORTHY}
+    latentopt.save_artefact(out / "heads/engagement", "head", fitted.module, codec, card)
+    print(f"engagement: {fitted.score:.3f} {fitted.interval}")
+
+
+def fit_directions(codec: latentopt.Codec, out: Path) -> None:
+    """The directions of `DIRECTIONS`."""
+    for name, attribute in DIRECTIONS.items():
+        table = corpora.pairs(attribute)
+        fits = np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))
+        table = table[~table["held_out"].to_numpy() & fits]
+        fitted = latentopt.fit_direction(codec, table["source"].tolist(), table["target"].tolist())
+        latentopt.save_artefact(out / "directions" / name, "direction", fitted.direction, codec, fitted.card | {"data": TATOEBA})
+        print(f"{name}: {fitted.card['held_out_score_by_strength']}")
+
+
+def card(name: str, folder: Path) -> str:
+    """The model card, in Markdown."""
+    settings = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
+    names = {"english-nano": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
+    rows = [row for row in measured["rows"] if row["corpus"] in names]
+    columns = list(rows[0])
+    cells = ["| " + " | ".join(f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns) + " |" for row in rows]
+    figures = "\n".join(["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|", *cells])
+    licences = "\n".join(f"* {line}" for line in DATA[name])
+    return f"""# {name}
+
+A T5-VAE of latentopt: d_model {config['d_model']}, {config['num_layers']} encoder and {config['num_decoder_layers']} decoder
+layers, {config['latent_dim']} latent dimensions, {config['vocab_size']} tokens of byte-level BPE, texts of at most
+{config['max_tokens'] - 1} tokens; weights in bfloat16, the statistics of z in float32. Cell radius {config['cell_radius']:.2f}.
+
+## Data
+
+{licences}
+
+Texts that are evaluated on were kept out by hash; `recipes/corpora.py` holds the split. Only these weights were computed
+from the data; no text of it is part of the model. The weights are offered under the Apache License 2.0; attribute the
+sources above.
+
+## Training
+
+`python recipes/train_default_models.py --only {name}`: {settings['steps']} steps of {settings['batch_size']} texts, seed
+{settings['seed']}, AdamW, peak learning rate {settings['learning_rate']}, on two CPU cores in bfloat16 autocast.
+
+## Figures on unseen texts
+
+`python recipes/benchmarks/reconstruction.py`
+
+{figures}
+
+## Limits
+
+It was trained for about an hour on two cores: it keeps short texts and paraphrases long ones. It knows nothing beyond its
+data, and repeats their prejudices.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=sorted(DATA))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the trained folders are")
+    options = parser.parse_args()
+    folder, out = options.runs / options.name, FOLDER / options.name
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != "training.json":
+            shutil.copyfile(path, out / path.name)
+    (out / "README.md").write_text(card(options.name, folder), encoding="utf-8")
+    codec = latentopt.load_codec(out)
+    if options.name.startswith("english"):
+        fit_head(codec, out)
+        fit_directions(codec, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import latentopt.cli.fitting
+import latentopt.cli.latents
+import latentopt.cli.rewriting  # noqa: F401
+from latentopt.cli import app
+
+LETTERS = "abcdefghij"
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(result, *named: str) -> None:
+    """One sentence on standard error that names the thing, no traceback, a non-zero exit."""
+    assert result.exit_code != 0
+    message = result.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    for name in named:
+        assert name in message, f"{name!r} is not in {message!r}"
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of invented texts: drafts, texts with a number, pairs."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["a", "cat", "dog", "sat", "ran", "blue", "old"], 4)) for _ in range(60)]
+    pd.DataFrame(
+        {
+            "text": texts,
+            "likes": [text.count("a") + text.count("blue") * 2.0 for text in texts],
+            "test": np.repeat(np.arange(15), 4),
+            "kind": np.where(np.arange(60) % 2, "x", "y"),
+            "holes": np.where(np.arange(60) == 6, np.nan, 1.0),
+            "words": "many",
+            "same": 1.0,
+        }
+    ).to_csv(folder / "likes.csv", index=False)
+    pd.DataFrame({"text": texts[:3]}).to_csv(folder / "drafts.csv", index=False)
+    (folder / "drafts.txt").write_text("\n".join(texts[:3]) + "\n", encoding="utf-8")
+    lines = [f"{text}\t{text.replace('cat', 'dog')} now\n" for text in texts]
+    (folder / "pairs.tsv").write_text("source\ttarget\n" + "".join(lines), encoding="utf-8")
+    (folder / "empty.csv").write_text("", encoding="utf-8")
+    (folder / "header.csv").write_text("text,likes\n", encoding="utf-8")
+    (folder / "long.csv").write_text("text\nshort\n" + "x" * 10_000 + "\n", encoding="utf-8")
+    (folder / "number.jsonl").write_text('{"text": 1984}\n', encoding="utf-8")
+    (folder / "gap.csv").write_text("text,n\nfine,1\n,2\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def head(tiny_folder: Path, data: Path) -> Path:
+    out = data / "likes-head"
+    result = call(
+        "fit-head", "--in", data / "likes.csv", "--target", "likes", "--model", tiny_folder, "--out", out,
+        "--group-column", "test",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "held-out rank correlation within test" in result.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def direction(tiny_folder: Path, data: Path) -> Path:
+    out = data / "now"
+    result = call("fit-direction", "--pairs", data / "pairs.tsv", "--model", tiny_folder, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert "held-out exact match with the target" in result.stderr
+    return out
+
+
+WIDE = ("--set", "radius=40", "--set", "step_size=8", "--set", "restarts=3")
+
+
+def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_path):
+    out = tmp_path / "better.csv"
+    arguments = ["optimize", "--in", data / "drafts.csv", "--model", tiny_folder, "--head", head, "--out", out, *WIDE]
+    result = call(*arguments, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(out)
+    assert table["source_id"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert table["rank"].tolist() == [1, 2] * 3
+    assert table["source"].tolist()[::2] == pd.read_csv(data / "drafts.csv")["text"].tolist()
+    expected = ["source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid"]
+    assert list(table.columns) == [*expected, "likes-head", "max_chars", "chrf"]
+    assert "of 3 drafts rewritten" in result.stderr
+    again = tmp_path / "again.csv"
+    assert call(*arguments[:-7], again, *WIDE, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200").exit_code == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert call(*arguments, "--with-source").exit_code == 0
+    assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
+
+
+@pytest.mark.parametrize("ending", ["tsv", "jsonl", "txt"])
+def test_formats_go_by_the_ending(tiny_folder, data, head, tmp_path, ending):
+    out = tmp_path / f"better.{ending}"
+    result = call("optimize", "--in", data / "drafts.txt", "-m", tiny_folder, "--head", head, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == (4 if ending == "tsv" else 3)
+    if ending == "jsonl":
+        assert json.loads(lines[0])["rank"] == 1
+
+
+def test_an_unmovable_draft_keeps_its_own_text(tiny_folder, head, tmp_path):
+    out = tmp_path / "same.csv"
+    result = call("optimize", "a cat", "-m", tiny_folder, "--head", head, "-f", "regex=^never$", "-o", out, *WIDE)
+    assert result.exit_code == 0, result.stderr
+    (row,) = pd.read_csv(out).to_dict("records")
+    assert row["text"] == "a cat"
+    assert row["status"] == "nothing better and valid was found"
+
+
+def test_a_direction_may_be_climbed_and_transferred(tiny_folder, direction):
+    result = call("optimize", "a cat sat", "-m", tiny_folder, "--direction", f"{direction}=2", *WIDE)
+    assert result.exit_code == 0, result.stderr
+    assert "now" in result.stdout.splitlines()[0]
+    result = call("transfer", "a cat sat", "a dog", "-m", tiny_folder, "--direction", direction, "--strength", 0)
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 3
+    assert "0.0" in result.stdout
+
+
+def test_unpaired_sets_make_a_direction(tiny_folder, data, tmp_path):
+    result = call(
+        "fit-direction", "--from", data / "drafts.csv", "--to", data / "drafts.txt", "-m", tiny_folder, "-o",
+        tmp_path / "d", "--strength", 1.5,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "d/artefact.json").read_text())["card"]["strength"] == 1.5
+
+
+def test_a_head_of_labels(tiny_folder, data, tmp_path):
+    result = call(
+        "fit-head", "--in", data / "likes.csv", "--target", "kind", "--head", "logistic", "-m", tiny_folder, "-o",
+        tmp_path / "h",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "no better than chance" in result.stderr
+
+
+def test_encode_and_decode_are_inverse_as_far_as_the_model_is(tiny_folder, tiny_codec, data, tmp_path):
+    result = call("encode", "--in", data / "drafts.txt", "-m", tiny_folder, "-o", tmp_path / "z.npy")
+    assert result.exit_code == 0, result.stderr
+    z = np.load(tmp_path / "z.npy")
+    assert z.shape == (3, 8)
+    result = call("decode", tmp_path / "z.npy", "-m", tiny_folder, "-o", tmp_path / "texts.jsonl")
+    assert result.exit_code == 0, result.stderr
+    texts = [json.loads(line)["text"] for line in (tmp_path / "texts.jsonl").read_text().splitlines()]
+    import torch
+
+    assert texts == tiny_codec.decode(torch.from_numpy(z))
+
+
+def test_sample_and_interpolate(tiny_folder, tmp_path):
+    result = call("sample", "-n", 3, "-m", tiny_folder, "--temperature", 2, "-o", tmp_path / "s.csv")
+    assert result.exit_code == 0, result.stderr
+    assert pd.read_csv(tmp_path / "s.csv", keep_default_na=False)["text"].nunique() == 3
+    assert "raw ones tried" in result.stderr
+    result = call("sample", "-n", 3, "-m", tiny_folder, "--filter", "regex=^never$", "--tries", 2)
+    refused(result, "only 0 of 3 texts were found in 6 tries")
+    result = call("interpolate", "a cat", "a dog", "-m", tiny_folder, "--steps", 5, "-f", "python_syntax")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["optimize", "--in", "{data}/nowhere.csv", "--head", "{head}"], ["nowhere.csv", "No such file"]),
+        (["optimize", "--in", "{data}/empty.csv", "--head", "{head}"], ["empty.csv is empty"]),
+        (["optimize", "--in", "{data}/header.csv", "--head", "{head}"], ["header.csv is empty"]),
+        (["optimize", "--in", "{data}/likes.csv", "--text-column", "body", "--head", "{head}"], ["'body'", "likes"]),
+        (["optimize", "--in", "{data}/gap.csv", "--head", "{head}"], ["row 2", "'text'", "empty"]),
+        (["optimize", "--in", "{data}/long.csv", "--head", "{head}"], ["text 2 is too long", "10000 characters"]),
+        (["optimize", "--in", "{data}/number.jsonl", "--head", "{head}"], ["row 1", "no text", "1984"]),
+        (["optimize", "a cat", "--in", "{data}/drafts.csv", "--head", "{head}"], ["one of the two"]),
+        (["optimize", "--head", "{head}"], ["texts as arguments or a file"]),
+        (["optimize", "a cat"], ["--head NAME"]),
+        (["optimize", "a cat", "--head", "fame"], ["no head is named 'fame'"]),
+        (["optimize", "a cat", "--head", "{head}=much"], ["weight", "much"]),
+        (["optimize", "a cat", "--head", "{head}", "--searcher", "luck"], ["no searcher is named 'luck'", "gradient"]),
+        (["optimize", "a cat", "--head", "{head}", "--set", "steps=0"], ["gradient", "steps"]),
+        (["optimize", "a cat", "--head", "{head}", "--set", "colour=red"], ["gradient", "colour"]),
+        (["optimize", "a cat", "--head", "{head}", "--set", "steps"], ["'steps'", "name=value"]),
+        (["optimize", "a cat", "--head", "{head}", "--filter", "taste"], ["no filter is named 'taste'", "max_chars"]),
+        (["optimize", "a cat", "--head", "{head}", "--filter", "max_chars=many"], ["max_chars", "'many'"]),
+        (["optimize", "a cat", "--head", "{head}", "--metric", "joy"], ["no metric is named 'joy'"]),
+        (["optimize", "a cat", "--head", "{head}", "--out", "x.xlsx"], ["x.xlsx", ".csv"]),
+        (["optimize", "a cat", "--head", "{head}", "--out", "{data}/no/x.csv"], ["no folder"]),
+        (["transfer", "a cat", "--direction", "sideways"], ["no direction is named 'sideways'"]),
+        (["transfer", "a cat", "--direction", "{head}"], ["is a head, not a direction"]),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "fame", "--out", "{new}"], ["'fame'", "likes"]),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "words", "--out", "{new}"], ["'words'", "row 1", "many"]),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"], ["'holes'", "row 7", "nan"]),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "same", "--out", "{new}"], ["constant"]),
+        (["fit-head", "--in", "{data}/drafts.txt", "--target", "text", "--out", "{new}"], ["'text'", "row 1"]),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--head", "oracle", "--out", "{new}"], ["oracle"]),
+        (["fit-direction", "--pairs", "{data}/likes.csv", "--out", "{new}"], ["'source'"]),
+        (["fit-direction", "--out", "{new}"], ["--pairs"]),
+        (["fit-direction", "--pairs", "{data}/pairs.tsv", "--finder", "nose", "--out", "{new}"], ["'nose'"]),
+        (["decode", "{data}/drafts.csv"], ["drafts.csv", ".npy"]),
+        (["sample", "--temperature", "0"], ["temperature"]),
+        (["train", "--text", "{data}/nowhere.txt", "--out", "{new}"], ["nowhere.txt"]),
+        (["train", "--text", "{data}/empty.csv", "--out", "{new}"], ["empty.csv", "no text"]),
+        (["train", "--text", "{data}/drafts.txt", "--size", "huge", "--out", "{new}"], ["'huge'", "nano"]),
+    ],
+)
+def test_bad_input_gets_one_sentence_that_names_it(tiny_folder, data, head, tmp_path, arguments, named):
+    places = {"data": data, "head": head, "new": tmp_path / "new"}
+    arguments = [argument.format(**places) for argument in arguments]
+    if arguments[0] != "train":
+        arguments += ["--model", tiny_folder]
+    refused(call(*arguments), *named)
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_an_unknown_model_and_a_head_of_another_codec_are_named(tiny_folder, head, tmp_path):
+    refused(call("sample", "-m", "english-giant"), "no codec is named 'english-giant'")
+    refused(call("sample", "-m", tmp_path / "nowhere"), "nowhere")
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(tiny_folder, other)
+    data = bytearray((other / "model.safetensors").read_bytes())
+    data[-2] ^= 1
+    (other / "model.safetensors").write_bytes(bytes(data))
+    refused(call("optimize", "a cat", "-m", other, "--head", head), "belongs to another codec", "tiny")
+    (other / "model.safetensors").write_bytes(bytes(data[:1000]))
+    refused(call("sample", "-m", other), "checkpoint", "other", "broken")
+
+
+def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tiny_folder, monkeypatch):
+    import latentopt.sampling as module
+
+    def broken(*_):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(module, "sample", broken)
+    refused(call("sample", "-m", tiny_folder), "unexpected ZeroDivisionError: by nought", "--debug")
+    result = call("--debug", "sample", "-m", tiny_folder)
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_ctrl_c_during_a_search_leaves_nothing_behind(tiny_folder, head, tmp_path):
+    out = tmp_path / "better.csv"
+    code = "from latentopt.cli import main; main()"
+    arguments = ["optimize", "a cat", "-m", tiny_folder, "--head", head, "-o", out, "--set", "steps=1000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"print('up', flush=True); {code}", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip().splitlines()[-1] == "error: interrupted; nothing was written"
+    assert "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []

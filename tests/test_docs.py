@@ -1,0 +1,97 @@
+"""The pages under docs/ say what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from latentopt import hookspecs, testing
+
+ROOT = Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+EXAMPLE = ROOT / "examples" / "latentopt-example-plugin"
+PAGES = [path for path in [ROOT / "README.md", EXAMPLE / "README.md", *DOCS] if path.is_file()]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def prose(path: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def signatures() -> set[str]:
+    hooks = [value for value in vars(hookspecs).values() if hasattr(value, "latentopt_spec")]
+    return {f"def {hook.__name__}{inspect.signature(hook)}".replace("'", "") for hook in hooks}
+
+
+def test_every_hook_is_documented_with_its_signature_and_no_other() -> None:
+    documented = re.findall(r"^`(def .+)`$", (ROOT / "docs/hooks.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(documented) == sorted(signatures())
+
+
+def test_there_are_hooks_to_document() -> None:
+    assert "def run_finished(run: Run, result: Result) -> None" in signatures()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)", prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page.name} links to {link}, which does not exist"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{page.name} links to {link}, and there is no such heading"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=name_of)
+def test_named_source_files_exist(page: Path) -> None:
+    for named in re.findall(r"`((?:latentopt|plugins)/[\w/]+\.py)`", prose(page)):
+        assert (ROOT / named).is_file(), f"{page.name} names {named}, which does not exist"
+
+
+def test_the_tree_of_the_architecture_has_every_module() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    wanted = [path.name for path in (ROOT / "latentopt").glob("*.py")]
+    wanted += [f"{path.parent.name}/" for path in (ROOT / "plugins").glob("*/__init__.py")]
+    assert [name for name in sorted(wanted) if not re.search(rf"^ {{8}}{re.escape(name)}", text, re.MULTILINE)] == []
+
+
+def titled_blocks() -> list[tuple[str, str]]:
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    return re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(("file", "block"), titled_blocks())
+def test_the_tutorial_quotes_the_example(file: str, block: str) -> None:
+    assert block in (EXAMPLE / file).read_text(encoding="utf-8"), f"{file} of the example has no such lines"
+
+
+def test_the_tutorial_quotes_every_module_of_the_example() -> None:
+    modules = {f"latentopt_example/{path.name}" for path in (EXAMPLE / "latentopt_example").glob("*.py")}
+    assert modules <= {file for file, _ in titled_blocks()}
+
+
+def test_the_tutorial_names_every_check() -> None:
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    for name, value in vars(testing).items():
+        if name.startswith("check_"):
+            assert f"`{name}({', '.join(required(value))})`" in text, f"{name} is not in the table of checks"
+
+
+def required(function: object) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    return [parameter.name for parameter in parameters if parameter.default is parameter.empty]

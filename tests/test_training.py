@@ -1,0 +1,170 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import LINES
+
+import latentopt
+from latentopt import training
+from latentopt.codec import load_codec
+from latentopt.errors import LatentoptError
+from latentopt.training import COMPLETE, Settings, last_complete_checkpoint, train
+
+TINY = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2, "num_decoder_layers": 1}
+
+
+@pytest.fixture(autouse=True)
+def _tiny_size(monkeypatch):
+    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+
+
+def settings(**fields: object) -> Settings:
+    plain = {"size": "tiny", "latent_dim": 16, "vocab_size": 300, "batch_size": 32, "held_out": 0.0, "device": "cpu"}
+    return Settings(**{**plain, "deletion": 0.0, "noise": 0.1, "steps": 20, "evaluate_every": 10, **fields})
+
+
+def corpus(n: int) -> list[str]:
+    return [f"{line} {i}" for i in range(n // len(LINES)) for line in LINES]
+
+
+def history(out: Path) -> list[float]:
+    state = max(out.glob("checkpoints/*/trainer_state.json"), key=lambda p: int(p.parent.name.split("-")[1]))
+    return [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
+
+
+def test_thirty_two_lines_are_learnt_by_heart(tmp_path):
+    texts = corpus(32)
+    valid = latentopt.get("filter", "python_syntax")()
+    codec = train(texts, tmp_path / "m", settings(steps=300, evaluate_every=150, learning_rate=5e-3), valid)
+    decoded = codec.decode(codec.encode(texts))
+    assert sum(a == b for a, b in zip(decoded, texts, strict=True)) >= 30
+    loaded = load_codec(tmp_path / "m", device="cpu")
+    assert loaded.decode(loaded.encode(texts)) == decoded
+    z = loaded.encode(texts)
+    assert torch.allclose(z.mean(0), torch.zeros(16), atol=0.05)
+    assert torch.allclose(z.std(0, correction=0), torch.ones(16), atol=0.1)
+    covariance = loaded.posterior.scale_tril @ loaded.posterior.scale_tril.T
+    assert torch.allclose(covariance, torch.cov(z.T), atol=0.1)
+    assert 0 < loaded.cell < 20
+    state = json.loads(next(tmp_path.glob("m/checkpoints/checkpoint-300/trainer_state.json")).read_text())
+    evaluated = [entry for entry in state["log_history"] if "eval_exact_match" in entry]
+    assert evaluated[-1]["eval_exact_match"] > 0.9
+    assert {"eval_token_accuracy", "eval_valid"} <= set(evaluated[-1])
+
+
+def test_texts_held_out_by_hash_are_not_trained_on(tmp_path, monkeypatch):
+    seen = []
+    original = training.TokenDataset
+
+    def spy(tokenizer, texts, max_tokens):
+        seen.extend(texts)
+        return original(tokenizer, texts, max_tokens)
+
+    monkeypatch.setattr(training, "TokenDataset", spy)
+    texts = corpus(64)
+    train(texts, tmp_path / "m", settings(held_out=0.3, steps=2, evaluate_every=2))
+    from latentopt.split import is_held_out
+
+    assert seen
+    assert not any(is_held_out(text, 0.3) for text in seen)
+    assert len(seen) < len(texts)
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
+    for step, complete in ((10, True), (20, True), (30, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if complete:
+            (folder / COMPLETE).touch()
+    assert last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-20")
+    assert last_complete_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_resuming_gives_the_same_losses_and_weights(tmp_path):
+    texts = corpus(96)
+    options = {"noise": 0.3, "deletion": 0.3, "log_every": 1}
+    train(texts, tmp_path / "whole", settings(**options))
+    train(texts, tmp_path / "cut", settings(**options))
+    # What a kill leaves behind: an older checkpoint, a newer one without its last files, and no model.
+    newest = tmp_path / "cut/checkpoints/checkpoint-20"
+    (newest / COMPLETE).unlink()
+    (newest / "model.safetensors").write_bytes(b"half")
+    (tmp_path / "cut/model.safetensors").unlink()
+    train(texts, tmp_path / "cut", settings(**options))
+    assert history(tmp_path / "cut") == pytest.approx(history(tmp_path / "whole"), rel=1e-3)
+    first, second = (load_codec(tmp_path / name, device="cpu") for name in ("whole", "cut"))
+    assert torch.allclose(first.encode(texts), second.encode(texts), atol=0.2)
+
+
+def test_going_on_from_a_model_keeps_its_tokenizer_and_shape(tmp_path):
+    texts = corpus(64)
+    train(texts, tmp_path / "first", settings())
+    codec = train(texts, tmp_path / "second", settings(start=str(tmp_path / "first"), steps=2, evaluate_every=2))
+    first = load_codec(tmp_path / "first", device="cpu")
+    assert codec.tokenizer.get_vocab() == first.tokenizer.get_vocab()
+    assert codec.latent_dim == first.latent_dim
+    assert codec.fingerprint != first.fingerprint
+
+
+def test_a_t5_folder_can_be_the_start(tmp_path, tiny_folder):
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder)
+    T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **TINY)).save_pretrained(tmp_path / "t5")
+    tokenizer.save_pretrained(tmp_path / "t5")
+    codec = train(corpus(32), tmp_path / "m", settings(start=str(tmp_path / "t5"), steps=2, evaluate_every=2))
+    assert codec.latent_dim == 16
+    assert codec.model.config.num_decoder_layers == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "fields", "message"),
+    [
+        (["one"], {}, "1 texts are too few"),
+        (LINES, {"size": "huge"}, "no size is named 'huge'; known: nano, small, base"),
+        (["x" * 100, "y" * 100], {"vocab_size": 260}, "no text is shorter than 32 tokens"),
+        (LINES, {"start": "nowhere"}, "nowhere is no model folder"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, texts, fields, message):
+    with pytest.raises(LatentoptError, match=message):
+        train(texts, tmp_path / "m", settings(**fields))
+
+
+def test_a_folder_with_another_training_is_refused(tmp_path):
+    train(corpus(32), tmp_path / "m", settings(steps=2, evaluate_every=2))
+    with pytest.raises(LatentoptError, match=r"other settings \(latent_dim, steps\)"):
+        train(corpus(32), tmp_path / "m", settings(steps=4, evaluate_every=2, latent_dim=8))
+
+
+@pytest.mark.slow
+def test_training_survives_kill_9_with_the_same_loss_curve(tmp_path):
+    (tmp_path / "lines.txt").write_text("\n".join(corpus(400)), encoding="utf-8")
+
+    def command(out: str) -> list[str]:
+        options = "--size nano --steps 60 --evaluate-every 20 --batch-size 32 --vocab-size 300 --held-out 0.05 --device cpu"
+        main = "from latentopt.cli import main; main()"
+        text = ["--text", str(tmp_path / "lines.txt"), "--out", str(tmp_path / out)]
+        return [sys.executable, "-c", main, "train", *text, *options.split()]
+
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    subprocess.run(command("whole"), check=True, env=environment, capture_output=True)
+    killed = subprocess.Popen(command("cut"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "cut/checkpoints/checkpoint-40" / COMPLETE).exists():
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "cut/model.safetensors").exists()
+    # And the newest checkpoint was being written.
+    (tmp_path / "cut/checkpoints/checkpoint-40" / COMPLETE).unlink()
+    subprocess.run(command("cut"), check=True, env=environment, capture_output=True)
+    assert history(tmp_path / "cut") == pytest.approx(history(tmp_path / "whole"), rel=1e-2)
