@@ -1,7 +1,7 @@
 """What has been fitted on one codec's latents, as a folder: safetensors, JSON and a card.
 
-An artefact holds an ``nn.Module`` of a registered class: a head (``z -> value``) or a direction. The JSON names the class
-by the name it is registered under, never by an import path, and the codec by its fingerprint.
+An artefact holds an ``nn.Module`` of a registered class: a head (``z -> value``) or a direction. The JSON names the
+class by the name it is registered under, never by an import path, and the codec by its fingerprint.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class T5VAECodec:
         self.cell = model.config.cell_radius or 1.0
         bottleneck = model.bottleneck
         self.posterior = MultivariateNormal(bottleneck.mean, scale_tril=bottleneck.cholesky, validate_args=False)
-        self._decoder = Decoder(model)
+        self.decoder = Decoder(model)
 
     @classmethod
     def from_folder(cls, folder: Path, device: str = "auto", dtype: str = "auto") -> T5VAECodec:
@@ -132,9 +132,10 @@ class T5VAECodec:
         if not (folder / "config.json").is_file():
             raise LatentoptError(f"{folder} is no model folder: it has no config.json")
         try:
-            model, report = T5VAEModel.from_pretrained(
+            loaded: Any = T5VAEModel.from_pretrained(
                 folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
             )
+            model, report = loaded
             if report["missing_keys"]:
                 raise ValueError(f"it lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}")
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -225,7 +226,7 @@ class T5VAECodec:
         texts: dict[int, list[str]] = {}
 
         def work(start: int, stop: int) -> None:
-            ids = self._decoder(z[start:stop].to(self.device), self.max_tokens, temperature, rng, logits_processor)
+            ids = self.decoder(z[start:stop].to(self.device), self.max_tokens, temperature, rng, logits_processor)
             texts[start] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
 
         self._batched(len(z), work)

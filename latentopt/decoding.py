@@ -1,14 +1,14 @@
 """Decoding latents with a T5 decoder, by an own loop.
 
-Against transformers' ``generate`` it computes cross-attention keys and values once, keeps self-attention keys and values
-in a preallocated cache, fuses projections that share an input, and drops finished rows. In float32 it gives the same
-tokens.
+Against transformers' ``generate`` it computes cross-attention keys and values once, keeps self-attention keys and
+values in a preallocated cache, fuses projections that share an input, and drops finished rows. In float32 it gives the
+same tokens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -48,20 +48,20 @@ class Decoder:
     """Greedy or sampled decoding of latents with the weights of a frozen `T5VAEModel`."""
 
     def __init__(self, model: T5VAEModel) -> None:
-        config = model.config
+        config: Any = model.config
         self.model = model
         self.heads, self.head_dim, self.eps = config.num_heads, config.d_kv, config.layer_norm_epsilon
         self.gated = config.is_gated_act
         self.activation = ACT2FN[config.dense_act_fn]
         self.logit_scale = config.d_model**-0.5 if config.scale_decoder_outputs else 1.0
         self.start, self.end, self.pad = config.decoder_start_token_id, config.eos_token_id, config.pad_token_id
+        blocks: Any = model.decoder.block
         self.final_norm = model.decoder.final_layer_norm.weight
-        self.layers = [self._fuse(block.layer) for block in model.decoder.block]
+        self.layers = [self._fuse(block.layer) for block in blocks]
         # (1, heads, t, t): row i holds the biases of the token at step i.
-        attention = model.decoder.block[0].layer[0].SelfAttention
-        self.bias = attention.compute_bias(config.max_tokens, config.max_tokens)
+        self.bias = blocks[0].layer[0].SelfAttention.compute_bias(config.max_tokens, config.max_tokens)
 
-    def _fuse(self, layer: torch.nn.ModuleList) -> _Layer:
+    def _fuse(self, layer: Any) -> _Layer:
         own, cross, ff = layer[0], layer[1], layer[2]
         a, c, dense = own.SelfAttention, cross.EncDecAttention, ff.DenseReluDense
         into = [dense.wi_0.weight, dense.wi_1.weight] if self.gated else [dense.wi.weight]

@@ -192,7 +192,7 @@ def transfer(
     Returns:
         A row per text, in order: ``source_id, source, text, status, strength, before, after, similarity``, where
         ``before`` and ``after`` are the direction's score of the source and of the decoded text, encoded again; one
-        column per filter; and ``valid``. A text that a filter refuses is replaced by its source, and ``status`` says so.
+        column per filter; and ``valid``. A text that a filter refuses comes back as its source; ``status`` says so.
     """
     sources = list(texts)
     z = codec.encode(sources)

@@ -59,7 +59,7 @@ def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequ
 
 
 def similarity(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-    """1 - insertions and deletions / total length, per pair, (n,) float64: 1 for equal texts, 0 for nothing in common."""
+    """1 - insertions and deletions / total length, per pair, (n,) float64: 1 for equal texts, 0 for none in common."""
     if not len(texts):
         return np.zeros(0)
     return cpdist(texts, sources, scorer=Indel.normalized_similarity, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatch
@@ -221,11 +221,15 @@ def _predict(module: Head, z: np.ndarray) -> np.ndarray:
 
 
 def _fit_module(module: Head, z: np.ndarray, y: np.ndarray, seed: int, steps: int = 500) -> Head:
-    """Least squares by AdamW with weight decay on the standardised target, full batch; y's units come back at the end."""
+    """Least squares by AdamW with weight decay on noised latents, full batch.
+
+    The target is standardised for a module that takes its units back afterwards (``rescale``), and as it is for others.
+    """
     torch.manual_seed(seed)
     inputs = torch.from_numpy(z)
     target = torch.from_numpy(np.asarray(y, dtype=np.float32))
-    mean, std = target.mean(), target.std().clamp_min(1e-12)
+    rescale: Callable[[float, float], None] | None = getattr(module, "rescale", None)
+    mean, std = (target.mean(), target.std().clamp_min(1e-12)) if rescale else (torch.zeros(()), torch.ones(()))
     module.train()
     optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=0.1)
     for _ in range(steps):
@@ -233,5 +237,6 @@ def _fit_module(module: Head, z: np.ndarray, y: np.ndarray, seed: int, steps: in
         noised = inputs + 0.3 * torch.randn_like(inputs)
         (module(noised) - (target - mean) / std).square().mean().backward()
         optimizer.step()
-    module.rescale(float(mean), float(std))
+    if rescale:
+        rescale(float(mean), float(std))
     return module.eval()

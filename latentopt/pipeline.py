@@ -37,8 +37,8 @@ def optimize(
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
     Every candidate is decoded and encoded again. ``predicted`` is the objective at the latent that the search proposed,
-    ``verified`` the objective at the re-encoding of its text; ranking is by ``verified``. A candidate stands in the table
-    when its text differs from the draft, every filter accepts it and it verifies higher than the draft.
+    ``verified`` the objective at the re-encoding of its text; ranking is by ``verified``. A candidate stands in the
+    table when its text differs from the draft, every filter accepts it and it verifies higher than the draft.
 
     Args:
         texts: n drafts, in the order the result keeps.
@@ -73,6 +73,8 @@ def optimize(
         drafts=len(texts),
         top=top,
         seed=seed,
+        budget=budget,
+        chunk=chunk,
     )
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
@@ -82,7 +84,8 @@ def optimize(
     for first in range(0, len(texts), chunk):
         drafts, z = list(texts[first : first + chunk]), z0[first : first + chunk]
         problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget)
-        rng = torch.Generator().manual_seed(seed + first)
+        # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
+        rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         candidates = _Candidates(problem, filters, top)
         for proposal in searcher.search(problem, rng):
             if not candidates.add(proposal):

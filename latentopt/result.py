@@ -26,6 +26,8 @@ class Run:
     drafts: int
     top: int
     seed: int
+    budget: int | None
+    chunk: int
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Result:
     """Candidates as a table, with the latent of each beside it.
 
     Attributes:
-        table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself. The columns are `COLUMNS`, then
-            one per term of the objective, per filter and per metric.
+        table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself. The columns are `COLUMNS`,
+            then one per term of the objective, per filter and per metric.
         z: (rows, d) float32, the re-encoding of each row's text.
         run: what was asked for.
         counts: how much work it was: latents decoded, texts verified.

@@ -34,8 +34,8 @@ def sample(
         tries: at most ``n * tries`` texts are decoded, so it ends even where hardly any text passes.
 
     Returns:
-        A table with the column ``text`` (fewer rows than n when the tries were used up), and counts: ``tried``, ``valid``
-        (of those tried) and ``distinct`` (of those valid).
+        A table with the column ``text`` (fewer rows than n when the tries were used up), and counts: ``tried``,
+        ``valid`` (of those tried) and ``distinct`` (of those valid).
     """
     if n < 1:
         raise LatentoptError(f"the number of samples should be at least 1, got {n}")

@@ -196,7 +196,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
                 random weights.
             **bottleneck: the fields of `T5VAEConfig`, such as ``latent_dim=128``.
         """
-        pretrained = None if isinstance(t5, T5Config) else T5ForConditionalGeneration.from_pretrained(str(t5))
+        pretrained: Any = None if isinstance(t5, T5Config) else T5ForConditionalGeneration.from_pretrained(str(t5))
         t5_config = t5 if isinstance(t5, T5Config) else pretrained.config
         fields = {k: v for k, v in t5_config.to_dict().items() if k not in ("model_type", "architectures", "dtype")}
         # T5Config reads the scale of the decoder's output off this field and then forgets it.
@@ -225,7 +225,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Module:
         return self.shared
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
+    def set_input_embeddings(self, value: Any) -> None:
         self.shared = value
 
     def get_encoder(self, *args: Any, **kwargs: Any) -> nn.Module:
@@ -262,7 +262,8 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             decoder_input_ids: (n, u), what was decoded so far.
         """
         if encoder_outputs is None:
-            assert input_ids is not None and attention_mask is not None
+            assert input_ids is not None
+            assert attention_mask is not None
             return self._loss(input_ids, attention_mask)
         assert decoder_input_ids is not None
         memory = encoder_outputs.last_hidden_state
@@ -325,7 +326,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
 
 
 def length_slices(attention_mask: Tensor, size: int = 64) -> list[tuple[slice, int]]:
-    """Slices of up to ``size`` rows with the longest length in each, so that a batch sorted by length wastes little padding.
+    """Slices of up to ``size`` rows with the longest length in each: a batch sorted by length wastes little padding.
 
     The statistics of z and the MMD need batches drawn at random; batches of one length would give each length its own.
     """

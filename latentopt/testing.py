@@ -122,7 +122,7 @@ def check_finder(finder: Finder, latent_dim: int = 12) -> None:
 
 
 def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
-    """A searcher proposes latents of the right shape and owner, the same for the same seed, and finds something better."""
+    """A searcher proposes latents of the right shape and owner, the same for a seed, and finds something better."""
     codec = codec or ToyCodec()
     texts = ["aaa", "mmm", "hello"]
     z0 = codec.encode(texts)
@@ -143,7 +143,7 @@ def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
     for (z, source), (z_again, _) in zip(first, again, strict=True):
         assert z.shape == (len(source), codec.latent_dim), f"z of shape {tuple(z.shape)} for {len(source)} sources"
         assert bool(torch.isfinite(z).all()), "a proposal is NaN or infinite"
-        assert int(source.min()) >= 0 and int(source.max()) < len(texts), "a source is not among the drafts"
+        assert 0 <= int(source.min()) <= int(source.max()) < len(texts), "a source is not among the drafts"
         assert torch.equal(z, z_again), "the same seed gave other proposals"
     z, source = (torch.cat(part) for part in zip(*first, strict=True))
     best = torch.full((len(texts),), -torch.inf).scatter_reduce(0, source, objective(z, source).detach(), "amax")

@@ -31,7 +31,7 @@ from latentopt.t5vae import T5VAEModel
 
 logger = logging.getLogger("latentopt")
 
-SIZES: dict[str, dict[str, int]] = {
+SIZES: dict[str, dict[str, Any]] = {
     "nano": {"d_model": 256, "d_kv": 64, "num_heads": 4, "d_ff": 512, "num_layers": 4, "num_decoder_layers": 3},
     "small": {"d_model": 384, "d_kv": 64, "num_heads": 6, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 4},
     "base": {"d_model": 512, "d_kv": 64, "num_heads": 8, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 6},
@@ -102,15 +102,13 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
     batch_size = min(settings.batch_size, len(dataset))
     trainer = T5VAETrainer(
-        model=model,
-        args=_arguments(out, settings, batch_size),
-        train_dataset=dataset,
-        eval_dataset=dataset,
-        data_collator=collate,
-        processing_class=tokenizer,
-        callbacks=[MarkComplete()],
+        model,
+        tokenizer,
+        dataset,
         held_out=held or list(training_texts[:200]),
         validity=validity,
+        args=_arguments(out, settings, batch_size),
+        callbacks=[MarkComplete()],
     )
     trainer.train(resume_from_checkpoint=last_complete_checkpoint(out / "checkpoints"))
     calibrate(model, tokenizer, training_texts, held or training_texts)
@@ -186,7 +184,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
 
 def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArguments:
     use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return TrainingArguments(
         output_dir=str(out / "checkpoints"),
         per_device_train_batch_size=batch_size,
@@ -219,7 +217,7 @@ class MarkComplete(TrainerCallback):
     """Marks each checkpoint after its last file is written."""
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
@@ -229,29 +227,45 @@ def last_complete_checkpoint(folder: Path) -> str | None:
 
 
 class T5VAETrainer(Trainer):
-    """The Trainer, with length buckets, the parts of the loss in the log, and evaluation by free decoding.
+    """The Trainer, with a reproducible order, the parts of the loss in the log, and evaluation by free decoding.
 
     Args:
+        tokens: what to train on.
         held_out: texts to reconstruct at each evaluation (the first 500 are used).
         validity: a filter; the share of reconstructions it accepts is reported.
     """
 
-    def __init__(self, *args: Any, held_out: Sequence[str], validity: Filter | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        model: T5VAEModel,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens: TokenDataset,
+        held_out: Sequence[str],
+        validity: Filter | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model,
+            train_dataset=tokens,
+            eval_dataset=tokens,
+            data_collator=collate,
+            processing_class=tokenizer,
+            **kwargs,
+        )
+        self.t5vae, self.tokenizer, self.tokens = model, tokenizer, tokens
         self.held_out, self.validity = list(held_out), validity
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return EpochSampler(len(self.train_dataset), self.args.seed)
+        return EpochSampler(len(self.tokens), self.args.seed)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
-            logs |= {name: value.item() for name, value in self.model.losses.items()}
+            logs |= {name: value.item() for name, value in self.t5vae.losses.items()}
         super().log(logs, start_time)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Exact match, token accuracy (teacher-forced) and validity of reconstructions of held-out texts."""
-        assert self.model is not None
-        codec = T5VAECodec(self.model, self.processing_class)
+        codec = T5VAECodec(self.t5vae, self.tokenizer)
         texts = [text for text, fits in zip(self.held_out, codec.fits(self.held_out), strict=True) if fits][:500]
         z = codec.encode(texts)
         decoded = codec.decode(z)
@@ -261,7 +275,7 @@ class T5VAETrainer(Trainer):
         }
         if self.validity is not None:
             metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
-        self.model.train().requires_grad_(True)
+        self.t5vae.train().requires_grad_(True)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -286,7 +300,7 @@ def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequ
     model.eval()
     sample = list(texts[:: max(1, len(texts) // 20_000)])
     bottleneck = model.bottleneck
-    norm = bottleneck.standardise
+    norm: Any = bottleneck.standardise
     norm.running_mean.zero_()
     norm.running_var.fill_(1.0)
     codec = T5VAECodec(model, tokenizer)

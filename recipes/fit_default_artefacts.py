@@ -16,6 +16,7 @@ from pathlib import Path
 
 import corpora
 import numpy as np
+import pandas as pd
 
 import latentopt
 from latentopt.models import FOLDER
@@ -38,7 +39,9 @@ def fit_head(codec: latentopt.Codec, out: Path) -> None:
     """The `engagement` head: click rates of headlines within their A/B test."""
     table = corpora.headlines()
     table = table[~table["held_out"].to_numpy() & np.array(codec.fits(table["headline"].tolist()))]
-    fitted = latentopt.fit_head(codec, table["headline"].tolist(), table["rate"].to_numpy(), table["test_id"].to_numpy())
+    fitted = latentopt.fit_head(
+        codec, table["headline"].tolist(), table["rate"].to_numpy(), table["test_id"].to_numpy()
+    )
     card = fitted.card | {"target": "clicks per impression, less the mean of the test", "data": UPWORTHY}
     latentopt.save_artefact(out / "heads/engagement", "head", fitted.module, codec, card)
     print(f"engagement: {fitted.score:.3f} {fitted.interval}")
@@ -51,26 +54,17 @@ def fit_directions(codec: latentopt.Codec, out: Path) -> None:
         fits = np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))
         table = table[~table["held_out"].to_numpy() & fits]
         fitted = latentopt.fit_direction(codec, table["source"].tolist(), table["target"].tolist())
-        latentopt.save_artefact(out / "directions" / name, "direction", fitted.direction, codec, fitted.card | {"data": TATOEBA})
+        latentopt.save_artefact(
+            out / "directions" / name, "direction", fitted.direction, codec, fitted.card | {"data": TATOEBA}
+        )
         print(f"{name}: {fitted.card['held_out_score_by_strength']}")
 
 
-def card(name: str, folder: Path) -> str:
-    """The model card, in Markdown."""
-    settings = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
-    names = {"english-nano": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
-    rows = [row for row in measured["rows"] if row["corpus"] in names]
-    columns = list(rows[0])
-    cells = ["| " + " | ".join(f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns) + " |" for row in rows]
-    figures = "\n".join(["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|", *cells])
-    licences = "\n".join(f"* {line}" for line in DATA[name])
-    return f"""# {name}
+CARD = """# {name}
 
-A T5-VAE of latentopt: d_model {config['d_model']}, {config['num_layers']} encoder and {config['num_decoder_layers']} decoder
-layers, {config['latent_dim']} latent dimensions, {config['vocab_size']} tokens of byte-level BPE, texts of at most
-{config['max_tokens'] - 1} tokens; weights in bfloat16, the statistics of z in float32. Cell radius {config['cell_radius']:.2f}.
+A T5-VAE of latentopt: d_model {d_model}, {num_layers} encoder and {num_decoder_layers} decoder layers, {latent_dim} latent
+dimensions, {vocab_size} tokens of byte-level BPE, texts of at most {longest} tokens; weights in bfloat16, the statistics
+of z in float32. Cell radius {cell_radius:.2f}.
 
 ## Data
 
@@ -82,8 +76,9 @@ sources above.
 
 ## Training
 
-`python recipes/train_default_models.py --only {name}`: {settings['steps']} steps of {settings['batch_size']} texts, seed
-{settings['seed']}, AdamW, peak learning rate {settings['learning_rate']}, on two CPU cores in bfloat16 autocast.
+`python recipes/train_default_models.py --only {name}`: {steps} steps of {batch_size} texts, seed {seed}, AdamW, peak
+learning rate {learning_rate}, token deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16
+autocast.
 
 ## Figures on unseen texts
 
@@ -93,9 +88,32 @@ sources above.
 
 ## Limits
 
-It was trained for about an hour on two cores: it keeps short texts and paraphrases long ones. It knows nothing beyond its
-data, and repeats their prejudices.
+It was trained for less than an hour or two on two cores: it keeps short texts and loses words of long ones. It knows
+nothing beyond its data, and repeats their prejudices.
 """
+
+
+def card(name: str, folder: Path) -> str:
+    """The model card, in Markdown."""
+    settings = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
+    names = {"english-nano": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
+    table = pd.DataFrame([row for row in measured["rows"] if row["corpus"] in names])
+    lines = [list(table.columns), ["---"] * len(table.columns)]
+    lines += [
+        [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in table.itertuples(index=False)
+    ]
+    return CARD.format(
+        name=name,
+        longest=config["max_tokens"] - 1,
+        licences="\n".join(f"* {line}" for line in DATA[name]),
+        figures="\n".join("| " + " | ".join(line) + " |" for line in lines),
+        **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
+        cell_radius=config["cell_radius"],
+        **{key: settings[key] for key in ("steps", "batch_size", "seed", "learning_rate", "deletion", "noise")},
+    )
 
 
 def main() -> None:

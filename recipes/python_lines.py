@@ -1,7 +1,7 @@
 """Python lines, as in the post that began this: reconstruct, sample and interpolate single statements.
 
-    python recipes/python_lines.py                                            # the shipped model
-    python recipes/python_lines.py --train runs/mine --steps 2000             # train one on your standard library first
+python recipes/python_lines.py                                            # the shipped model
+python recipes/python_lines.py --train runs/mine --steps 2000             # train one on your standard library first
 """
 
 from __future__ import annotations

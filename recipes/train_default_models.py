@@ -2,9 +2,9 @@
 
     python recipes/train_default_models.py --only python-nano
 
-Each is written to runs/NAME, and goes on where it was cut off when the command is given again. ``--start FOLDER`` begins
-from the weights of a finished model with a fresh optimiser. ``recipes/fit_default_artefacts.py`` then fits the head and
-the directions, writes the cards and puts everything into latentopt/models.
+Each is written to runs/NAME, and goes on where it was cut off when the command is given again. ``--start FOLDER``
+begins from the weights of a finished model with a fresh optimiser. ``recipes/fit_default_artefacts.py`` then fits the
+head and the directions, writes the cards and puts everything into latentopt/models.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import corpora
 import latentopt
 from latentopt.training import Settings, train
 
-# glibc returns large blocks to the system and fetches them again at each step; these keep them, for half the time a step:
-# MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648
+# On a CPU, set MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648 in the environment: otherwise glibc
+# returns large blocks to the system and fetches them again at each step.
 
 SETTINGS = {
     "python-nano": Settings(

@@ -3,8 +3,8 @@
     python recipes/tweet_optimizer.py                                         # shipped head, sample drafts
     python recipes/tweet_optimizer.py --table posts.csv --target likes --drafts drafts.txt
 
-With a table of your own, a head is fitted on it first and its score on texts it has not seen is printed. Every rewrite is
-decoded, encoded again and scored as text; only those that then beat their draft are shown.
+With a table of your own, a head is fitted on it first and its score on texts it has not seen is printed. Every rewrite
+is decoded, encoded again and scored as text; only those that then beat their draft are shown.
 """
 
 from __future__ import annotations

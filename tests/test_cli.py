@@ -98,7 +98,9 @@ def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_p
     assert list(table.columns) == [*expected, "likes-head", "max_chars", "chrf"]
     assert "of 3 drafts rewritten" in result.stderr
     again = tmp_path / "again.csv"
-    assert call(*arguments[:-7], again, *WIDE, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200").exit_code == 0
+    assert (
+        call(*arguments[:-7], again, *WIDE, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200").exit_code == 0
+    )
     assert again.read_bytes() == out.read_bytes()
     assert call(*arguments, "--with-source").exit_code == 0
     assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
@@ -208,7 +210,10 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
         (["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"], ["'holes'", "row 7", "nan"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "same", "--out", "{new}"], ["constant"]),
         (["fit-head", "--in", "{data}/drafts.txt", "--target", "text", "--out", "{new}"], ["'text'", "row 1"]),
-        (["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--head", "oracle", "--out", "{new}"], ["oracle"]),
+        (
+            ["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--head", "oracle", "--out", "{new}"],
+            ["oracle"],
+        ),
         (["fit-direction", "--pairs", "{data}/likes.csv", "--out", "{new}"], ["'source'"]),
         (["fit-direction", "--out", "{new}"], ["--pairs"]),
         (["fit-direction", "--pairs", "{data}/pairs.tsv", "--finder", "nose", "--out", "{new}"], ["'nose'"]),

@@ -30,7 +30,7 @@ def test_results_do_not_depend_on_the_batch_size_or_the_order(tiny_folder, lines
 def test_running_out_of_memory_halves_the_batch(tiny_folder, lines, monkeypatch, caplog):
     codec = T5VAECodec.from_folder(tiny_folder, device="cpu")
     z, texts = codec.encode(lines), codec.decode(codec.encode(lines))
-    encode, decoder = codec.model.encode_ids, codec._decoder
+    encode, decoder = codec.model.encode_ids, codec.decoder
 
     def small_only(original):
         def call(first, *rest):
@@ -41,7 +41,7 @@ def test_running_out_of_memory_halves_the_batch(tiny_folder, lines, monkeypatch,
         return call
 
     monkeypatch.setattr(codec.model, "encode_ids", small_only(encode))
-    monkeypatch.setattr(codec, "_decoder", small_only(decoder))
+    monkeypatch.setattr(codec, "decoder", small_only(decoder))
     assert torch.allclose(codec.encode(lines), z, atol=1e-5)
     assert codec.batch_size == 2
     codec.batch_size = 8

@@ -67,9 +67,7 @@ def test_unpaired_sets_give_a_direction_too(toy_codec):
 
 def test_a_refused_or_unmoved_text_comes_back_as_it_was(toy_codec):
     direction = fit_direction(toy_codec, *pairs()).direction
-    table = transfer(
-        toy_codec, ["abc", "ddd"], direction, 1.0, {"no_g": latentopt.each(lambda text: "g" not in text)}
-    )
+    table = transfer(toy_codec, ["abc", "ddd"], direction, 1.0, {"no_g": latentopt.each(lambda text: "g" not in text)})
     assert table["text"].tolist() == ["dbc", "ddd"]
     assert table["status"].tolist() == ["moved", "refused by a filter"]
     assert table["valid"].tolist() == [True, False]

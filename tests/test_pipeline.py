@@ -95,7 +95,9 @@ def test_best_has_exactly_top_rows_a_draft():
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.text("abcxyz ", min_size=1, max_size=8).filter(str.strip), min_size=1, max_size=9), st.integers(1, 4))
+@given(
+    st.lists(st.text("abcxyz ", min_size=1, max_size=8).filter(str.strip), min_size=1, max_size=9), st.integers(1, 4)
+)
 def test_drafts_keep_their_order_whatever_the_chunks(texts, chunk):
     result = run(texts, top=2, chunk=chunk)
     drafts = result.table[result.table["rank"] == 0]

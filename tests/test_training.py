@@ -148,7 +148,9 @@ def test_training_survives_kill_9_with_the_same_loss_curve(tmp_path):
     (tmp_path / "lines.txt").write_text("\n".join(corpus(400)), encoding="utf-8")
 
     def command(out: str) -> list[str]:
-        options = "--size nano --steps 60 --evaluate-every 20 --batch-size 32 --vocab-size 300 --held-out 0.05 --device cpu"
+        options = (
+            "--size nano --steps 60 --evaluate-every 20 --batch-size 32 --vocab-size 300 --held-out 0.05 --device cpu"
+        )
         main = "from latentopt.cli import main; main()"
         text = ["--text", str(tmp_path / "lines.txt"), "--out", str(tmp_path / out)]
         return [sys.executable, "-c", main, "train", *text, *options.split()]

@@ -24,7 +24,7 @@ Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or fol
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be given again.")]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same output.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
@@ -64,7 +64,11 @@ def build_all(kind: str, specs: list[str] | None) -> dict[str, Any]:
 
 
 def check_out(path: Path | None, *endings: str) -> None:
-    """Refuse a place that cannot be written before any work is done for it; a table's endings unless others are told."""
+    """Refuse a place that cannot be written before any work is done for it.
+
+    Args:
+        endings: those that are allowed; a table's unless others are told.
+    """
     if path is None:
         return
     from latentopt.files import READABLE

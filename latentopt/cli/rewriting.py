@@ -45,6 +45,8 @@ def optimize(
     from latentopt.pipeline import optimize as run
     from latentopt.spec import build, parse_assignments, parse_weighted
 
+    search = build("searcher", searcher, **parse_assignments(settings or []))
+    accepts, measures = common.build_all("filter", filters), common.build_all("metric", metrics)
     codec = common.load(model, device, dtype)
     terms: dict[str, Term] = {}
     weights: dict[str, float] = {}
@@ -63,16 +65,16 @@ def optimize(
         codec,
         drafts,
         Objective(terms, weights),
-        build("searcher", searcher, **parse_assignments(settings or [])),
-        common.build_all("filter", filters),
-        common.build_all("metric", metrics),
+        search,
+        accepts,
+        measures,
         top=top,
         seed=seed,
         budget=budget,
     )
     best = result.best(top, with_source)
     rewritten = int((result.table.groupby("source_id")["rank"].max() > 0).sum())
-    common.show(best, out, [*DRAWN, *((metrics and common.build_all("metric", metrics)) or [])])
+    common.show(best, out, [*DRAWN, *measures])
     common.note(
         f"{rewritten} of {len(drafts)} drafts rewritten; {result.counts['decoded']} latents decoded, "
         f"{result.counts['verified']} new texts verified"
@@ -100,10 +102,11 @@ def transfer(
     from latentopt.artefact import load_artefact
     from latentopt.direction import transfer as run
 
+    accepts = common.build_all("filter", filters)
     codec = common.load(model, device, dtype)
     module, card = load_artefact("direction", direction, codec)
     chosen = float(card.get("strength", 1.0)) if strength is None else strength
-    table = run(codec, sources, module, chosen, common.build_all("filter", filters))  # type: ignore[arg-type]
+    table = run(codec, sources, module, chosen, accepts)  # type: ignore[arg-type]
     common.show(table, out, ["source", "text", "status", "strength", "before", "after", "similarity"])
 
 

@@ -1,4 +1,4 @@
-"""The default models as a plugin: each folder here with a config.json is a codec, and what was fitted on it lies inside."""
+"""The default models as a plugin: each folder here with a config.json is a codec; what was fitted on it lies inside."""
 
 from pathlib import Path
 

@@ -40,7 +40,7 @@ def statements(source: bytes) -> Iterator[str]:
             warnings.simplefilter("ignore")
             text = source.decode("utf-8-sig")
             tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     # Bytes break lines where Python does; str.splitlines breaks them at form feeds too.
     lines = text.encode().splitlines()

@@ -15,7 +15,7 @@ def python_syntax(mode: str = "line") -> Filter:
     """Texts that Python parses; blank ones are refused.
 
     Args:
-        mode: ``"line"`` asks `ast.parse`, which takes a bare ``return x``; ``"module"`` asks `compile`, which refuses it.
+        mode: ``"line"`` asks `ast.parse`, which takes a bare ``return x``; ``"module"`` asks `compile`, which does not.
     """
     if mode not in ("line", "module"):
         raise ValueError(f"mode should be 'line' or 'module', got {mode!r}")

@@ -15,12 +15,12 @@ import subprocess
 import sys
 import time
 
+import corpora
 import numpy as np
 import pandas as pd
 import torch
 from reporting import report
 
-import corpora
 import latentopt
 
 

@@ -12,23 +12,48 @@ import random
 import time
 from collections.abc import Callable
 
+import corpora
 import numpy as np
 import pandas as pd
 import torch
 from reporting import report
 
-import corpora
 import latentopt
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
+def by_generate(codec: latentopt.Codec, batches: list[torch.Tensor]) -> list[torch.Tensor]:
+    with torch.inference_mode():
+        return [
+            codec.model.generate(
+                encoder_outputs=codec.model.memory(z), max_new_tokens=codec.max_tokens, do_sample=False
+            )[:, 1:]
+            for z in batches
+        ]
+
+
+def by_loop(codec: latentopt.Codec, batches: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [codec.decoder(z, codec.max_tokens) for z in batches]
+
+
+def same_rows(first: list[torch.Tensor], second: list[torch.Tensor]) -> list[bool]:
+    """Row by row, whether two decodings hold the same tokens; the ends may be padded to other lengths."""
+    same: list[bool] = []
+    for ours, theirs in zip(first, second, strict=True):
+        width = max(ours.shape[1], theirs.shape[1])
+        a, b = (torch.nn.functional.pad(ids, (0, width - ids.shape[1])) for ids in (ours, theirs))
+        same += (a == b).all(1).tolist()
+    return same
+
+
+def timed(work: Callable[..., list[torch.Tensor]], *arguments: object) -> tuple[float, list[torch.Tensor]]:
+    """Seconds, and what the work gave."""
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
     start = time.perf_counter()
-    work()
-    if device.type == "cuda":
+    output = work(*arguments)
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, output
 
 
 def main() -> None:
@@ -38,42 +63,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 256])
     options = parser.parse_args()
+    unseen = random.Random(0).sample(corpora.unseen(corpora.tatoeba()), 2000)
     rows = []
     for dtype in ("float32", "bfloat16"):
         codec = latentopt.load_codec(options.model, device=options.device, dtype=dtype)
-        texts = random.Random(0).sample([t for t in corpora.unseen(corpora.tatoeba()) if codec.fits([t])[0]], 1024)
+        texts = [text for text, fits in zip(unseen, codec.fits(unseen), strict=True) if fits]
         latents = codec.encode(texts)
         for n in options.batches:
             # Small batches are timed several at a time: one alone is too short for the clock of a busy machine.
             repeats = max(1, 16 // n)
             times: dict[str, list[float]] = {"loop": [], "generate": []}
-            same = total = 0
+            same: list[bool] = []
             for turn in range(options.rounds + 1):
-                chosen = [torch.randint(0, len(latents), (n,), generator=torch.Generator().manual_seed(turn * 99 + r)) for r in range(repeats)]
-                outputs: dict[str, list[torch.Tensor]] = {"loop": [], "generate": []}
-
-                def loop(chosen=chosen, outputs=outputs) -> None:
-                    outputs["loop"] = [codec._decoder(latents[rows], codec.max_tokens) for rows in chosen]
-
-                def generate(chosen=chosen, outputs=outputs) -> None:
-                    with torch.inference_mode():
-                        outputs["generate"] = [
-                            codec.model.generate(
-                                encoder_outputs=codec.model.memory(latents[rows]),
-                                max_new_tokens=codec.max_tokens,
-                                do_sample=False,
-                            )[:, 1:]
-                            for rows in chosen
-                        ]
-
-                took = {"loop": seconds(loop, codec.device), "generate": seconds(generate, codec.device)}
-                for ours, theirs in zip(outputs["loop"], outputs["generate"], strict=True):
-                    width = max(ours.shape[1], theirs.shape[1])
-                    a, b = (torch.nn.functional.pad(ids, (0, width - ids.shape[1])) for ids in (ours, theirs))
-                    same, total = same + int((a == b).all(1).sum()), total + len(a)
+                rng = torch.Generator().manual_seed(turn)
+                batches = [latents[torch.randint(0, len(latents), (n,), generator=rng)] for _ in range(repeats)]
+                loop_s, ours = timed(by_loop, codec, batches)
+                generate_s, theirs = timed(by_generate, codec, batches)
+                same += same_rows(ours, theirs)
                 if turn:  # the first round warms up
-                    for name, value in took.items():
-                        times[name].append(value / repeats)
+                    times["loop"].append(loop_s / repeats)
+                    times["generate"].append(generate_s / repeats)
             ratios = np.array(times["generate"]) / np.array(times["loop"])
             rows.append(
                 {
@@ -84,7 +93,7 @@ def main() -> None:
                     "ratio": np.median(ratios),
                     "ratio low": ratios.min(),
                     "ratio high": ratios.max(),
-                    "same rows": same / total,
+                    "same rows": np.mean(same),
                     "texts/s": n / np.median(times["loop"]),
                 }
             )

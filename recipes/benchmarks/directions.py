@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 
+import corpora
 import numpy as np
 import pandas as pd
 from reporting import report
 from sacrebleu.metrics import CHRF
 
-import corpora
 import latentopt
 
 
@@ -31,7 +31,9 @@ def main() -> None:
         table = corpora.pairs(attribute)
         short = np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))
         train, test = table[short & ~table["held_out"]], table[short & table["held_out"]]
-        fitted = latentopt.fit_direction(codec, train["source"].tolist(), train["target"].tolist(), finder=options.finder)
+        fitted = latentopt.fit_direction(
+            codec, train["source"].tolist(), train["target"].tolist(), finder=options.finder
+        )
         sources, targets = test["source"].tolist(), test["target"].tolist()
         moved = latentopt.transfer(codec, sources, fitted.direction, fitted.strength)
         rebuilt = codec.decode(codec.encode(targets))

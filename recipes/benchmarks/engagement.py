@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 
+import corpora
 import numpy as np
 import pandas as pd
 import torch
 from reporting import report
 
-import corpora
 import latentopt
 from latentopt.head import rank_correlation
 
@@ -42,9 +42,19 @@ def main() -> None:
         with torch.inference_mode():
             predicted = fitted.module.to(z.device)(z).cpu().numpy()
         score, (low, high) = rank_correlation(test["rate"].to_numpy(), predicted, tests)
-        rows.append({"predictor": name, "cross-validated": fitted.score, "unseen tests": score, "low": low, "high": high})
+        rows.append(
+            {"predictor": name, "cross-validated": fitted.score, "unseen tests": score, "low": low, "high": high}
+        )
     score, (low, high) = rank_correlation(test["rate"].to_numpy(), test["headline"].str.len().to_numpy(), tests)
-    rows.append({"predictor": "length in characters", "cross-validated": np.nan, "unseen tests": score, "low": low, "high": high})
+    rows.append(
+        {
+            "predictor": "length in characters",
+            "cross-validated": np.nan,
+            "unseen tests": score,
+            "low": low,
+            "high": high,
+        }
+    )
     facts = {"train_headlines": len(train), "unseen_headlines": len(test), "unseen_tests": test["test_id"].nunique()}
     report("engagement", pd.DataFrame(rows), model=options.model, **facts)
 

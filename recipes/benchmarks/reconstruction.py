@@ -2,8 +2,8 @@
 
     python recipes/benchmarks/reconstruction.py
 
-Sentences and titles are evaluated on ``english-nano``, statements on ``python-nano``; none of them, by hash, was trained
-on. Texts longer than the model reads count as not reconstructed.
+Sentences and titles are evaluated on ``english-nano``, statements on ``python-nano``; none of them, by hash, was
+trained on. Texts longer than the model reads count as not reconstructed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import random
 
+import corpora
 import numpy as np
 import pandas as pd
 from reporting import report
 from sacrebleu.metrics import CHRF
 
-import corpora
 import latentopt
 
 BINS = [(0, 20), (20, 30), (30, 40), (40, 60), (60, 1000)]
@@ -55,7 +55,9 @@ def main() -> None:
     for model, names in ((options.english, ("tatoeba", "titles")), (options.python, ("statements",))):
         codec = latentopt.load_codec(model, device=options.device)
         for name in names:
-            everything = {"tatoeba": corpora.tatoeba, "titles": corpora.titles, "statements": lambda: statements}[name]()
+            everything = {"tatoeba": corpora.tatoeba, "titles": corpora.titles, "statements": lambda: statements}[
+                name
+            ]()
             unseen = corpora.unseen(everything)
             texts = random.Random(0).sample(unseen, min(options.n, len(unseen)))
             rows.append(row(codec, name, "all", texts))
