@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import tempfile
@@ -37,7 +38,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".txt":
             table = pd.DataFrame({"text": content.splitlines()}, dtype=object)
         elif path.suffix == ".jsonl":
-            table = pd.read_json(StringIO(content), lines=True, dtype=False, convert_dates=False, precise_float=True)
+            table = _read_objects(content)
         else:
             table = _read_separated(content, path)
     except pd.errors.EmptyDataError:
@@ -47,6 +48,21 @@ def read_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise LatentoptError(f"{path} is empty: it has no rows")
     return table
+
+
+def _read_objects(content: str) -> pd.DataFrame:
+    """JSON lines with their types; pandas' own reader makes dates of some texts and rounds numbers."""
+    rows = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no JSON object")
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _read_separated(content: str, path: Path) -> pd.DataFrame:

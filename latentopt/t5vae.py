@@ -325,13 +325,26 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(loss=loss)
 
 
-def length_slices(attention_mask: Tensor, size: int = 64) -> list[tuple[slice, int]]:
-    """Slices of up to ``size`` rows with the longest length in each: a batch sorted by length wastes little padding.
+def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:
+    """Slices of rows, each of at most ``tokens`` tokens with its padding, and the longest length in each.
 
-    The statistics of z and the MMD need batches drawn at random; batches of one length would give each length its own.
+    A batch sorted by length wastes little padding that way. The batches themselves are drawn at random: the statistics
+    of z and the MMD need that, and batches of one length would give each length statistics of its own. On a GPU, where
+    padding is cheaper than waiting for the lengths, the batch stays whole.
     """
+    if attention_mask.is_cuda:
+        return [(slice(0, len(attention_mask)), attention_mask.shape[1])]
     lengths = attention_mask.sum(1).tolist()
-    return [(slice(i, i + size), max(lengths[i : i + size])) for i in range(0, len(lengths), size)]
+    slices = []
+    end = len(lengths)
+    while end > 0:
+        start, longest = end - 1, lengths[end - 1]
+        while start > 0 and (end - start + 1) * max(longest, lengths[start - 1]) <= tokens:
+            start -= 1
+            longest = max(longest, lengths[start])
+        slices.append((slice(start, end), longest))
+        end = start
+    return slices[::-1]
 
 
 def delete_tokens(input_ids: Tensor, attention_mask: Tensor, most: float) -> tuple[Tensor, Tensor]:

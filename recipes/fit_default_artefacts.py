@@ -62,16 +62,16 @@ def fit_directions(codec: latentopt.Codec, out: Path) -> None:
 
 CARD = """# {name}
 
-A T5-VAE of latentopt: d_model {d_model}, {num_layers} encoder and {num_decoder_layers} decoder layers, {latent_dim} latent
-dimensions, {vocab_size} tokens of byte-level BPE, texts of at most {longest} tokens; weights in bfloat16, the statistics
-of z in float32. Cell radius {cell_radius:.2f}.
+A T5-VAE of latentopt: d_model {d_model}, {num_layers} encoder and {num_decoder_layers} decoder layers, {latent_dim}
+latent dimensions, {vocab_size} tokens of byte-level BPE, texts of at most {longest} tokens; weights in bfloat16, the
+statistics of z in float32. Cell radius {cell_radius:.2f}.
 
 ## Data
 
 {licences}
 
-Texts that are evaluated on were kept out by hash; `recipes/corpora.py` holds the split. Only these weights were computed
-from the data; no text of it is part of the model. The weights are offered under the Apache License 2.0; attribute the
+Texts that are evaluated on were kept out by hash; `recipes/corpora.py` holds the split. Only these weights were
+computed from the data; no text of it is part of the model. The weights are offered under the Apache License 2.0; attribute the
 sources above.
 
 ## Training
@@ -88,7 +88,7 @@ autocast.
 
 ## Limits
 
-It was trained for less than an hour or two on two cores: it keeps short texts and loses words of long ones. It knows
+It was trained for about an hour on two cores: it keeps short texts and loses words of long ones. It knows
 nothing beyond its data, and repeats their prejudices.
 """
 

@@ -66,7 +66,7 @@ def test_padding_is_token_0():
 
 
 @quick
-@given(st.lists(st.text("a dorbluegn", max_size=20), max_size=8), st.integers(1, 24))
+@given(st.lists(st.text("a dorbluegn", max_size=20), min_size=1, max_size=8), st.integers(1, 24))
 def test_a_dataset_holds_the_texts_that_fit_each_with_its_end(texts, max_tokens):
     dataset = TokenDataset(TOKENIZER, texts, max_tokens)
     encoded = [TOKENIZER(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -108,17 +108,15 @@ def test_an_epoch_visits_every_text_once(size, seed, epoch):
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():
-    def order(seed: int, epoch: int) -> tuple[int, ...]:
-        torch.manual_seed(len(orders))
+    def order(seed: int, epoch: int) -> list[int]:
         sampler = EpochSampler(50, seed)
         sampler.set_epoch(epoch)
-        first = tuple(sampler)
-        assert first == tuple(sampler)
-        return first
+        found = list(sampler)
+        assert list(sampler) == found
+        return found
 
-    orders: dict[tuple[int, int], tuple[int, ...]] = {}
-    for key in [(7, 0), (7, 1), (7, 2), (9, 0)]:
-        orders[key] = order(*key)
-    assert orders[9, 0] == orders[7, 2] or len(set(orders.values())) == 4
-    assert all(order(*key) == found for key, found in orders.items())
-    assert len({orders[7, epoch] for epoch in range(3)}) == 3
+    first = order(7, 1)
+    torch.rand(3)
+    assert order(7, 1) == first
+    assert order(7, 2) != first
+    assert order(9, 1) != first

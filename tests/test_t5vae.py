@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
-from latentopt.t5vae import T5VAEConfig, T5VAEModel, covariance_penalty, delete_tokens, mmd
+from latentopt.t5vae import T5VAEConfig, T5VAEModel, covariance_penalty, delete_tokens, length_slices, mmd
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -112,3 +112,26 @@ def test_deleting_tokens_keeps_order_and_the_last_one(n, t, most, seed):
         assert left == sorted(set(left))
         assert left[-1] == lengths[row]
         assert kept_mask[row].tolist() == sorted(kept_mask[row].tolist(), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(30, 200))
+def test_slices_cover_every_row_once_within_their_tokens(lengths, tokens):
+    mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
+    slices = length_slices(mask, tokens)
+    assert [row for rows, _ in slices for row in range(rows.start, rows.stop)] == list(range(len(lengths)))
+    for rows, longest in slices:
+        assert longest == max(lengths[rows])
+        assert (rows.stop - rows.start) * longest <= tokens
+
+
+def test_slicing_a_batch_changes_nothing(monkeypatch):
+    import latentopt.t5vae as module
+
+    ids, mask = batch(40, 12)
+    model = tiny_model(50).eval()
+    z = model.encode_ids(ids, mask)
+    values = model.token_log_probs(z, ids, mask)
+    monkeypatch.setattr(module, "length_slices", lambda mask: [(slice(0, 40), 12)])
+    assert torch.allclose(model.encode_ids(ids, mask), z, atol=1e-5)
+    assert torch.allclose(model.token_log_probs(z, ids, mask), values, atol=1e-4)
