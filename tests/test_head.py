@@ -163,3 +163,40 @@ def test_rank_correlation_stays_within_bounds(rows):
 
 def _varies(a: np.ndarray, groups: np.ndarray) -> bool:
     return any(len(set(a[groups == g])) > 1 for g in set(groups))
+
+
+def test_a_twin_is_found_although_its_plugin_was_not_imported_yet():
+    import subprocess
+    import sys
+
+    code = (
+        "import numpy as np; from sklearn.linear_model import Ridge; from latentopt.head import as_torch;"
+        "X = np.eye(3); print(type(as_torch(Ridge().fit(X, X[:, 0]))).__name__)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "LinearHead"
+
+
+def test_any_module_can_be_fitted_even_one_that_does_not_rescale(toy_codec):
+    from latentopt.hookspecs import hookimpl
+    from latentopt.plugins import installed
+
+    class Plain(torch.nn.Module):
+        def __init__(self, latent_dim: int) -> None:
+            super().__init__()
+            self.config = {"latent_dim": latent_dim}
+            self.layer = torch.nn.Linear(latent_dim, 1)
+
+        def forward(self, z):
+            return self.layer(z).squeeze(1)
+
+    class Plugin:
+        @hookimpl
+        def register_heads(self, register):
+            register("plain", Plain)
+
+    if "plain-test" not in installed().infos:
+        installed().add("plain-test", Plugin())
+    texts = letters(300)
+    y = (first_letter(texts) - ord("f")) / 4
+    assert fit_head(toy_codec, texts, y, head="plain").score > 0.9
