@@ -109,8 +109,8 @@ def fit_head(
         made = factory(**settings)
     except (TypeError, ValueError) as error:
         raise LatentoptError(f"the head {head!r} refuses its settings: {error}") from error
-    if module_class and not hasattr(made, "rescale"):
-        raise LatentoptError(f"the head {head!r} cannot be fitted: its class has no rescale(mean, std)")
+    if module_class and not list(made.parameters()):
+        raise LatentoptError(f"the head {head!r} cannot be fitted: the module has no parameters to train")
     z = codec.encode(texts).float().cpu().numpy()
     classes = np.unique(y)
     classifier = not module_class and is_classifier(made)

@@ -35,7 +35,10 @@ def test_a_filter_can_be_had_without_torch():
     assert not loaded_after(code) & {"torch", "transformers"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plugins"]], ids=" ".join)
+COMMANDS = "optimize transfer sample interpolate encode decode train fit-head fit-direction plugins".split()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
 def test_the_command_line_answers_without_torch(arguments):
     code = f"import sys; sys.argv = ['latentopt', *{arguments}]; from latentopt.cli import main; main()"
     assert not loaded_after(code) & {"torch", "transformers"}
