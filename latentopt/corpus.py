@@ -54,12 +54,20 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
     """Token ids of many texts in one flat array; texts longer than the model reads are left out and counted."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int) -> None:
+        self.tokenizer, self.max_tokens = tokenizer, max_tokens
         encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
         kept = [[*ids, tokenizer.eos_token_id] for ids in encoded if len(ids) < max_tokens]
         self.skipped = len(encoded) - len(kept)
         self.lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         self.flat = np.fromiter((token for ids in kept for token in ids), dtype=np.int32, count=self.starts[-1])
+
+    def fitting(self, texts: Sequence[str]) -> list[str]:
+        """Those among some texts that are short enough for the model."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return [text for text, ids in zip(texts, encoded, strict=True) if len(ids) < self.max_tokens]
 
     def __len__(self) -> int:
         return len(self.lengths)

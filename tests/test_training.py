@@ -170,3 +170,16 @@ def test_training_survives_kill_9_with_the_same_loss_curve(tmp_path):
     (tmp_path / "cut/checkpoints/checkpoint-40" / COMPLETE).unlink()
     subprocess.run(command("cut"), check=True, env=environment, capture_output=True)
     assert history(tmp_path / "cut") == pytest.approx(history(tmp_path / "whole"), rel=1e-2)
+
+
+def test_weights_are_written_in_pieces_that_load_again(tmp_path, tiny_folder, monkeypatch, lines):
+    codec = load_codec(tiny_folder, device="cpu")
+    monkeypatch.setattr(training, "SHARD", "30KB")
+    training.save(codec.model, codec.tokenizer, tmp_path / "pieces")
+    assert len(list((tmp_path / "pieces").glob("*.safetensors"))) > 1
+    again = load_codec(tmp_path / "pieces", device="cpu")
+    assert torch.equal(again.encode(lines), codec.encode(lines))
+    monkeypatch.setattr(training, "SHARD", "15MB")
+    training.save(codec.model, codec.tokenizer, tmp_path / "pieces")
+    assert [path.name for path in (tmp_path / "pieces").glob("*.safetensors")] == ["model.safetensors"]
+    assert torch.equal(load_codec(tmp_path / "pieces", device="cpu").encode(lines), codec.encode(lines))
