@@ -47,8 +47,7 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         raise LatentoptError(
             f"{type(module).__name__} cannot be saved: register the class as a {kind} and give it a config attribute"
         )
-    if folder.exists() and not (folder / JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LatentoptError(f"{folder} exists and is no artefact; choose another place")
+    check_place(folder)
     record = {
         "kind": kind,
         "class": names[0],
@@ -66,12 +65,20 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         (temporary / TENSORS).chmod(0o644)
         (temporary / JSON).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(temporary.with_suffix(".old"))
         temporary.rename(folder)
     except (OSError, SafetensorError) as error:
         raise LatentoptError(f"cannot write {folder}: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary.with_suffix(".old"), ignore_errors=True)
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder that holds something else than an artefact: it would be replaced."""
+    if folder.exists() and not (folder / JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LatentoptError(f"{folder} exists and is no artefact; choose another place")
 
 
 def find_artefact(kind: str, ref: str, codec: Codec) -> Path:

@@ -51,6 +51,9 @@ class Codec(Protocol):
             truncation: cut a text that is too long for the codec, instead of raising `LatentoptError`.
         """
 
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is short enough to be encoded whole."""
+
     def decode(
         self,
         z: Tensor,
@@ -129,6 +132,8 @@ class T5VAECodec:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if dtype == "auto":
             dtype = "bfloat16" if device.startswith("cuda") else "float32"
+        if dtype not in ("float32", "bfloat16"):
+            raise LatentoptError(f"{dtype!r} is no dtype to decode in; use float32 or bfloat16")
         if not (folder / "config.json").is_file():
             raise LatentoptError(f"{folder} is no model folder: it has no config.json")
         try:
@@ -139,8 +144,6 @@ class T5VAECodec:
             if report["missing_keys"]:
                 raise ValueError(f"it lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}")
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except AttributeError as error:
-            raise LatentoptError(f"{dtype!r} is no dtype; use float32 or bfloat16") from error
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {reason}") from error
@@ -183,7 +186,9 @@ class T5VAECodec:
         return [[*tokens, end] for tokens in ids]
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is short enough to be encoded."""
+        """See `Codec.fits`."""
+        if not texts:
+            return []
         ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
         return [len(tokens) < self.max_tokens for tokens in ids]
 
@@ -277,6 +282,8 @@ def measure_cell(codec: Any, texts: Sequence[str], seed: int = 0, iterations: in
         codec: whose ``decode`` is asked.
         texts: some hundred clean texts.
     """
+    if not texts:
+        raise LatentoptError("the cell radius cannot be measured without texts")
     z = codec.encode(texts)
     rng = torch.Generator().manual_seed(seed)
     direction = torch.nn.functional.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)

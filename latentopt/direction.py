@@ -52,7 +52,7 @@ class LinearDirection(Direction):
     @classmethod
     def of(cls, vector: Tensor, origin: Tensor) -> LinearDirection:
         """From the vector (d,) and the average source (d,)."""
-        made = cls(len(vector))
+        made = cls(len(vector)).to(vector.device)
         made.vector.copy_(vector)
         made.origin.copy_(origin)
         return made
@@ -112,9 +112,9 @@ def fit_direction(
     targets: Sequence[str],
     paired: bool = True,
     finder: str = "mean_difference",
+    settings: Mapping[str, Any] | None = None,
     strengths: Sequence[float] = STRENGTHS,
     seed: int = 0,
-    **settings: Any,
 ) -> FittedDirection:
     """Fit a direction from pairs, or from two unpaired sets, and measure it on a fifth of the rows held out.
 
@@ -124,7 +124,7 @@ def fit_direction(
     Args:
         sources, targets: of equal length when paired.
         finder: the name of a registered finder.
-        **settings: go to the finder.
+        settings: go to the finder.
 
     Raises:
         LatentoptError: when there are fewer than two texts on a side, or all pairs are identical.
@@ -135,6 +135,7 @@ def fit_direction(
         raise LatentoptError(f"{min(len(sources), len(targets))} texts on a side are too few; at least 2 are needed")
     if paired and all(a == b for a, b in zip(sources, targets, strict=True)):
         raise LatentoptError("every source equals its target: there is no direction to find")
+    settings = dict(settings or {})
     factory = get("direction", finder)
     z0, z1 = codec.encode(sources), codec.encode(targets)
 
@@ -146,7 +147,7 @@ def fit_direction(
             found = factory(**settings)
         except TypeError as error:
             raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
-        return found.fit(stacked, y, groups=groups).direction_.to(codec.device)
+        return found.fit(stacked, y, groups=groups).direction_.to(codec.device).eval().requires_grad_(False)
 
     rng = np.random.default_rng(seed)
     order0 = rng.permutation(len(sources))

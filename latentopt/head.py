@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatch
@@ -83,9 +83,9 @@ def fit_head(
     y: np.ndarray,
     groups: np.ndarray | None = None,
     head: str = "ridge",
+    settings: Mapping[str, Any] | None = None,
     folds: int = 5,
     seed: int = 0,
-    **settings: Any,
 ) -> FittedHead:
     """Fit a registered head on the latents of texts, and score it by cross-validation.
 
@@ -94,17 +94,17 @@ def fit_head(
         groups: (n,); rows of one group stay in one fold, and both target and score are taken within the group (as in
             an A/B test, where only differences within a test mean something).
         head: the name of a registered estimator factory or ``nn.Module`` class.
-        **settings: go to the factory.
+        settings: go to the factory.
 
     Raises:
         LatentoptError: when there are too few rows, y is constant or not finite, or the head is unknown.
     """
     y = np.asarray(y)
     _check_target(texts, y)
+    _check_labels("group", groups)
     factory = get("head", head)
     module_class = isinstance(factory, type) and issubclass(factory, nn.Module)
-    if module_class:
-        settings = {"latent_dim": codec.latent_dim, **settings}
+    settings = {**({"latent_dim": codec.latent_dim} if module_class else {}), **(settings or {})}
     try:
         made = factory(**settings)
     except (TypeError, ValueError) as error:
@@ -134,7 +134,7 @@ def fit_head(
         held_out[test] = _predict(fit(train), z[test])
     target = (y == classes[-1]).astype(float) if classifier else y
     score, interval = rank_correlation(target, held_out, groups, seed=seed)
-    module = fit(np.arange(len(y)))
+    module = fit(np.arange(len(y))).to(codec.device).eval().requires_grad_(False)
     scale = 1.0 if classifier else float(np.std(y))
     card = {
         "head": head,
@@ -156,7 +156,7 @@ def rank_correlation(
     """Spearman's rank correlation with a 95 % bootstrap interval; within groups where groups are given.
 
     Within groups, ranks are taken and centred in each group and correlated over all of them, so larger groups count
-    for more; the bootstrap then draws whole groups.
+    for more; the bootstrap then draws whole groups. Ranks are not taken anew in each draw, so the interval is approximate.
 
     Returns:
         The correlation (0 where one side is constant) and the interval.
@@ -173,7 +173,9 @@ def rank_correlation(
     sums = np.stack([np.bincount(codes, weights=part) for part in (a * b, a * a, b * b)])
     rng = np.random.default_rng(seed)
     count = sums.shape[1]
-    drawn = rng.multinomial(count, np.full(count, 1 / count), size=resamples) @ sums.T
+    even = np.full(count, 1 / count)
+    # One draw at a time: all of them together would take 8 kB a group.
+    drawn = np.stack([sums @ rng.multinomial(count, even) for _ in range(resamples)])
 
     def correlation(total: np.ndarray) -> np.ndarray:
         norm = np.sqrt(total[..., 1] * total[..., 2])
@@ -192,8 +194,16 @@ def _check_target(texts: Sequence[str], y: np.ndarray) -> None:
         bad = np.flatnonzero(~np.isfinite(y.astype(float)))
         if len(bad):
             raise LatentoptError(f"the target of row {bad[0] + 1} is {y[bad[0]]}, not a finite number")
+    else:
+        _check_labels("target", y)
     if len(np.unique(y)) < 2:
         raise LatentoptError("the target is constant: there is nothing to learn")
+
+
+def _check_labels(what: str, labels: np.ndarray | None) -> None:
+    missing = np.flatnonzero(pd.isna(labels)) if labels is not None else []
+    if len(missing):
+        raise LatentoptError(f"the {what} of row {missing[0] + 1} is empty; fill it or drop the row")
 
 
 def _within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def optimize(
     )
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
-    z0 = torch.cat([codec.encode(texts[i : i + 4096]) for i in range(0, len(texts), 4096)])
+    z0 = codec.encode(texts)
     tables, latents = [], []
     counts = {"decoded": 0, "verified": 0}
     for first in range(0, len(texts), chunk):
@@ -103,6 +103,10 @@ def optimize(
     return result
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
 class _Candidates:
     """What a search has proposed for one chunk of drafts, decoded and verified."""
 
@@ -111,7 +115,7 @@ class _Candidates:
         self.decoded = self.verified = 0
         n = len(problem.texts)
         self.spent = np.zeros(n, dtype=np.int64)
-        self.seen = set(enumerate(problem.texts))
+        self.seen = {(i, _one_line(text)) for i, text in enumerate(problem.texts)}
         source = torch.arange(n, device=problem.z0.device)
         values = self._values(problem.z0, source)
         predicted = problem.objective.total(values)
@@ -127,14 +131,16 @@ class _Candidates:
             texts = codec.decode(z)
             self.decoded += len(texts)
             new = []
+            # A text that is blank, or too long to be encoded whole, could not be verified as it stands.
+            whole = codec.fits(texts)
             for row, key in enumerate(zip(source.tolist(), texts, strict=True)):
-                if key not in self.seen:
+                if key not in self.seen and whole[row] and key[1].strip():
                     self.seen.add(key)
                     new.append(row)
             if new:
                 fresh = [texts[row] for row in new]
                 self.verified += len(fresh)
-                again = codec.encode(fresh, truncation=True)
+                again = codec.encode(fresh)
                 values = self._values(again, source[new])
                 self.frames.append(self._frame(fresh, source[new], predicted[new], values, again))
                 self.latents.append(again.float().cpu().numpy())

@@ -15,7 +15,12 @@ COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verifi
 
 @dataclass(frozen=True)
 class Run:
-    """What a pipeline run was asked to do: enough to do it again."""
+    """What a pipeline run was asked to do; the drafts stand in the result's table.
+
+    Attributes:
+        objective: the weight of each term.
+        filters, metrics: the names of their columns, which the command line makes of NAME or NAME=VALUE.
+    """
 
     codec: str
     fingerprint: str

@@ -25,7 +25,7 @@ def sample(
     tries: int = TRIES,
     batch: int = 256,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Distinct texts decoded from draws of the codec's aggregate posterior.
+    """Distinct, non-blank texts decoded from draws of the codec's aggregate posterior.
 
     Args:
         n: how many texts are wanted.
@@ -47,7 +47,7 @@ def sample(
     while len(found) < n and counts["tried"] < n * tries:
         size = min(batch, n * tries - counts["tried"])
         z = mean + torch.randn(size, codec.latent_dim, generator=rng).to(mean) @ cholesky.T
-        texts = codec.decode(z, temperature=temperature, rng=rng)
+        texts = [text for text in codec.decode(z, temperature=temperature, rng=rng) if text.strip()]
         for name, accepts in filters.items():
             verdicts = apply_filter(name, accepts, texts, texts)
             texts = [text for text, valid in zip(texts, verdicts, strict=True) if valid]

@@ -44,6 +44,12 @@ def parse_weighted(item: str) -> tuple[str, float]:
     return name, weight
 
 
+def _takes_text(factory: Any) -> bool:
+    """Whether the first parameter is annotated as a str: then ``regex=1e3`` should stay what was written."""
+    parameters = list(inspect.signature(factory).parameters.values())
+    return bool(parameters) and parameters[0].annotation in (str, "str")
+
+
 def build(kind: str, spec: str, **settings: Any) -> Any:
     """Look a name up and call what is registered: ``build("filter", "max_chars=280")``.
 
@@ -51,8 +57,8 @@ def build(kind: str, spec: str, **settings: Any) -> Any:
         LatentoptError: when the name is unknown or the factory refuses its settings.
     """
     name, equals, value = spec.partition("=")
-    arguments = [parse_value(value)] if equals else []
     factory = get(kind, name)
+    arguments = [value if _takes_text(factory) else parse_value(value)] if equals else []
     try:
         inspect.signature(factory).bind(*arguments, **settings)
         return factory(*arguments, **settings)

@@ -63,6 +63,10 @@ class ToyCodec:
         z = torch.tensor(places, dtype=torch.float32).reshape(len(texts), self.latent_dim)
         return (z - len(ALPHABET) // 2) * self.step
 
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        """See `latentopt.codec.Codec`."""
+        return [len(text) <= self.latent_dim for text in texts]
+
     def decode(
         self, z: Tensor, *, temperature: float | None = None, rng: object = None, logits_processor: object = None
     ) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from transformers import (
 from latentopt.codec import T5VAECodec, measure_cell
 from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError, unknown
+from latentopt.filters import Filter
 from latentopt.split import split
 from latentopt.t5vae import T5VAEModel
 
@@ -41,10 +43,11 @@ SIZES: dict[str, dict[str, Any]] = {
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
 
+RECORD = "training.json"
+"""What a folder's training is: its settings and a hash of its texts."""
+
 COMPLETE = "complete"
 """A file written last into each checkpoint: one without it was cut off while being written."""
-
-Filter = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Settings:
     latent_dim: int = 128
     vocab_size: int = 8192
     max_tokens: int = 32
-    deletion: float = 0.3
+    deletion: float = 0.15
     noise: float = 0.3
     mmd_weight: float = 1.0
     covariance_weight: float = 0.01
@@ -95,7 +98,7 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
     training_texts, held = split(texts, settings.held_out)
     if len(training_texts) < 2:
         raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
-    _claim(out, settings)
+    record = _claim(out, settings, training_texts)
     set_seed(settings.seed)
     tokenizer, model = _start(training_texts, out, settings)
     dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens)
@@ -103,6 +106,12 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
     if len(dataset) < 2:
         raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tokenizer.save_pretrained(out)
+        (out / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
     batch_size = min(settings.batch_size, len(dataset))
     trainer = T5VAETrainer(
         model,
@@ -113,7 +122,11 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         args=_arguments(out, settings, batch_size),
         callbacks=[MarkComplete()],
     )
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(out / "checkpoints"))
+    resumed = last_complete_checkpoint(out / "checkpoints")
+    if resumed is not None and _is_last(resumed):
+        model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
+    else:
+        trainer.train(resume_from_checkpoint=resumed)
     round_weights(model)
     calibrate(model, tokenizer, training_texts)
     save(model, tokenizer, out)
@@ -133,22 +146,23 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
     tokenizer.save_pretrained(out)
 
 
-def _claim(out: Path, settings: Settings) -> None:
-    """Take the folder for these settings; one that holds another training is refused."""
-    record = out / "training.json"
-    wanted = json.loads(json.dumps(asdict(settings)))
-    if record.is_file():
-        found = json.loads(record.read_text(encoding="utf-8"))
-        differing = sorted(key for key in wanted if key != "device" and found.get(key) != wanted[key])
-        if differing:
-            raise LatentoptError(
-                f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
-            )
+def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any]:
+    """What this training is, to be kept in the folder; a folder that holds something else is refused."""
+    digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    wanted: dict[str, Any] = {**asdict(settings), "texts": len(texts), "texts_sha256": digest}
+    wanted = json.loads(json.dumps(wanted))
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return wanted
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
+        found = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
+    differing = sorted(key for key in wanted if key != "device" and found.get(key) != wanted[key])
+    if differing:
+        raise LatentoptError(
+            f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
+        )
+    return wanted
 
 
 def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
@@ -170,13 +184,18 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
         if kind != "t5vae":
             return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
         model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        model.config.latent_noise, model.config.token_deletion = settings.noise, settings.deletion
+        for name in ("latent_dim", "max_tokens"):
+            if bottleneck[name] != getattr(model.config, name):
+                raise LatentoptError(
+                    f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
+                )
+        for name, value in bottleneck.items():
+            setattr(model.config, name, value)
         return tokenizer, model
     if (out / "tokenizer.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
     else:
         tokenizer = train_tokenizer(texts, settings.vocab_size)
-        tokenizer.save_pretrained(out)
     t5 = T5Config(
         vocab_size=-(-len(tokenizer) // 64) * 64,
         pad_token_id=tokenizer.pad_token_id,
@@ -230,6 +249,12 @@ def last_complete_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end, or None."""
     steps = [int(path.parent.name.removeprefix("checkpoint-")) for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
     return str(folder / f"checkpoint-{max(steps)}") if steps else None
+
+
+def _is_last(checkpoint: str) -> bool:
+    """Whether a checkpoint is the one that training ends with."""
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    return state["global_step"] >= state["max_steps"]
 
 
 class T5VAETrainer(Trainer):
@@ -299,13 +324,19 @@ def token_accuracy(codec: T5VAECodec, z: Tensor, texts: Sequence[str]) -> float:
     return right / total
 
 
+@torch.no_grad()
+def round_weights(model: T5VAEModel) -> None:
+    """Round the weights to bfloat16, as they are saved, so that what `calibrate` measures is true of the saved model."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16().float())
+
+
 @torch.inference_mode()
-def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], held: Sequence[str]) -> None:
+def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
     """Measure on clean text what standardises z, the aggregate posterior and the cell radius, and store them.
 
     Args:
-        texts: training texts; at most 20,000 of them, evenly spread, are used.
-        held: texts on which the cell radius is measured.
+        texts: training texts; at most 20,000 of them, evenly spread, are used, and 200 for the cell radius.
     """
     model.eval()
     sample = list(texts[:: max(1, len(texts) // 20_000)])

@@ -87,6 +87,16 @@ def evaluated() -> frozenset[str]:
     return frozenset(text.strip().casefold() for text in texts)
 
 
+def training_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of pairs or headlines to fit on: none of their texts is evaluated anywhere.
+
+    The same headline may stand in two tests, and the same sentence in two pairs, so the row's own hash is not enough.
+    """
+    columns = [name for name in ("source", "target", "headline") if name in table]
+    seen = table[columns].apply(lambda texts: texts.str.strip().str.casefold().isin(evaluated())).any(axis=1)
+    return table[~table["held_out"] & ~seen]
+
+
 def trainable(text: str) -> bool:
     """Whether an autoencoder may be trained on this text."""
     return not is_held_out(text, HELD_OUT) and text.strip().casefold() not in evaluated()

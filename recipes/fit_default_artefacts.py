@@ -14,12 +14,13 @@ import json
 import shutil
 from pathlib import Path
 
-import corpora
 import numpy as np
 import pandas as pd
 
 import latentopt
 from latentopt.models import FOLDER
+
+import corpora
 
 DIRECTIONS = {"past-tense": "tense_past", "formal": "contraction_formal", "intense": "intensity_very"}
 TATOEBA = "Tatoeba sentence pairs (CC BY 2.0 FR, tatoeba.org through manythings.org/anki)"
@@ -37,8 +38,8 @@ DATA = {
 
 def fit_head(codec: latentopt.Codec, out: Path) -> None:
     """The `engagement` head: click rates of headlines within their A/B test."""
-    table = corpora.headlines()
-    table = table[~table["held_out"].to_numpy() & np.array(codec.fits(table["headline"].tolist()))]
+    table = corpora.training_rows(corpora.headlines())
+    table = table[codec.fits(table["headline"].tolist())]
     fitted = latentopt.fit_head(
         codec, table["headline"].tolist(), table["rate"].to_numpy(), table["test_id"].to_numpy()
     )
@@ -50,9 +51,8 @@ def fit_head(codec: latentopt.Codec, out: Path) -> None:
 def fit_directions(codec: latentopt.Codec, out: Path) -> None:
     """The directions of `DIRECTIONS`."""
     for name, attribute in DIRECTIONS.items():
-        table = corpora.pairs(attribute)
-        fits = np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))
-        table = table[~table["held_out"].to_numpy() & fits]
+        table = corpora.training_rows(corpora.pairs(attribute))
+        table = table[np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))]
         fitted = latentopt.fit_direction(codec, table["source"].tolist(), table["target"].tolist())
         latentopt.save_artefact(
             out / "directions" / name, "direction", fitted.direction, codec, fitted.card | {"data": TATOEBA}
@@ -121,7 +121,9 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(DATA))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the trained folders are")
     options = parser.parse_args()
-    folder, out = options.runs / options.name, FOLDER / options.name
+    folder, shipped = options.runs / options.name, FOLDER / options.name
+    # Built beside the runs and moved at the end, so that a failure leaves what is shipped as it was.
+    out = options.runs / "release" / options.name
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
@@ -132,6 +134,8 @@ def main() -> None:
     if options.name.startswith("english"):
         fit_head(codec, out)
         fit_directions(codec, out)
+    shutil.rmtree(shipped, ignore_errors=True)
+    shutil.move(out, shipped)
 
 
 if __name__ == "__main__":

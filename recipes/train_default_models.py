@@ -14,10 +14,10 @@ import logging
 import random
 from pathlib import Path
 
-import corpora
-
 import latentopt
 from latentopt.training import Settings, train
+
+import corpora
 
 # On a CPU, set MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648 in the environment: otherwise glibc
 # returns large blocks to the system and fetches them again at each step.

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -126,14 +127,17 @@ def test_an_unmovable_draft_keeps_its_own_text(tiny_folder, head, tmp_path):
     assert row["status"] == "nothing better and valid was found"
 
 
-def test_a_direction_may_be_climbed_and_transferred(tiny_folder, direction):
+def test_a_direction_may_be_climbed_and_transferred(tiny_folder, tiny_codec, direction):
     result = call("optimize", "a cat sat", "-m", tiny_folder, "--direction", f"{direction}=2", *WIDE)
     assert result.exit_code == 0, result.stderr
     assert "now" in result.stdout.splitlines()[0]
     result = call("transfer", "a cat sat", "a dog", "-m", tiny_folder, "--direction", direction, "--strength", 0)
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.splitlines()) == 3
-    assert "0.0" in result.stdout
+    table = pd.read_csv(StringIO(result.stdout), keep_default_na=False)
+    assert table["source"].tolist() == ["a cat sat", "a dog"]
+    # Strength 0 is a plain reconstruction, and one that a random model seldom gets right.
+    assert table["text"].tolist() == tiny_codec.decode(tiny_codec.encode(["a cat sat", "a dog"]))
 
 
 def test_unpaired_sets_make_a_direction(tiny_folder, data, tmp_path):
@@ -248,6 +252,23 @@ def test_an_unknown_model_and_a_head_of_another_codec_are_named(tiny_folder, hea
     refused(call("sample", "-m", other), "checkpoint", "other", "broken")
 
 
+def test_two_terms_of_one_name_are_refused(tiny_folder, head):
+    refused(call("optimize", "a cat", "-m", tiny_folder, "--head", head, "--head", f"{head}=-1"), "likes-head", "once")
+
+
+def test_an_empty_group_or_label_names_its_row(tiny_folder, tmp_path):
+    rows = "".join(f"text {i},{i},{'' if i == 4 else 'x'}\n" for i in range(20))
+    (tmp_path / "t.csv").write_text("text,n,kind\n" + rows, encoding="utf-8")
+    plain = ["fit-head", "--in", tmp_path / "t.csv", "-m", tiny_folder, "--out", tmp_path / "h"]
+    refused(call(*plain, "--target", "n", "--group-column", "kind"), "group of row 5")
+    refused(call(*plain, "--target", "kind", "--head", "logistic"), "target of row 5")
+
+
+def test_a_folder_that_is_no_artefact_is_refused_before_any_work(tiny_folder, data):
+    result = call("fit-head", "--in", data / "nowhere.csv", "--target", "likes", "--out", data, "-m", tiny_folder)
+    refused(result, "is no artefact")
+
+
 def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tiny_folder, monkeypatch):
     import latentopt.sampling as module
 
@@ -262,18 +283,31 @@ def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tin
 
 def test_ctrl_c_during_a_search_leaves_nothing_behind(tiny_folder, head, tmp_path):
     out = tmp_path / "better.csv"
-    code = "from latentopt.cli import main; main()"
+    # A hook says when the search begins.
+    code = """
+import latentopt
+from latentopt.plugins import installed
+
+class Plugin:
+    @latentopt.hookimpl
+    def run_started(self, run):
+        print("searching", flush=True)
+
+installed().add("signal", Plugin())
+from latentopt.cli import main
+main()
+"""
     arguments = ["optimize", "a cat", "-m", tiny_folder, "--head", head, "-o", out, "--set", "steps=1000000"]
     process = subprocess.Popen(
-        [sys.executable, "-c", f"print('up', flush=True); {code}", *map(str, arguments)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(8)
+    assert process.stdout.readline() == "searching\n"
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -142,7 +142,7 @@ def test_weights_that_are_missing_are_noticed(tiny_folder, tmp_path):
 def test_an_unknown_device_or_dtype_is_named(tiny_folder):
     with pytest.raises(LatentoptError, match="'abacus'"):
         load_codec(tiny_folder, device="abacus")
-    with pytest.raises(LatentoptError, match="'float99' is no dtype"):
+    with pytest.raises(LatentoptError, match="'float99' is no dtype to decode in"):
         load_codec(tiny_folder, dtype="float99")
 
 

@@ -91,7 +91,7 @@ def test_an_unknown_finder_or_setting_is_named(toy_codec):
     with pytest.raises(LatentoptError, match="no direction is named 'compass'"):
         fit_direction(toy_codec, *pairs(), finder="compass")
     with pytest.raises(LatentoptError, match="'mean_difference' refuses its settings"):
-        fit_direction(toy_codec, *pairs(), colour=3)
+        fit_direction(toy_codec, *pairs(), settings={"colour": 3})
 
 
 vectors = st.lists(st.floats(-4, 4, width=32), min_size=3, max_size=3).map(torch.tensor)

@@ -35,7 +35,8 @@ def test_a_filter_can_be_had_without_torch():
     assert not loaded_after(code) & {"torch", "transformers"}
 
 
-COMMANDS = "optimize transfer sample interpolate encode decode train fit-head fit-direction plugins".split()
+REWRITING = ["optimize", "transfer", "sample", "interpolate"]
+COMMANDS = [*REWRITING, "encode", "decode", "train", "fit-head", "fit-direction", "plugins"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)

@@ -192,6 +192,21 @@ def test_the_same_seed_gives_the_same_table():
     assert not first.equals(other)
 
 
+def test_a_text_that_is_blank_or_cut_off_is_no_candidate(monkeypatch):
+    codec = ToyCodec()
+
+    class Longer(Head):
+        def forward(self, z):
+            return z.sum(1)
+
+    # The decoder says nothing, or goes on for longer than the encoder reads.
+    said = iter(["", "x" * 13, "cbc"])
+    monkeypatch.setattr(codec, "decode", lambda z, **_: [next(said)])
+    result = optimize(codec, ["abc"], Objective.of_head("first", Longer()), Shift())
+    assert result.table["text"].tolist() == ["abc", "cbc"]
+    assert result.counts == {"decoded": 3, "verified": 1}
+
+
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"restarts": 1.5}, {"radius": -1}, {"every": 0}])
 def test_bad_settings_of_the_gradient_are_named(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

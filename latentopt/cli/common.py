@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,12 +115,9 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def keep_fitting(codec: Any, *columns: list[str]) -> list[int]:
+def keep_fitting(codec: Codec, *columns: list[str]) -> list[int]:
     """The rows whose texts are all short enough for the codec; how many are not is said."""
-    fits: Callable[[list[str]], list[bool]] | None = getattr(codec, "fits", None)
-    if fits is None:
-        return list(range(len(columns[0])))
-    verdicts = zip(*(fits(texts) for texts in columns), strict=True)
+    verdicts = zip(*(codec.fits(texts) for texts in columns), strict=True)
     rows = [row for row, each in enumerate(verdicts) if all(each)]
     skipped = len(columns[0]) - len(rows)
     if skipped:

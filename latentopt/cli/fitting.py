@@ -82,13 +82,14 @@ def fit_head(
     from sklearn.base import is_classifier
     from torch import nn
 
-    from latentopt.artefact import save_artefact
+    from latentopt.artefact import check_place, save_artefact
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
     from latentopt.head import fit_head as run
     from latentopt.plugins import get
     from latentopt.spec import build, parse_assignments
 
+    check_place(out)
     table = read_table(in_file)
     texts = texts_of(table, text_column, in_file)
     options = parse_assignments(settings or [])
@@ -105,8 +106,8 @@ def fit_head(
         y[rows],
         groups[rows] if groups is not None else None,
         head,
+        options,
         seed=seed,
-        **options,
     )
     save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
     low, high = fitted.interval
@@ -134,13 +135,14 @@ def fit_direction(
     device: common.Device = "auto",
 ) -> None:
     """Find the direction that turns sources into targets, report the held-out score and save it."""
-    from latentopt.artefact import save_artefact
+    from latentopt.artefact import check_place, save_artefact
     from latentopt.direction import STRENGTHS
     from latentopt.direction import fit_direction as run
     from latentopt.files import read_table
     from latentopt.files import text_column as texts_of
     from latentopt.spec import parse_assignments
 
+    check_place(out)
     if (pairs is None) == (from_file is None or to_file is None):
         raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
     if pairs is not None:
@@ -161,9 +163,8 @@ def fit_direction(
         sources = [sources[row] for row in common.keep_fitting(codec, sources)]
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
     strengths = STRENGTHS if strength is None else (strength,)
-    fitted = run(
-        codec, sources, targets, pairs is not None, finder, strengths, seed, **parse_assignments(settings or [])
-    )
+    options = parse_assignments(settings or [])
+    fitted = run(codec, sources, targets, pairs is not None, finder, options, strengths, seed)
     save_artefact(out, "direction", fitted.direction, codec, fitted.card | {"data": data})
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
     common.note(f"held-out {fitted.card['measure']}: {score:.3f} at strength {fitted.strength}")

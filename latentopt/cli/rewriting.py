@@ -55,10 +55,18 @@ def optimize(
             ref, weight = parse_weighted(item)
             module, card = load_artefact(kind, ref, codec)
             name = Path(ref).name
+            if name in terms:
+                raise LatentoptError(
+                    f"two terms of the objective are named {name!r}; name each head and direction once"
+                )
             terms[name] = HeadTerm(module, card.get("scale", 1.0)) if kind == "head" else Probe(module)  # type: ignore[arg-type]
             weights[name] = weight
     extra: dict[str, tuple[Term, float]] = {"near": (Near(), near), "prior": (Prior(), prior)}
     for name, (term, weight) in extra.items():
+        if weight and name in terms:
+            raise LatentoptError(
+                f"a head or direction named {name!r} cannot stand beside --{name}; copy it to another name"
+            )
         if weight:
             terms[name], weights[name] = term, weight
     result = run(
@@ -130,7 +138,8 @@ def sample(
     from latentopt.sampling import sample as run
 
     table, counts = run(common.load(model, device, dtype), n, accepts, temperature, seed, tries)
-    common.show(table, out)
+    if len(table) == n or out is None:
+        common.show(table, out)
     common.note(
         f"{len(table)} distinct texts of {n} wanted; {counts['tried']} raw ones tried, {counts['valid']} of them valid"
     )

@@ -15,13 +15,14 @@ import subprocess
 import sys
 import time
 
-import corpora
 import numpy as np
 import pandas as pd
 import torch
-from reporting import report
 
 import latentopt
+from reporting import report
+
+import corpora
 
 
 def objective(codec: latentopt.Codec) -> latentopt.Objective:

@@ -12,13 +12,14 @@ import random
 import time
 from collections.abc import Callable
 
-import corpora
 import numpy as np
 import pandas as pd
 import torch
-from reporting import report
 
 import latentopt
+from reporting import report
+
+import corpora
 
 
 def by_generate(codec: latentopt.Codec, batches: list[torch.Tensor]) -> list[torch.Tensor]:

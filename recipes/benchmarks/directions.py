@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 
-import corpora
 import numpy as np
 import pandas as pd
-from reporting import report
 from sacrebleu.metrics import CHRF
 
 import latentopt
+from reporting import report
+
+import corpora
 
 
 def main() -> None:
@@ -29,8 +30,8 @@ def main() -> None:
     rows = []
     for attribute in corpora.attributes():
         table = corpora.pairs(attribute)
-        short = np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))
-        train, test = table[short & ~table["held_out"]], table[short & table["held_out"]]
+        table = table[np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))]
+        train, test = corpora.training_rows(table), table[table["held_out"]]
         fitted = latentopt.fit_direction(
             codec, train["source"].tolist(), train["target"].tolist(), finder=options.finder
         )

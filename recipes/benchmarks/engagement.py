@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 
-import corpora
 import numpy as np
 import pandas as pd
 import torch
-from reporting import report
 
 import latentopt
 from latentopt.head import rank_correlation
+from reporting import report
+
+import corpora
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     codec = latentopt.load_codec(options.model, device=options.device)
     table = corpora.headlines()
     table = table[codec.fits(table["headline"].tolist())]
-    train, test = table[~table["held_out"]], table[table["held_out"]]
+    train, test = corpora.training_rows(table), table[table["held_out"]]
     z = codec.encode(test["headline"].tolist())
     tests = test["test_id"].to_numpy()
     rng = np.random.default_rng(0)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import random
 
-import corpora
 import numpy as np
 import pandas as pd
-from reporting import report
 from sacrebleu.metrics import CHRF
 
 import latentopt
+from reporting import report
+
+import corpora
 
 BINS = [(0, 20), (20, 30), (30, 40), (40, 60), (60, 1000)]
 

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+
 from reporting import OUT
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs/benchmarks.md"

@@ -1,0 +1,92 @@
+"""The recipes and benchmarks start, and the split keeps what is evaluated out of what is fitted."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(
+    path
+    for path in [*ROOT.glob("recipes/*.py"), *ROOT.glob("recipes/benchmarks/*.py")]
+    if path.name not in ("corpora.py", "reporting.py", "write_docs.py")
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_runs_from_the_root_and_tells_what_it_is(script):
+    command = [sys.executable, str(script.relative_to(ROOT)), "--help"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "usage:" in ran.stdout
+
+
+@pytest.fixture
+def corpora(tmp_path, monkeypatch):
+    """The module, on a small folder of invented data."""
+    import corpora as module
+
+    sentences = [f"the {n} cats of house {n} sleep" for n in range(300)]
+    pairs = tmp_path / "tatoeba/pairs"
+    pairs.mkdir(parents=True)
+    rows = "".join(f"{text}\t{text} soundly\n" for text in sentences[:200])
+    (pairs / "soundly.tsv").write_text(f"source\ttarget\n{rows}", encoding="utf-8")
+    # A training pair may share its target with an evaluated one.
+    (pairs / "both.tsv").write_text(
+        "source\ttarget\n" + "".join(f"{text}?\t{text} soundly\n" for text in sentences[:200]), encoding="utf-8"
+    )
+    (tmp_path / "tatoeba/paraphrases.tsv").write_text("source\ttarget\na cat\tone cat\n", encoding="utf-8")
+    all_of_them = [*sentences, *(f"{text} soundly" for text in sentences)]
+    (tmp_path / "tatoeba/sentences.txt").write_text("\n".join(all_of_them), encoding="utf-8")
+    (tmp_path / "upworthy").mkdir()
+    head = "test_id\ttest_week\trandomisation_risk\teyecatcher\timpressions\tclicks\theadline\n"
+    # Headline 0 to 9 stand in many tests, so some test that is held out shares them with one that is not.
+    body = "".join(
+        f"t{test}\t1\t{int(test == 99)}\te\t100\t{n}\tHeadline {n if n < 1 else test * 10 + n}\n"
+        for test in range(100)
+        for n in range(3)
+    )
+    (tmp_path / "upworthy/headlines.tsv").write_text(head + body, encoding="utf-8")
+    (tmp_path / "reddit_titles").mkdir()
+    with gzip.open(tmp_path / "reddit_titles/titles.tsv.gz", "wt", encoding="utf-8") as file:
+        file.write("subreddit\tscore\ttitle\nx\t1\tA title\nx\t2\tA title\n")
+    monkeypatch.setenv("LATENTOPT_DATA", str(tmp_path))
+    caches = [getattr(module, name) for name in ("tatoeba", "pairs", "paraphrases", "titles", "headlines", "evaluated")]
+    for cached in caches:
+        cached.cache_clear()
+    yield module
+    for cached in caches:
+        cached.cache_clear()
+
+
+def test_what_is_evaluated_is_neither_trained_nor_fitted_on(corpora):
+    assert corpora.attributes() == ["both", "soundly"]
+    assert corpora.titles() == ["A title"]
+    trained = {text.casefold() for text in corpora.tatoeba() if corpora.trainable(text)}
+    assert len(trained) > 100
+    for table in [*map(corpora.pairs, corpora.attributes()), corpora.headlines()]:
+        evaluated = table[table["held_out"]]
+        fitted = corpora.training_rows(table)
+        assert len(evaluated) > 10
+        assert len(fitted) > 10
+        columns = [name for name in ("source", "target", "headline") if name in table]
+        texts = set(evaluated[columns].to_numpy().ravel())
+        assert not texts & set(fitted[columns].to_numpy().ravel())
+        assert not {text.casefold() for text in texts} & trained
+    assert not set(corpora.unseen(corpora.tatoeba())) & trained
+
+
+def test_doubtful_weeks_are_left_out_and_rates_are_clicks_per_impression(corpora):
+    table = corpora.headlines()
+    assert "t99" not in set(table["test_id"])
+    assert table["rate"].tolist()[:3] == [0.0, 0.01, 0.02]
+
+
+def test_an_absent_folder_is_named(monkeypatch):
+    import corpora as module
+
+    monkeypatch.setenv("LATENTOPT_DATA", "nowhere/at/all")
+    with pytest.raises(SystemExit, match="no data at nowhere/at/all: set LATENTOPT_DATA"):
+        module.data_folder()
