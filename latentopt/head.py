@@ -201,7 +201,7 @@ def _check_target(texts: Sequence[str], y: np.ndarray) -> None:
 
 
 def _check_labels(what: str, labels: np.ndarray | None) -> None:
-    missing = np.flatnonzero(pd.isna(labels)) if labels is not None else []
+    missing: np.ndarray = np.flatnonzero(pd.isna(labels)) if labels is not None else np.zeros(0, dtype=int)
     if len(missing):
         raise LatentoptError(f"the {what} of row {missing[0] + 1} is empty; fill it or drop the row")
 
