@@ -24,7 +24,8 @@ from transformers import (
     set_seed,
 )
 
-from latentopt.codec import T5VAECodec, measure_cell
+from latentopt.calibration import calibrate, round_weights
+from latentopt.codec import T5VAECodec
 from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError, unknown
 from latentopt.filters import Filter
@@ -322,38 +323,3 @@ def token_accuracy(codec: T5VAECodec, z: Tensor, texts: Sequence[str]) -> float:
         right += int(((chosen == ids) & mask.bool()).sum())
         total += int(mask.sum())
     return right / total
-
-
-@torch.no_grad()
-def round_weights(model: T5VAEModel) -> None:
-    """Round the weights to bfloat16, as they are saved, so that what `calibrate` measures is true of the saved model."""
-    for parameter in model.parameters():
-        parameter.copy_(parameter.bfloat16().float())
-
-
-@torch.inference_mode()
-def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
-    """Measure on clean text what standardises z, the aggregate posterior and the cell radius, and store them.
-
-    Args:
-        texts: training texts; at most 20,000 of them, evenly spread, are used, and 200 for the cell radius.
-    """
-    model.eval()
-    sample = list(texts[:: max(1, len(texts) // 20_000)])
-    bottleneck = model.bottleneck
-    norm: Any = bottleneck.standardise
-    norm.running_mean.zero_()
-    norm.running_var.fill_(1.0)
-    codec = T5VAECodec(model, tokenizer)
-    fitting = [text for text, fits in zip(sample, codec.fits(sample), strict=True) if fits]
-    raw = codec.encode(fitting).double()
-    mean, variance = raw.mean(0), raw.var(0, correction=0)
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    z = (raw - mean) / (variance + norm.eps).sqrt()
-    covariance = torch.cov(z.T).reshape(len(mean), len(mean))
-    bottleneck.mean.copy_(z.mean(0))
-    # With fewer texts than dimensions the covariance is singular; a thousandth of the prior keeps it invertible.
-    identity = torch.eye(len(mean), dtype=z.dtype, device=z.device)
-    bottleneck.cholesky.copy_(torch.linalg.cholesky(0.999 * covariance + 0.001 * identity))
-    model.config.cell_radius = measure_cell(codec, fitting[:: max(1, len(fitting) // 200)][:200])

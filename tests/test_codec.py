@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentopt.codec import Codec, Likelihood, T5VAECodec, load_codec, measure_cell
+from latentopt.calibration import measure_cell
+from latentopt.codec import Codec, Likelihood, T5VAECodec, load_codec
 from latentopt.errors import LatentoptError
 from latentopt.testing import ToyCodec
 
