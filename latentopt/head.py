@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from torch import Tensor, nn
 
@@ -82,7 +82,7 @@ def fit_head(
     texts: Sequence[str],
     y: np.ndarray,
     groups: np.ndarray | None = None,
-    head: str = "ridge",
+    head: str | BaseEstimator = "ridge",
     settings: Mapping[str, Any] | None = None,
     folds: int = 5,
     seed: int = 0,
@@ -93,7 +93,8 @@ def fit_head(
         y: the target, (n,): numbers, or the labels of two classes for a classifier.
         groups: (n,); rows of one group stay in one fold, and both target and score are taken within the group (as in
             an A/B test, where only differences within a test mean something).
-        head: the name of a registered estimator factory or ``nn.Module`` class.
+        head: the name of a registered estimator factory or ``nn.Module`` class, or a scikit-learn estimator that has a
+            differentiable twin (`as_torch`).
         settings: go to the factory.
 
     Raises:
@@ -102,20 +103,21 @@ def fit_head(
     y = np.asarray(y)
     _check_target(texts, y)
     _check_labels("group", groups)
-    factory = get("head", head)
+    factory: Any = get("head", head) if isinstance(head, str) else lambda: clone(head)
+    name = head if isinstance(head, str) else type(head).__name__
     module_class = isinstance(factory, type) and issubclass(factory, nn.Module)
     settings = {**({"latent_dim": codec.latent_dim} if module_class else {}), **(settings or {})}
     try:
         made = factory(**settings)
     except (TypeError, ValueError) as error:
-        raise LatentoptError(f"the head {head!r} refuses its settings: {error}") from error
+        raise LatentoptError(f"the head {name!r} refuses its settings: {error}") from error
     if module_class and not list(made.parameters()):
-        raise LatentoptError(f"the head {head!r} cannot be fitted: the module has no parameters to train")
+        raise LatentoptError(f"the head {name!r} cannot be fitted: the module has no parameters to train")
     z = codec.encode(texts).float().cpu().numpy()
     classes = np.unique(y)
     classifier = not module_class and is_classifier(made)
     if classifier and len(classes) != 2:
-        raise LatentoptError(f"the head {head!r} needs two classes, and the target holds {len(classes)}")
+        raise LatentoptError(f"the head {name!r} needs two classes, and the target holds {len(classes)}")
     if groups is not None and not classifier:
         y = _within(y, groups)
         if np.ptp(y) == 0:
@@ -127,7 +129,7 @@ def fit_head(
         try:
             return as_torch(clone(made).fit(z[rows], y[rows]))
         except ValueError as error:
-            raise LatentoptError(f"the head {head!r} cannot be fitted: {error}") from error
+            raise LatentoptError(f"the head {name!r} cannot be fitted: {error}") from error
 
     held_out = np.empty(len(y))
     for train, test in _folds(y, groups, classifier, folds, seed):
@@ -137,7 +139,7 @@ def fit_head(
     module = fit(np.arange(len(y))).to(codec.device).eval().requires_grad_(False)
     scale = 1.0 if classifier else float(np.std(y))
     card = {
-        "head": head,
+        "head": name,
         "settings": settings,
         "texts": len(texts),
         "groups": len(np.unique(groups)) if groups is not None else None,

@@ -75,6 +75,15 @@ def test_a_head_learns_what_is_in_the_text_in_the_targets_units(toy_codec, head)
     assert fitted.card["texts"] == 300
 
 
+def test_an_estimator_with_a_twin_may_be_given_as_it_is(toy_codec):
+    texts = letters(300)
+    fitted = fit_head(toy_codec, texts, first_letter(texts), head=make_pipeline(StandardScaler(), Ridge()))
+    assert fitted.score > 0.9
+    assert fitted.card["head"] == "Pipeline"
+    with pytest.raises(LatentoptError, match="DecisionTreeRegressor has no differentiable twin"):
+        fit_head(toy_codec, texts, first_letter(texts), head=DecisionTreeRegressor())
+
+
 def test_the_score_of_noise_is_chance(toy_codec):
     texts = letters(200)
     fitted = fit_head(toy_codec, texts, np.random.default_rng(5).normal(size=200))
