@@ -64,7 +64,8 @@ class FittedHead:
 
     Attributes:
         module: ``z (n, d) -> (n,)``.
-        scale: the standard deviation of the target (1 for a classifier): what one unit of the objective means.
+        scale: the standard deviation of the head's predictions over its texts: what one unit of the objective means.
+            A weak head predicts little of its target's spread, and the search should not shrink with it.
         score: the held-out rank correlation (within groups where there are groups).
         interval: a 95 % bootstrap interval of the score.
         card: the figures above and the settings, as JSON.
@@ -136,8 +137,9 @@ def fit_head(
         held_out[test] = _predict(fit(train), z[test])
     target = (y == classes[-1]).astype(float) if classifier else y
     score, interval = rank_correlation(target, held_out, groups, seed=seed)
-    module = fit(np.arange(len(y))).to(codec.device).eval().requires_grad_(False)
-    scale = 1.0 if classifier else float(np.std(y))
+    module = fit(np.arange(len(y))).eval().requires_grad_(False)
+    scale = float(np.std(_predict(module, z))) or 1.0
+    module = module.to(codec.device)
     card = {
         "head": name,
         "settings": settings,

@@ -140,6 +140,7 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
     state = {
         name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
         for name, value in model.state_dict().items()
+        if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
     }
     for old in out.glob("model*.safetensors*"):
         old.unlink()

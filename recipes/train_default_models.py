@@ -37,7 +37,7 @@ def python_lines() -> list[str]:
     return latentopt.get("dataset", "python_statements")(max_chars=40)
 
 
-def english_lines(titles: int = 130_000) -> list[str]:
+def english_lines(titles: int = 50_000) -> list[str]:
     """Every sentence, some titles and every headline of a training test."""
     rng = random.Random(0)
     short = [title for title in corpora.titles() if len(title) <= 90]

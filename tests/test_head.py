@@ -71,7 +71,7 @@ def test_a_head_learns_what_is_in_the_text_in_the_targets_units(toy_codec, head)
     assert fitted.interval[0] < fitted.score < fitted.interval[1]
     assert np.corrcoef(predicted, y)[0, 1] > 0.97
     assert abs(predicted.mean() - y.mean()) < 5
-    assert fitted.scale == pytest.approx(y.std())
+    assert fitted.scale == pytest.approx(predicted.std(), rel=1e-4)
     assert fitted.card["texts"] == 300
 
 
@@ -130,7 +130,7 @@ def test_logistic_takes_labels_and_gives_log_odds(toy_codec):
     fitted = fit_head(toy_codec, texts, y, head="logistic")
     values = fitted.module(toy_codec.encode(texts)).numpy()
     assert ((values > 0) == (y == "late")).mean() > 0.9
-    assert fitted.scale == 1.0
+    assert fitted.scale == pytest.approx(values.std(), rel=1e-4)
 
 
 @pytest.mark.parametrize(

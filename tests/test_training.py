@@ -59,6 +59,17 @@ def test_thirty_two_lines_are_learnt_by_heart(tmp_path):
     assert {"eval_token_accuracy", "eval_valid"} <= set(evaluated[-1])
 
 
+def test_tied_weights_are_saved_once_and_in_half_precision(tiny_folder, tiny_codec):
+    (file,) = tiny_folder.glob("*.safetensors")
+    saved = load_file(file)
+    assert {name for name in saved if "embed_tokens" in name or name in ("shared.weight", "lm_head.weight")} == {
+        "shared.weight"
+    }
+    assert {str(value.dtype) for name, value in saved.items() if "DenseReluDense" in name} == {"torch.bfloat16"}
+    parameters = sum(parameter.numel() for parameter in tiny_codec.model.parameters())
+    assert sum(value.numel() for value in saved.values()) < 1.2 * parameters
+
+
 def test_texts_held_out_by_hash_are_not_trained_on(tmp_path, monkeypatch):
     seen = []
     original = training.TokenDataset
