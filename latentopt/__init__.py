@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from latentopt.artefact import load_artefact, save_artefact
     from latentopt.codec import Codec, load_codec
     from latentopt.direction import Direction, LinearDirection, fit_direction, transfer
+    from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
     from latentopt.head import Head, as_torch, fit_head
     from latentopt.objective import Objective
@@ -36,6 +37,7 @@ _LAZY = {
     "Run": "result",
     "Searcher": "search",
     "as_torch": "head",
+    "diagnose": "doctor",
     "each": "filters",
     "fit_direction": "direction",
     "fit_head": "head",
@@ -63,6 +65,7 @@ __all__ = [
     "Run",
     "Searcher",
     "as_torch",
+    "diagnose",
     "each",
     "fit_direction",
     "fit_head",

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from latentopt.codec import Codec, T5VAECodec
 from latentopt.errors import LatentoptError
+from latentopt.posterior import fit_posterior
 from latentopt.t5vae import T5VAEModel
 
 
@@ -24,6 +25,8 @@ def round_weights(model: T5VAEModel) -> None:
 def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
     """Measure on clean text what standardises z, the aggregate posterior and the cell radius, and store them.
 
+    The z of a variational model (``kl``) is left as it is: its prior already sets its units.
+
     Args:
         texts: training texts; at most 20,000 of them, evenly spread, are used, and 200 for the cell radius.
     """
@@ -35,16 +38,16 @@ def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequ
     norm.running_var.fill_(1.0)
     codec = T5VAECodec(model, tokenizer)
     fitting = [text for text, fits in zip(sample, codec.fits(sample), strict=True) if fits]
-    raw = codec.encode(fitting).double()
-    mean, variance = raw.mean(0), raw.var(0, correction=0)
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    z = (raw - mean) / (variance + norm.eps).sqrt()
-    covariance = torch.cov(z.T).reshape(len(mean), len(mean))
-    bottleneck.mean.copy_(z.mean(0))
-    # With fewer texts than dimensions the covariance is singular; a thousandth of the prior keeps it invertible.
-    identity = torch.eye(len(mean), dtype=z.dtype, device=z.device)
-    bottleneck.cholesky.copy_(torch.linalg.cholesky(0.999 * covariance + 0.001 * identity))
+    z = codec.encode(fitting).double()
+    if not bottleneck.variational:
+        mean, variance = z.mean(0), z.var(0, correction=0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        z = (z - mean) / (variance + norm.eps).sqrt()
+    posterior = fit_posterior(z)
+    model.config.posterior_components = len(posterior.weights)
+    for name in ("weights", "means", "cholesky"):
+        bottleneck.register_buffer(name, getattr(posterior, name).to(z.device))
     model.config.cell_radius = measure_cell(codec, fitting[:: max(1, len(fitting) // 200)][:200])
 
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
 from latentopt.decoding import Decoder
 from latentopt.errors import LatentoptError
 from latentopt.plugins import get
+from latentopt.posterior import AggregatePosterior
 from latentopt.t5vae import T5VAEModel
 
 logger = logging.getLogger("latentopt")
@@ -31,14 +31,14 @@ class Codec(Protocol):
         fingerprint: changes whenever the latents mean something else; artefacts carry it.
         latent_dim: d.
         cell: the distance in z at which half of the decodes change; steps and radii are multiples of it.
-        posterior: the aggregate posterior, a distribution over z of shape (d,).
+        posterior: where the latents of real text are.
     """
 
     name: str
     fingerprint: str
     latent_dim: int
     cell: float
-    posterior: MultivariateNormal
+    posterior: AggregatePosterior
 
     @property
     def device(self) -> torch.device:
@@ -122,7 +122,7 @@ class T5VAECodec:
         self.max_tokens = model.config.max_tokens
         self.cell = model.config.cell_radius or 1.0
         bottleneck = model.bottleneck
-        self.posterior = MultivariateNormal(bottleneck.mean, scale_tril=bottleneck.cholesky, validate_args=False)
+        self.posterior = AggregatePosterior(bottleneck.weights, bottleneck.means, bottleneck.cholesky)
         self.decoder = Decoder(model)
 
     @classmethod
@@ -247,6 +247,18 @@ class T5VAECodec:
             for i in range(0, len(ids), self.batch_size)
         ]
         return torch.cat(parts) if parts else z.new_zeros(0)
+
+    @torch.no_grad()
+    def token_accuracy(self, z: Tensor, texts: Sequence[str]) -> float:
+        """The share of tokens that are the decoder's first choice, given z (n, d) and the true tokens before."""
+        ids = self.tokenize(texts)
+        right = total = 0
+        for start in range(0, len(ids), 64):
+            padded, mask = self.pad(ids[start : start + 64])
+            chosen = self.model.teacher_forced_logits(z[start : start + 64], padded).argmax(-1)
+            right += int(((chosen == padded) & mask.bool()).sum())
+            total += int(mask.sum())
+        return right / total
 
     def _batched(self, n: int, work: Callable[[int, int], None]) -> None:
         """Call ``work(start, stop)`` over n rows; where memory runs out, go on with half the batch."""

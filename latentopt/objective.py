@@ -13,6 +13,7 @@ from latentopt.codec import Codec
 from latentopt.direction import Direction
 from latentopt.errors import LatentoptError
 from latentopt.head import Head
+from latentopt.posterior import AggregatePosterior
 
 
 @runtime_checkable
@@ -72,7 +73,7 @@ class Near:
 class Prior:
     """The log-density of z under the codec's aggregate posterior, per dimension, up to a constant."""
 
-    posterior: torch.distributions.MultivariateNormal | None = None
+    posterior: AggregatePosterior | None = None
 
     def anchor(self, codec: Codec, z0: Tensor) -> Prior:
         """See `Anchored.anchor`."""

@@ -41,12 +41,11 @@ def sample(
         raise LatentoptError(f"the number of samples should be at least 1, got {n}")
     filters = filters or {}
     rng = torch.Generator().manual_seed(seed)
-    mean, cholesky = codec.posterior.loc, codec.posterior.scale_tril
     found: dict[str, None] = {}
     counts = {"tried": 0, "valid": 0, "distinct": 0}
     while len(found) < n and counts["tried"] < n * tries:
         size = min(batch, n * tries - counts["tried"])
-        z = mean + torch.randn(size, codec.latent_dim, generator=rng).to(mean) @ cholesky.T
+        z = codec.posterior.draw(size, rng)
         texts = [text for text in codec.decode(z, temperature=temperature, rng=rng) if text.strip()]
         for name, accepts in filters.items():
             verdicts = apply_filter(name, accepts, texts, texts)

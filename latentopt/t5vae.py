@@ -2,9 +2,8 @@
 
 Text flows through ``encoder -> attention pooling -> Linear -> BatchNorm (no affine) = z``, and back through
 ``z -> memory slots (cross-attention) and an additive embedding -> decoder``. The idea is that of T5-VAE
-(Fraser Greenlee, 2020); the regulariser is the multi-scale inverse multiquadric MMD of Wasserstein
-auto-encoders (Tolstikhin et al. 2018, arXiv:1711.01558), the second path into the decoder that of Optimus
-(Li et al. 2020, arXiv:2004.04092).
+(Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the decoder is that of
+Optimus (Li et al. 2020, arXiv:2004.04092). The regularisers stand in `latentopt.regulariser`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.models.t5.modeling_t5 import T5Stack
 
-KERNEL_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+from latentopt.regulariser import REGULARISERS, Critic, covariance_penalty, kl_divergence, mmd, mmd_original
+
+BOTTLENECKS = ("attention", "fixed_length")
 
 
 class T5VAEConfig(T5Config):
@@ -27,12 +28,20 @@ class T5VAEConfig(T5Config):
 
     Args:
         latent_dim: d, the number of dimensions of z.
+        bottleneck: ``attention`` or ``fixed_length``.
         memory_slots: how many vectors the decoder's cross-attention sees (one slot would make it a constant).
         pool_queries: learned queries of the attention pooling.
         max_tokens: the longest text in tokens, the end token included.
-        mmd_weight, covariance_weight: weights of the two regularisers beside the token-mean cross-entropy.
-        latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training.
+        regulariser: one of `REGULARISERS`; its weight beside the token-mean cross-entropy is ``regulariser_weight``.
+        covariance_weight: of the guard beside ``mmd``.
+        kl_annealing: training steps over which the weight of ``kl`` grows from 0.
+        free_bits: nats per dimension that ``kl`` does not count.
+        latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training (``kl`` has its own).
         token_deletion: per text, encoder tokens are deleted with p ~ U(0, token_deletion) in training.
+        decoder_dropout: share of the decoder's input tokens hidden in training (Bowman et al. 2016).
+        scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
+            passes (Mihaylova & Martins 2019).
+        posterior_components: of the mixture that is the aggregate posterior, chosen after training.
         cell_radius: the distance in z at which half of the decodes change, measured after training (None before).
     """
 
@@ -41,59 +50,46 @@ class T5VAEConfig(T5Config):
     def __init__(
         self,
         latent_dim: int = 128,
+        bottleneck: str = "attention",
         memory_slots: int = 8,
         pool_queries: int = 4,
         max_tokens: int = 32,
-        mmd_weight: float = 1.0,
+        regulariser: str = "mmd",
+        regulariser_weight: float = 1.0,
         covariance_weight: float = 0.01,
+        kl_annealing: int = 0,
+        free_bits: float = 0.0,
         latent_noise: float = 0.3,
         token_deletion: float = 0.3,
+        decoder_dropout: float = 0.0,
+        scheduled_sampling: float = 0.0,
+        posterior_components: int = 1,
         cell_radius: float | None = None,
         **kwargs: Any,
     ) -> None:
+        for value, known in ((bottleneck, BOTTLENECKS), (regulariser, REGULARISERS)):
+            if value not in known:
+                raise ValueError(f"{value!r} is none of {', '.join(known)}")
         self.latent_dim = latent_dim
+        self.bottleneck = bottleneck
         self.memory_slots = memory_slots
         self.pool_queries = pool_queries
         self.max_tokens = max_tokens
-        self.mmd_weight = mmd_weight
+        self.regulariser = regulariser
+        self.regulariser_weight = regulariser_weight
         self.covariance_weight = covariance_weight
+        self.kl_annealing = kl_annealing
+        self.free_bits = free_bits
         self.latent_noise = latent_noise
         self.token_deletion = token_deletion
+        self.decoder_dropout = decoder_dropout
+        self.scheduled_sampling = scheduled_sampling
+        self.posterior_components = posterior_components
         self.cell_radius = cell_radius
         kwargs.setdefault("feed_forward_proj", "gated-gelu")
         kwargs.setdefault("dropout_rate", 0.0)
         kwargs.setdefault("decoder_start_token_id", kwargs.get("pad_token_id", 0))
         super().__init__(**kwargs)
-
-
-def mmd(z: Tensor, prior: Tensor) -> Tensor:
-    """Unbiased squared maximum mean discrepancy between two samples of equal size, in float32.
-
-    The kernel is the sum of inverse multiquadrics ``C / (C + |x - y|^2)`` with ``C = 2 d s`` over
-    `KERNEL_SCALES` (Tolstikhin et al. 2018).
-
-    Args:
-        z: latents, shape (n, d), n >= 2.
-        prior: draws from the prior, shape (n, d).
-
-    Returns:
-        A scalar; about 0 when both samples come from one distribution, and then as often negative.
-    """
-    n, d = z.shape
-    both = torch.cat([z, prior]).float()
-    squared = torch.cdist(both, both, compute_mode="use_mm_for_euclid_dist").square()
-    kernel = torch.stack([2 * d * s / (2 * d * s + squared) for s in KERNEL_SCALES]).sum(0)
-    off_diagonal = 1 - torch.eye(n, device=z.device)
-    within = ((kernel[:n, :n] + kernel[n:, n:]) * off_diagonal).sum() / (n * (n - 1))
-    return within - 2 * kernel[:n, n:].mean()
-
-
-def covariance_penalty(z: Tensor) -> Tensor:
-    """``|cov(z) - I|_F^2 / d`` of latents of shape (n, d): MMD alone is nearly blind to low rank at high d."""
-    n, d = z.shape
-    centred = z.float() - z.float().mean(0)
-    covariance = centred.T @ centred / (n - 1)
-    return (covariance - torch.eye(d, device=z.device)).square().sum() / d
 
 
 class AttentionPooling(nn.Module):
@@ -116,37 +112,97 @@ class AttentionPooling(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Encoder states to z, and z to what the decoder reads.
+    """Encoder states to z, and z to what the decoder reads; what both kinds of bottleneck share.
 
     Attributes:
-        standardise: batch normalisation without affine; its running statistics put z in standardised units.
-        mean, cholesky: the aggregate posterior, a full-covariance Gaussian over z of clean text.
+        standardise: batch normalisation without affine; its running statistics put z in standardised units. ``kl`` does
+            without it, since it would hide a collapse.
+        weights, means, cholesky: the aggregate posterior, a mixture of Gaussians over z of clean text.
+        to_log_variance: of the posterior of each text, for ``kl`` only.
     """
 
-    mean: Tensor
+    weights: Tensor
+    means: Tensor
     cholesky: Tensor
+    steps: Tensor
 
-    def __init__(self, config: T5VAEConfig) -> None:
+    def __init__(self, config: T5VAEConfig, features: int) -> None:
         super().__init__()
-        d, h = config.latent_dim, config.d_model
-        self.pool = AttentionPooling(config)
-        self.to_latent = nn.Linear(config.pool_queries * h, d)
+        d = config.latent_dim
+        self.to_latent = nn.Linear(features, d)
         self.standardise = nn.BatchNorm1d(d, affine=False, momentum=0.02)
-        self.to_memory = nn.Linear(d, config.memory_slots * h)
-        self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
-        self.to_embedding = nn.Linear(d, h)
-        self.register_buffer("mean", torch.zeros(d))
-        self.register_buffer("cholesky", torch.eye(d))
+        k = config.posterior_components
+        self.register_buffer("weights", torch.full((k,), 1 / k))
+        self.register_buffer("means", torch.zeros(k, d))
+        self.register_buffer("cholesky", torch.eye(d).repeat(k, 1, 1))
+        self.variational = config.regulariser == "kl"
+        if self.variational:
+            self.to_log_variance = nn.Linear(features, d)
+            self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        if config.regulariser == "adversarial":
+            self.critic = Critic(d)
 
-    def raw(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(n, t, h) and (n, t) -> latents before they are standardised, (n, d), float32."""
-        return self.to_latent(self.pool(states, mask)).float()
+    def features(self, states: Tensor, mask: Tensor) -> Tensor:
+        """(n, t, h) and (n, t) -> (n, f), what z is a linear map of."""
+        raise NotImplementedError
 
     def decode(self, z: Tensor) -> Tensor:
         """(n, d) -> (n, slots + 1, h): the memory slots, and last the vector added to decoder embeddings."""
+        raise NotImplementedError
+
+    def latent(self, features: Tensor) -> Tensor:
+        """(n, f) -> z (n, d), float32."""
+        raw = self.to_latent(features).float()
+        return raw if self.variational else self.standardise(raw)
+
+
+class AttentionBottleneck(Bottleneck):
+    """Learned queries pool the states; z is read through memory slots and an added embedding."""
+
+    def __init__(self, config: T5VAEConfig) -> None:
+        d, h = config.latent_dim, config.d_model
+        super().__init__(config, config.pool_queries * h)
+        self.pool = AttentionPooling(config)
+        self.to_memory = nn.Linear(d, config.memory_slots * h)
+        self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
+        self.to_embedding = nn.Linear(d, h)
+
+    def features(self, states: Tensor, mask: Tensor) -> Tensor:
+        """See `Bottleneck.features`."""
+        return self.pool(states, mask)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """See `Bottleneck.decode`."""
         z = z.to(self.to_memory.weight.dtype)
         memory = self.to_memory(z).view(len(z), *self.slots.shape) + self.slots
         return torch.cat([memory, self.to_embedding(z).unsqueeze(1)], dim=1)
+
+
+class FixedLengthBottleneck(Bottleneck):
+    """The bottleneck of the first T5-VAE: pad to a set length, shrink each token, shrink the sequence, tanh.
+
+    z is the value before the tanh, standardised; the decoder reads tanh(z), grown back to a vector per position.
+    """
+
+    def __init__(self, config: T5VAEConfig) -> None:
+        d, h = config.latent_dim, config.d_model
+        self.shape = (config.max_tokens, max(1, h // 8))
+        features = self.shape[0] * self.shape[1]
+        super().__init__(config, features)
+        self.shrink_token = nn.Linear(h, self.shape[1])
+        self.grow_sequence = nn.Linear(d, features)
+        self.grow_token = nn.Linear(self.shape[1], h)
+
+    def features(self, states: Tensor, mask: Tensor) -> Tensor:
+        """See `Bottleneck.features`."""
+        shrunk = self.shrink_token(states) * mask.unsqueeze(2).to(states.dtype)
+        return F.pad(shrunk, (0, 0, 0, self.shape[0] - states.shape[1])).flatten(1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """See `Bottleneck.decode`; nothing is added to the decoder's embeddings."""
+        code = torch.tanh(z).to(self.grow_sequence.weight.dtype)
+        memory = self.grow_token(self.grow_sequence(code).view(len(z), *self.shape))
+        return F.pad(memory, (0, 0, 0, 1))
 
 
 class T5VAEModel(PreTrainedModel, GenerationMixin):
@@ -164,7 +220,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         "decoder.embed_tokens.weight": "shared.weight",
         "lm_head.weight": "shared.weight",
     }
-    _keep_in_fp32_modules_strict = ["standardise", "bottleneck.mean", "bottleneck.cholesky"]
+    _keep_in_fp32_modules_strict = ["standardise", "bottleneck.weights", "bottleneck.means", "bottleneck.cholesky"]
     _supports_sdpa = False
 
     config: T5VAEConfig
@@ -175,7 +231,8 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         self.encoder = T5Stack(self._stack_config(config, config.num_layers, is_decoder=False))
         self.decoder = T5Stack(self._stack_config(config, config.num_decoder_layers, is_decoder=True))
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
-        self.bottleneck = Bottleneck(config)
+        kind = AttentionBottleneck if config.bottleneck == "attention" else FixedLengthBottleneck
+        self.bottleneck: Bottleneck = kind(config)
         self.losses: dict[str, Tensor] = {}
         self.post_init()
 
@@ -232,14 +289,18 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         return self.encoder
 
     def encode_ids(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Token ids and mask, both (n, t) -> z (n, d), float32."""
-        raw = []
+        """Token ids and mask, both (n, t) -> z (n, d), float32; of a variational model the mean."""
+        features = self._features(input_ids, attention_mask)
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self.bottleneck.latent(features.to(self.bottleneck.to_latent.weight.dtype))
+
+    def _features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        parts = []
         for rows, t in length_slices(attention_mask):
             embeddings, mask = self.shared(input_ids[rows, :t]), attention_mask[rows, :t]
             states = self.encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
-            raw.append(self.bottleneck.raw(states, mask))
-        with torch.autocast(input_ids.device.type, enabled=False):
-            return self.bottleneck.standardise(torch.cat(raw))
+            parts.append(self.bottleneck.features(states, mask))
+        return torch.cat(parts)
 
     def memory(self, z: Tensor) -> BaseModelOutput:
         """z (n, d) in the form ``generate(encoder_outputs=...)`` takes."""
@@ -286,12 +347,19 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         """Logits of each token given z and the tokens before it: (n, d), (n, t) -> (n, t, vocabulary)."""
         return self._decode(self._shift(input_ids), self.bottleneck.decode(z), use_cache=False)[0]
 
-    def token_log_probs(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Teacher-forced log-probability of each token given z: (n, d), (n, t), (n, t) -> (n, t), 0 at padding."""
+    def token_log_probs(
+        self, z: Tensor, input_ids: Tensor, attention_mask: Tensor, shown: Tensor | None = None
+    ) -> Tensor:
+        """Teacher-forced log-probability of each token given z: (n, d), (n, t), (n, t) -> (n, t), 0 at padding.
+
+        Args:
+            shown: (n, t), the tokens that the decoder is shown as those before, where they are not the true ones.
+        """
+        shown = input_ids if shown is None else shown
         parts = []
         for rows, t in length_slices(attention_mask):
             ids = input_ids[rows, :t]
-            logits = self.teacher_forced_logits(z[rows], ids)
+            logits = self.teacher_forced_logits(z[rows], shown[rows, :t])
             # Flat, so that the softmax runs over contiguous rows: over a middle axis it is many times slower on a CPU.
             losses = F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
             parts.append(F.pad(-losses.view_as(ids), (0, input_ids.shape[1] - t)))
@@ -303,26 +371,66 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
 
     def _loss(self, input_ids: Tensor, attention_mask: Tensor) -> Seq2SeqLMOutput:
         config = self.config
+        seen, seen_mask = input_ids, attention_mask
         if self.training and config.token_deletion > 0:
-            z = self.encode_ids(*delete_tokens(input_ids, attention_mask, config.token_deletion))
-        else:
-            z = self.encode_ids(input_ids, attention_mask)
-        noisy = z
-        if self.training and config.latent_noise > 0:
-            sigma = torch.rand(len(z), 1, device=z.device) * config.latent_noise
-            noisy = z + sigma * torch.randn_like(z)
-        log_probs = self.token_log_probs(noisy, input_ids, attention_mask)
+            seen, seen_mask = delete_tokens(input_ids, attention_mask, config.token_deletion)
+        features = self._features(seen, seen_mask)
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.bottleneck.to_latent.weight.dtype)
+            z = self.bottleneck.latent(features)
+            divergence, covariance, noisy = self._regularise(z, features, attention_mask)
+        shown = self._shown(noisy, input_ids, attention_mask) if self.training else input_ids
+        log_probs = self.token_log_probs(noisy, input_ids, attention_mask, shown)
         reconstruction = -log_probs.sum() / attention_mask.sum()
-        with torch.autocast(z.device.type, enabled=False):
-            divergence = mmd(z, torch.randn_like(z))
-            covariance = covariance_penalty(z)
-        loss = reconstruction + config.mmd_weight * divergence + config.covariance_weight * covariance
         self.losses = {
             "reconstruction": reconstruction.detach(),
-            "mmd": divergence.detach(),
+            "divergence": divergence.detach(),
             "covariance": covariance.detach(),
         }
-        return Seq2SeqLMOutput(loss=loss)
+        return Seq2SeqLMOutput(loss=reconstruction + divergence + covariance)
+
+    def _regularise(self, z: Tensor, features: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The weighted regularisers, and z with the noise that the decoder is to see."""
+        config, bottleneck = self.config, self.bottleneck
+        nothing = z.new_zeros(())
+        weight: float | Tensor = config.regulariser_weight
+        if config.regulariser == "kl":
+            log_variance = bottleneck.to_log_variance(features).float()
+            noisy = z + torch.exp(0.5 * log_variance) * torch.randn_like(z) if self.training else z
+            if config.kl_annealing:
+                weight = weight * (bottleneck.steps / config.kl_annealing).clamp_max(1.0)
+                bottleneck.steps += self.training
+            # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
+            divergence = kl_divergence(z, log_variance, config.free_bits) * len(z) / attention_mask.sum()
+            return weight * divergence, nothing, noisy
+        sigma = torch.rand(len(z), 1, device=z.device) * config.latent_noise
+        noisy = z + sigma * torch.randn_like(z) if self.training and config.latent_noise > 0 else z
+        prior = torch.randn_like(z)
+        if config.regulariser == "mmd":
+            return weight * mmd(z, prior), config.covariance_weight * covariance_penalty(z), noisy
+        if config.regulariser == "mmd_original":
+            return weight * mmd_original(z, prior), nothing, noisy
+        if config.regulariser == "adversarial":
+            return weight * bottleneck.critic(z, prior), nothing, noisy
+        return nothing, nothing, noisy
+
+    def _shown(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the decoder is shown in training: the true tokens, some hidden or replaced by its own choices."""
+        config, shown = self.config, input_ids
+        if config.scheduled_sampling > 0:
+            with torch.no_grad():
+                parts = [
+                    F.pad(
+                        self.teacher_forced_logits(z[rows], input_ids[rows, :t]).argmax(-1), (0, input_ids.shape[1] - t)
+                    )
+                    for rows, t in length_slices(attention_mask)
+                ]
+            own = torch.rand(input_ids.shape, device=z.device) < config.scheduled_sampling
+            shown = torch.where(own, torch.cat(parts), shown)
+        if config.decoder_dropout > 0:
+            hidden = torch.rand(input_ids.shape, device=z.device) < config.decoder_dropout
+            shown = shown.masked_fill(hidden, int(config.pad_token_id or 0))
+        return shown
 
 
 def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:

@@ -17,13 +17,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal
 
 from latentopt.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
 from latentopt.head import Head
 from latentopt.objective import Objective
+from latentopt.posterior import AggregatePosterior
 from latentopt.search import Problem, Searcher
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
@@ -46,7 +46,7 @@ class ToyCodec:
         self.fingerprint = hashlib.sha256(f"toy {latent_dim}".encode()).hexdigest()[:16]
         self.step = 0.2
         self.cell = self.step
-        self.posterior = MultivariateNormal(torch.zeros(latent_dim), torch.eye(latent_dim))
+        self.posterior = AggregatePosterior.standard(latent_dim)
 
     @property
     def device(self) -> torch.device:

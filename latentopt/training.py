@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import (
     AutoTokenizer,
     PreTrainedTokenizerBase,
@@ -29,8 +28,9 @@ from latentopt.codec import T5VAECodec
 from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError, unknown
 from latentopt.filters import Filter
+from latentopt.regulariser import REGULARISERS
 from latentopt.split import split
-from latentopt.t5vae import T5VAEModel
+from latentopt.t5vae import BOTTLENECKS, T5VAEModel
 
 logger = logging.getLogger("latentopt")
 
@@ -43,6 +43,20 @@ SIZES: dict[str, dict[str, Any]] = {
 
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
+
+SHARED = (
+    "latent_dim",
+    "max_tokens",
+    "bottleneck",
+    "regulariser",
+    "regulariser_weight",
+    "covariance_weight",
+    "kl_annealing",
+    "free_bits",
+    "decoder_dropout",
+    "scheduled_sampling",
+)
+"""The fields that `Settings` and `T5VAEConfig` have in common."""
 
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
@@ -58,6 +72,8 @@ class Settings:
     Args:
         size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
+        bottleneck, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
+            scheduled_sampling: see `T5VAEConfig`.
         deletion, noise: the denoising of `T5VAEConfig` (token_deletion, latent_noise).
         held_out: the share of texts, by hash, that is evaluated on and never trained on.
     """
@@ -69,8 +85,14 @@ class Settings:
     max_tokens: int = 32
     deletion: float = 0.15
     noise: float = 0.3
-    mmd_weight: float = 1.0
+    bottleneck: str = "attention"
+    regulariser: str = "mmd"
+    regulariser_weight: float = 1.0
     covariance_weight: float = 0.01
+    kl_annealing: int = 0
+    free_bits: float = 0.0
+    decoder_dropout: float = 0.0
+    scheduled_sampling: float = 0.0
     steps: int = 0
     epochs: float = 10.0
     batch_size: int = 128
@@ -94,8 +116,13 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
     Raises:
         LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
     """
-    if settings.size not in SIZES:
-        raise unknown("size", settings.size, list(SIZES))
+    for what, value, known in (
+        ("size", settings.size, SIZES),
+        ("bottleneck", settings.bottleneck, BOTTLENECKS),
+        ("regulariser", settings.regulariser, REGULARISERS),
+    ):
+        if value not in known:
+            raise unknown(what, value, list(known))
     training_texts, held = split(texts, settings.held_out)
     if len(training_texts) < 2:
         raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
@@ -136,7 +163,7 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
 
 def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
     """Write model and tokenizer, weights in bfloat16 (the statistics of z stay in float32)."""
-    statistics = ("bottleneck.standardise.", "bottleneck.mean", "bottleneck.cholesky")
+    statistics = tuple(f"bottleneck.{name}" for name in ("standardise.", "weights", "means", "cholesky"))
     state = {
         name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
         for name, value in model.state_dict().items()
@@ -169,14 +196,8 @@ def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any
 
 def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
     """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
-    bottleneck = {
-        "latent_dim": settings.latent_dim,
-        "max_tokens": settings.max_tokens,
-        "mmd_weight": settings.mmd_weight,
-        "covariance_weight": settings.covariance_weight,
-        "latent_noise": settings.noise,
-        "token_deletion": settings.deletion,
-    }
+    bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
+    bottleneck |= {"latent_noise": settings.noise, "token_deletion": settings.deletion}
     if settings.start is not None:
         folder = Path(settings.start)
         if not (folder / "config.json").is_file():
@@ -186,7 +207,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
         if kind != "t5vae":
             return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
         model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        for name in ("latent_dim", "max_tokens"):
+        for name in ("latent_dim", "max_tokens", "bottleneck"):
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
@@ -304,7 +325,7 @@ class T5VAETrainer(Trainer):
         decoded = codec.decode(z)
         metrics = {
             "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, texts, strict=True)])),
-            "eval_token_accuracy": token_accuracy(codec, z, texts),
+            "eval_token_accuracy": codec.token_accuracy(z, texts),
         }
         if self.validity is not None:
             metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
@@ -312,15 +333,3 @@ class T5VAETrainer(Trainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-
-@torch.no_grad()
-def token_accuracy(codec: T5VAECodec, z: Tensor, texts: Sequence[str]) -> float:
-    """The share of tokens that are the decoder's first choice, given z (n, d) and the true tokens before."""
-    right = total = 0
-    for start in range(0, len(texts), 64):
-        ids, mask = codec.pad(codec.tokenize(texts[start : start + 64]))
-        chosen = codec.model.teacher_forced_logits(z[start : start + 64], ids).argmax(-1)
-        right += int(((chosen == ids) & mask.bool()).sum())
-        total += int(mask.sum())
-    return right / total

@@ -16,8 +16,8 @@ def test_samples_are_distinct_valid_and_counted(toy_codec):
 def test_samples_come_from_the_posterior(toy_codec):
     import torch
 
-    toy_codec.posterior.loc.fill_(1.0)
-    toy_codec.posterior._unbroadcasted_scale_tril.mul_(1e-4)
+    toy_codec.posterior.means.fill_(1.0)
+    toy_codec.posterior.cholesky.mul_(1e-4)
     table, counts = sample(toy_codec, 3, tries=10)
     assert table["text"].tolist() == toy_codec.decode(torch.ones(1, 12))
     assert counts == {"tried": 30, "valid": 30, "distinct": 1}

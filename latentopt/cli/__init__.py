@@ -61,7 +61,7 @@ def latentopt(
 
 def main() -> None:
     """The entry point ``latentopt``."""
-    from latentopt.cli import fitting, latents, rewriting  # noqa: F401  they add their commands to app
+    from latentopt.cli import fitting, health, latents, rewriting  # noqa: F401  they add their commands to app
 
     app()
 

@@ -1,0 +1,252 @@
+"""The health of a latent space: does it keep the text, hold still under noise, and mean something everywhere?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from rapidfuzz.distance import Levenshtein
+from sacrebleu.metrics import BLEU
+from torch import Tensor
+
+from latentopt.calibration import measure_cell
+from latentopt.codec import Codec, Likelihood, T5VAECodec
+from latentopt.errors import LatentoptError
+from latentopt.filters import Filter, apply_filter
+from latentopt.regulariser import KERNEL_SCALES, multiquadric_kernel
+
+NOISES = (0.1, 0.3, 0.5)
+
+
+class Rule(NamedTuple):
+    """Where a figure is good and where it is poor; a larger one is better where ``good > poor``."""
+
+    good: float
+    poor: float
+    advice: str
+
+    def verdict(self, value: float) -> str:
+        """``good``, ``fair``, or ``poor`` with what that means."""
+        larger_is_better = self.good > self.poor
+        if value >= self.good if larger_is_better else value <= self.good:
+            return "good"
+        if value < self.poor if larger_is_better else value > self.poor:
+            return f"poor: {self.advice}"
+        return "fair"
+
+
+RULES = {
+    "exact match": Rule(0.8, 0.3, "texts do not come back; train for longer, or on shorter texts"),
+    "BLEU": Rule(90, 50, "what comes back has other words"),
+    "token accuracy": Rule(0.95, 0.8, "the decoder does not find the next token even behind the true ones"),
+    "kept under noise 0.1": Rule(0.95, 0.7, "the smallest step changes the text: too little latent noise in training"),
+    "kept under noise 0.3": Rule(0.8, 0.4, "a small step changes the text: too little latent noise in training"),
+    "kept under noise 0.5": Rule(0.5, 0.15, "a step changes the text: too little latent noise in training"),
+    "valid": Rule(0.9, 0.6, "the filter refuses many: there are holes in the space"),
+    "distinct": Rule(0.95, 0.7, "many texts are the same: the decoder hardly listens to z"),
+    "length": Rule(0.8, 0.5, "samples are much shorter or longer than the texts"),
+    "cycle error": Rule(0.5, 0.8, "a decoded text encodes to somewhere else"),
+    "effective rank": Rule(0.5, 0.3, "few directions carry the text: a weak regulariser"),
+    "active units": Rule(0.8, 0.3, "most dimensions hardly vary: posterior collapse"),
+    "gain of z": Rule(0.5, 0.1, "the decoder ignores z: posterior collapse"),
+    "exposure bias": Rule(2.0, 5.0, "one wrong token derails the rest; try decoder dropout or scheduled sampling"),
+}
+"""One rule per kind of figure; those without a rule are facts and get no verdict."""
+
+
+@dataclass
+class Health:
+    """What `diagnose` found.
+
+    Attributes:
+        table: a row per figure, ``measure``, ``value`` and ``verdict``.
+        diagnosis: one sentence on the whole.
+    """
+
+    table: pd.DataFrame
+    diagnosis: str
+
+
+@torch.no_grad()
+def diagnose(
+    codec: Codec,
+    texts: Sequence[str] | None = None,
+    filters: Mapping[str, Filter] | None = None,
+    n: int = 1000,
+    seed: int = 0,
+) -> Health:
+    """Measure the health of any codec.
+
+    Args:
+        texts: what it should be good at, best unseen in training; 500 of them are used, and those that are too long
+            are left out. Where None, texts decoded from the aggregate posterior stand in.
+        filters: what a valid text is.
+        n: samples to draw from the prior and from the aggregate posterior each.
+
+    Raises:
+        LatentoptError: when fewer than 20 texts can be read, or n is below 20.
+    """
+    if n < 20:
+        raise LatentoptError(f"the number of samples should be at least 20, got {n}")
+    return _Examination(codec, texts, dict(filters or {}), n, seed).run()
+
+
+class _Examination:
+    def __init__(
+        self, codec: Codec, texts: Sequence[str] | None, filters: Mapping[str, Filter], n: int, seed: int
+    ) -> None:
+        self.codec, self.filters, self.n = codec, filters, n
+        self.rng = torch.Generator().manual_seed(seed)
+        self.rows: list[tuple[str, float, str]] = []
+        # By verdict the rules that gave it, in order.
+        self.found: dict[str, dict[str, None]] = {"fair": {}, "poor": {}}
+        if texts is None:
+            texts = [text for text in dict.fromkeys(codec.decode(codec.posterior.draw(1000, self.rng))) if text.strip()]
+        read = [text for text, fits in zip(texts, codec.fits(texts), strict=True) if fits]
+        self.texts = random.Random(seed).sample(read, min(500, len(read)))
+        if len(self.texts) < 20:
+            raise LatentoptError(
+                f"{len(self.texts)} texts are too few to tell the health of {codec.name}: at least 20 that it can read "
+                "are needed"
+            )
+
+    def run(self) -> Health:
+        self.z = self.codec.encode(self.texts)
+        self.decoded = self.codec.decode(self.z)
+        self._reconstruction()
+        self._noise()
+        samples = self._samples()
+        self._interpolation()
+        self._cycles(samples)
+        self._spread()
+        self._use_of_z()
+        table = pd.DataFrame(self.rows, columns=["measure", "value", "verdict"])
+        return Health(table, self._diagnosis())
+
+    def _add(self, measure: str, value: float, rule: str | None = None, judged: float | None = None) -> None:
+        """A row; its verdict is that of a rule on the value, or on ``judged`` where that is what the rule is about."""
+        verdict = RULES[rule].verdict(value if judged is None else judged) if rule else ""
+        if rule and verdict != "good":
+            self.found[verdict.partition(":")[0]][rule] = None
+        self.rows.append((measure, float(value), verdict))
+
+    def _noised(self, std: float) -> Tensor:
+        return self.z + std * torch.randn(self.z.shape, generator=self.rng).to(self.z)
+
+    def _prior(self, n: int) -> Tensor:
+        return torch.randn(n, self.codec.latent_dim, generator=self.rng).to(self.codec.device)
+
+    def _reconstruction(self) -> None:
+        self.exact = _same(self.decoded, self.texts)
+        self._add("exact match", self.exact, "exact match")
+        self._add("BLEU", BLEU(force=True, effective_order=True).corpus_score(self.decoded, [self.texts]).score, "BLEU")
+        if isinstance(self.codec, T5VAECodec):
+            self._add("token accuracy", self.codec.token_accuracy(self.z, self.texts), "token accuracy")
+
+    def _noise(self) -> None:
+        for std in NOISES:
+            after = self.codec.decode(self._noised(std))
+            self._add(f"exact match, noise {std}", _same(after, self.texts))
+            # Beside what the text was: a model that reconstructs little may still hold still.
+            self._add(f"kept under noise {std}", _same(after, self.decoded), f"kept under noise {std}")
+        self._add("cell radius", self.codec.cell)
+        self._add("cell radius on these texts", measure_cell(self.codec, self.texts[:200]))
+
+    def _samples(self) -> Tensor:
+        corpus = float(np.median([len(text) for text in self.texts]))
+        drawn = self.codec.posterior.draw(self.n, self.rng)
+        for what, z in (("samples of N(0, I)", self._prior(self.n)), ("samples", drawn)):
+            texts = self.codec.decode(z)
+            self._validity(texts, what)
+            self._add(f"{what}: distinct", len(set(texts)) / len(texts), "distinct")
+            ratio = float(np.median([len(text) for text in texts])) / corpus
+            self._add(f"{what}: median length, corpus = 1", ratio, "length", min(ratio, 1 / ratio) if ratio else 0.0)
+        return drawn
+
+    def _validity(self, texts: list[str], what: str) -> None:
+        for name, accepts in self.filters.items():
+            valid = float(np.mean(apply_filter(name, accepts, texts, texts)))
+            self._add(f"{what}: {name}", valid, "valid")
+
+    def _interpolation(self, pairs: int = 100, steps: int = 11) -> None:
+        pairs = min(pairs, len(self.z) // 2)
+        start, end = self.z[:pairs], self.z[pairs : 2 * pairs]
+        positions = torch.linspace(0, 1, steps, device=start.device)[1:-1]
+        inner = (start[:, None] + positions[:, None] * (end - start)[:, None]).flatten(0, 1)
+        texts = self.codec.decode(inner)
+        self._validity(texts, "interpolations")
+        ends = [{self.decoded[i], self.decoded[pairs + i]} for i in range(pairs) for _ in positions]
+        new = np.mean([text not in pair for text, pair in zip(texts, ends, strict=True)])
+        self._add("interpolations: neither end", float(new))
+
+    def _cycles(self, samples: Tensor) -> None:
+        for what, z in (("encodings", self.z), ("noised encodings", self._noised(0.3)), ("samples", samples)):
+            again = self.codec.encode(self.codec.decode(z), truncation=True)
+            error = float(((again - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-12)).mean())
+            # A sample holds more than a text can say, so its own cycle error is a fact rather than a fault.
+            self._add(f"cycle error of {what}", error, "cycle error" if what == "encodings" else None)
+
+    def _spread(self) -> None:
+        d = self.codec.latent_dim
+        eigenvalues = torch.linalg.eigvalsh(self.codec.posterior.covariance.double()).clamp_min(0)
+        rank = float(eigenvalues.sum() ** 2 / eigenvalues.square().sum())
+        self._add("effective rank / d", rank / d, "effective rank")
+        self._add("active units / d", float((self.z.var(0) > 0.01).float().mean()), "active units")
+        statistic, p = mmd_test(self.z, self._prior(len(self.z)), self.rng)
+        self._add("MMD to N(0, I)", statistic)
+        self._add("MMD to N(0, I), permutation p", p)
+
+    def _use_of_z(self) -> None:
+        if isinstance(self.codec, Likelihood):
+            shuffled = self.z[torch.randperm(len(self.z), generator=self.rng).to(self.z.device)]
+            loss = -float(self.codec.log_prob(self.z, self.texts).mean())
+            other = -float(self.codec.log_prob(shuffled, self.texts).mean())
+            self._add("loss with z, nats a text", loss)
+            self._add("loss with another text's z", other)
+            self._add("gain of z", 1 - loss / other, "gain of z")
+        if isinstance(self.codec, T5VAECodec):
+            forced = 1 - self.codec.token_accuracy(self.z, self.texts)
+            pairs = zip(
+                self.codec.tokenize(self.decoded, truncation=True), self.codec.tokenize(self.texts), strict=True
+            )
+            free = float(np.mean([Levenshtein.normalized_distance(a, b) for a, b in pairs]))
+            self._add("token error, free-running", free)
+            # A decoder that makes no error in either way has no bias; a ratio of next to nothing would be noise.
+            self._add("exposure bias", (free + 0.01) / (forced + 0.01), "exposure bias")
+
+    def _diagnosis(self) -> str:
+        poor, fair = self.found["poor"].keys(), self.found["fair"]
+        if poor & {"gain of z", "active units"} or {"distinct", "exact match"} <= poor:
+            return "posterior collapse: the decoder writes without z, and no search of z can change its text"
+        holes = poor & {"effective rank", "valid", *(f"kept under noise {std}" for std in NOISES)}
+        if holes:
+            return f"a plain autoencoder's space, which a search will fall out of: poor in {', '.join(sorted(holes))}"
+        if poor:
+            return f"to be used with care: poor in {', '.join(poor)}"
+        return f"healthy, and only fair in {', '.join(fair)}" if fair else "healthy"
+
+
+def mmd_test(z: Tensor, prior: Tensor, rng: torch.Generator, permutations: int = 500) -> tuple[float, float]:
+    """The unbiased squared MMD of two samples, both (n, d), and its permutation p-value (Gretton et al. 2012)."""
+    n = len(z)
+    both = torch.cat([z, prior]).double()
+    kernel = multiquadric_kernel(both, both)
+    first = torch.arange(2 * n) < n
+    shuffled = torch.stack([first, *(first[torch.randperm(2 * n, generator=rng)] for _ in range(permutations))])
+    a = shuffled.to(kernel)
+    b = 1 - a
+    diagonal = n * len(KERNEL_SCALES)
+    within = ((a @ kernel * a).sum(1) + (b @ kernel * b).sum(1) - 2 * diagonal) / (n * (n - 1))
+    statistics = within - 2 * (a @ kernel * b).sum(1) / n**2
+    # Equal statistics count as larger, up to rounding.
+    larger = int((statistics[1:] >= statistics[0] - 1e-12).sum())
+    return float(statistics[0]), (1 + larger) / (1 + permutations)
+
+
+def _same(texts: Sequence[str], others: Sequence[str]) -> float:
+    return float(np.mean([a == b for a, b in zip(texts, others, strict=True)]))

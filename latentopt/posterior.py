@@ -1,0 +1,98 @@
+"""The aggregate posterior: where the latents of real text are, as a mixture of Gaussians."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+
+COMPONENTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class AggregatePosterior:
+    """A mixture of k Gaussians with full covariances over z of d dimensions.
+
+    Attributes:
+        weights: (k,), adding up to 1.
+        means: (k, d).
+        cholesky: (k, d, d), lower triangular factors of the covariances.
+    """
+
+    weights: Tensor
+    means: Tensor
+    cholesky: Tensor
+
+    @classmethod
+    def standard(cls, latent_dim: int) -> AggregatePosterior:
+        """N(0, I)."""
+        return cls(torch.ones(1), torch.zeros(1, latent_dim), torch.eye(latent_dim).unsqueeze(0))
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of the whole mixture, (d,)."""
+        return self.weights @ self.means
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance of the whole mixture, (d, d)."""
+        away = self.means - self.mean
+        within = self.cholesky @ self.cholesky.mT
+        return torch.einsum("k,kij->ij", self.weights, within + away.unsqueeze(2) * away.unsqueeze(1))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-density in nats of z (n, d) -> (n,), differentiable."""
+        d = z.shape[1]
+        away = (z.unsqueeze(0) - self.means.unsqueeze(1)).mT
+        white = torch.linalg.solve_triangular(self.cholesky, away, upper=False)
+        log_determinant = self.cholesky.diagonal(dim1=1, dim2=2).log().sum(1)
+        constant = self.weights.log() - log_determinant - 0.5 * d * math.log(2 * math.pi)
+        return torch.logsumexp(constant.unsqueeze(1) - 0.5 * white.square().sum(1), dim=0)
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """n random latents, (n, d), on the posterior's device; ``rng`` lives on the CPU."""
+        upto = self.weights.cpu().cumsum(0)[:-1]
+        chosen = torch.searchsorted(upto, torch.rand(n, generator=rng), right=True).to(self.means.device)
+        noise = torch.randn(n, self.means.shape[1], generator=rng).to(self.means)
+        z = torch.empty_like(noise)
+        for component, (mean, factor) in enumerate(zip(self.means, self.cholesky, strict=True)):
+            rows = chosen == component
+            z[rows] = mean + noise[rows] @ factor.T
+        return z
+
+
+def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int = 0) -> AggregatePosterior:
+    """The mixture of z (n, d) whose number of components gives a held-out tenth the highest likelihood.
+
+    Numbers that would leave a component fewer than twice d latents are not tried; one Gaussian always is.
+    """
+    z = z.float().cpu()
+    n, d = z.shape
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    held_out, rest = z[order[: n // 10]], z[order[n // 10 :]]
+    best, found = 1, -math.inf
+    for k in sorted(components):
+        if k > 1 and len(rest) < 2 * k * d:
+            break
+        score = float(_fit(rest, k, seed).log_prob(held_out).mean()) if len(held_out) else 0.0
+        if score > found:
+            best, found = k, score
+    return _fit(z, best, seed)
+
+
+def _fit(z: Tensor, k: int, seed: int) -> AggregatePosterior:
+    d = z.shape[1]
+    # With fewer texts than dimensions a covariance is singular; a thousandth of the prior keeps it invertible.
+    if k == 1:
+        z = z.double()
+        covariance = 0.999 * torch.cov(z.T).reshape(d, d) + 0.001 * torch.eye(d)
+        return AggregatePosterior(
+            torch.ones(1), z.mean(0, keepdim=True).float(), torch.linalg.cholesky(covariance).float().unsqueeze(0)
+        )
+    mixture = GaussianMixture(k, reg_covar=1e-3, max_iter=30, tol=1e-2, random_state=seed).fit(z.double().numpy())
+    weights, means, covariances = map(torch.from_numpy, (mixture.weights_, mixture.means_, mixture.covariances_))
+    return AggregatePosterior(weights.float(), means.float(), torch.linalg.cholesky(covariances).float())

@@ -1,0 +1,175 @@
+import itertools
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import latentopt
+import latentopt.cli.health
+from latentopt.cli import app
+from latentopt.doctor import RULES, Rule, mmd_test
+from latentopt.errors import LatentoptError
+from latentopt.posterior import AggregatePosterior
+from latentopt.testing import ALPHABET, ToyCodec
+
+
+def letters(n: int) -> list[str]:
+    rng = random.Random(0)
+    return ["".join(rng.choices(ALPHABET[1:], k=12)) for _ in range(n)]
+
+
+class Deaf(ToyCodec):
+    """A codec whose decoder ignores z."""
+
+    def decode(self, z, **_):
+        return ["the same for all"[:12]] * len(z)
+
+
+def values(health) -> dict[str, float]:
+    return dict(zip(health.table["measure"], health.table["value"], strict=True))
+
+
+def verdicts(health) -> dict[str, str]:
+    return dict(zip(health.table["measure"], health.table["verdict"], strict=True))
+
+
+def test_a_codec_that_keeps_everything_is_told_so():
+    health = latentopt.diagnose(ToyCodec(), letters(100), n=100)
+    found = values(health)
+    assert found["exact match"] == 1.0
+    assert found["BLEU"] == pytest.approx(100)
+    assert found["cycle error of encodings"] == pytest.approx(0.0, abs=1e-6)
+    assert found["effective rank / d"] == pytest.approx(1.0)
+    assert found["cell radius"] == 0.2
+    assert found["samples: distinct"] == 1.0
+    assert verdicts(health)["exact match"] == "good"
+    # Its cell is a fifth of a standard deviation, so noise of .5 changes every text.
+    assert verdicts(health)["kept under noise 0.5"].startswith("poor: ")
+    assert "loss with z, nats a text" not in found
+
+
+def test_a_decoder_that_ignores_z_is_a_collapse():
+    health = latentopt.diagnose(Deaf(), letters(100), n=100)
+    assert values(health)["samples: distinct"] == 0.01
+    assert health.diagnosis.startswith("posterior collapse")
+
+
+def test_a_code_of_few_directions_has_a_low_effective_rank():
+    codec = ToyCodec()
+    spread = torch.full((12,), 1e-3)
+    spread[:2] = 1.0
+    codec.posterior = AggregatePosterior(torch.ones(1), torch.zeros(1, 12), torch.diag(spread.sqrt()).unsqueeze(0))
+    health = latentopt.diagnose(codec, letters(60), n=50)
+    assert values(health)["effective rank / d"] == pytest.approx(2 / 12, rel=0.05)
+    assert verdicts(health)["effective rank / d"].startswith("poor")
+
+
+def test_a_model_has_its_loss_and_its_exposure_bias_examined(tiny_codec):
+    words = ["cat", "dog", "hill", "door", "noon", "mat", "captain", "friend"]
+    texts = [f"the {a} saw the {b}" for a, b in itertools.product(words, words)]
+    health = latentopt.diagnose(tiny_codec, texts, {"short": latentopt.get("filter", "max_chars")(30)}, n=40)
+    found = values(health)
+    assert set(found) >= {"token accuracy", "gain of z", "exposure bias", "samples: short", "interpolations: short"}
+    assert np.isfinite(list(found.values())).all()
+    assert health.diagnosis.startswith("posterior collapse")  # random weights listen to nothing
+
+
+def test_the_same_seed_gives_the_same_figures_and_no_text_is_needed():
+    first, second, third = (latentopt.diagnose(ToyCodec(), n=60, seed=seed).table for seed in (1, 1, 2))
+    assert first.equals(second)
+    assert not first.equals(third)
+
+
+def test_texts_that_cannot_be_read_are_left_out():
+    texts = letters(30)
+    assert latentopt.diagnose(ToyCodec(), [*texts, "x" * 500], n=20).table.equals(
+        latentopt.diagnose(ToyCodec(), texts, n=20).table
+    )
+
+
+@pytest.mark.parametrize(("texts", "n", "named"), [(["a"] * 5, 50, "5 texts"), (None, 3, "at least 20, got 3")])
+def test_too_little_to_go_by_is_refused(texts, n, named):
+    with pytest.raises(LatentoptError, match=named):
+        latentopt.diagnose(ToyCodec(), texts, n=n)
+
+
+@given(st.sampled_from(sorted(RULES)), st.floats(0, 100, allow_nan=False), st.floats(0, 100, allow_nan=False))
+def test_a_better_value_never_has_a_worse_verdict(name, a, b):
+    rule = RULES[name]
+    order = ["poor", "fair", "good"]
+    low, high = sorted((a, b), reverse=rule.good < rule.poor)
+    grades = [order.index(rule.verdict(value).partition(":")[0]) for value in (low, high)]
+    assert grades[0] <= grades[1]
+
+
+def test_rules_run_both_ways():
+    assert Rule(1.0, 0.5, "why").verdict(0.2) == "poor: why"
+    assert Rule(0.5, 1.0, "why").verdict(0.2) == "good"
+    assert Rule(0.5, 1.0, "why").verdict(0.7) == "fair"
+
+
+def test_the_permutation_test_tells_another_distribution_and_only_that():
+    rng = torch.Generator().manual_seed(0)
+    same = [
+        mmd_test(torch.randn(40, 4, generator=rng), torch.randn(40, 4, generator=rng), rng, 100)[1] for _ in range(40)
+    ]
+    assert 0.3 < np.mean(same) < 0.7
+    assert np.mean(np.array(same) < 0.05) < 0.2
+    statistic, p = mmd_test(1.5 * torch.randn(80, 4, generator=rng), torch.randn(80, 4, generator=rng), rng, 200)
+    assert p < 0.02
+    assert statistic > 0
+
+
+def test_the_command_prints_a_table_or_json(tiny_folder):
+    runner = CliRunner()
+    lines = tiny_folder.parent / "lines.txt"
+    lines.write_text("\n".join(f"a dog ran over {i} hills" for i in range(40)), encoding="utf-8")
+    result = runner.invoke(app, ["doctor", str(tiny_folder), "--text", str(lines), "-n", "40", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == {"model", "diagnosis", "rows"}
+    assert {"measure", "value", "verdict"} == set(found["rows"][0])
+    result = runner.invoke(app, ["doctor", str(tiny_folder), "--text", str(lines), "-n", "40"])
+    assert result.stdout.startswith("measure,value,verdict\nexact match,")
+    assert result.stderr.splitlines()[-1].startswith(str(tiny_folder))
+
+
+TRAINED = {
+    "healthy": ["--noise", "0.5"],
+    "plain": ["--regulariser", "none", "--noise", "0", "--deletion", "0"],
+    "collapsed": ["--regulariser", "kl", "--regulariser-weight", "10"],
+}
+
+
+@pytest.mark.slow
+def test_a_collapsed_model_and_a_plain_autoencoder_are_told_from_a_healthy_one(tmp_path):
+    words = ["red blue old young small quick quiet proud", "cat dog bird man girl king", "sees likes finds paints"]
+    adjectives, nouns, verbs = (line.split() for line in words)
+    texts = [
+        f"the {a} {b} {c} a {d} {e}" for a, b, c, d, e in itertools.product(adjectives, nouns, verbs, adjectives, nouns)
+    ]
+    random.Random(0).shuffle(texts)
+    (tmp_path / "train.txt").write_text("\n".join(texts[:6000]), encoding="utf-8")
+    (tmp_path / "unseen.txt").write_text("\n".join(texts[6000:6400]), encoding="utf-8")
+
+    def command(*arguments: object) -> str:
+        call = [sys.executable, "-m", "latentopt.cli", *map(str, arguments)]
+        return subprocess.run(call, check=True, capture_output=True, text=True).stdout
+
+    shape = ["--latent-dim", 32, "--vocab-size", 400, "--max-tokens", 12, "--batch-size", 64, "--steps", 250]
+    found = {}
+    for name, options in TRAINED.items():
+        command("train", "--text", tmp_path / "train.txt", "--out", tmp_path / name, *shape, *options)
+        found[name] = json.loads(
+            command("doctor", tmp_path / name, "--text", tmp_path / "unseen.txt", "-n", 300, "--json")
+        )
+    assert found["healthy"]["diagnosis"].startswith("healthy")
+    assert found["plain"]["diagnosis"].startswith("a plain autoencoder")
+    assert found["collapsed"]["diagnosis"].startswith("posterior collapse")
