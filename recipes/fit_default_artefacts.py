@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from train_default_models import SETTINGS, STAGES
 
 import latentopt
 from latentopt.models import FOLDER
@@ -76,9 +77,8 @@ sources above.
 
 ## Training
 
-`python recipes/train_default_models.py --only {name}`: {steps} steps of {batch_size} texts, seed {seed}, AdamW, peak
-learning rate {learning_rate}, token deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16
-autocast.
+`python recipes/train_default_models.py --only {name}`: {stages}; {batch_size} texts a step, seed {seed}, AdamW, token
+deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -88,14 +88,14 @@ autocast.
 
 ## Limits
 
-It was trained for about an hour on two cores: it keeps short texts and loses words of long ones. It knows
-nothing beyond its data, and repeats their prejudices.
+It was trained for about two hours on two cores: it keeps short texts and loses words of long ones. It knows nothing
+beyond its data, and repeats their prejudices.
 """
 
 
 def card(name: str, folder: Path) -> str:
     """The model card, in Markdown."""
-    settings = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    settings = SETTINGS[name]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
     names = {"english-nano": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
@@ -112,7 +112,10 @@ def card(name: str, folder: Path) -> str:
         figures="\n".join("| " + " | ".join(line) + " |" for line in lines),
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
-        **{key: settings[key] for key in ("steps", "batch_size", "seed", "learning_rate", "deletion", "noise")},
+        stages=", then ".join(
+            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}" for stage in STAGES[name]
+        ),
+        **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "noise")},
     )
 
 

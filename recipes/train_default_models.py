@@ -2,9 +2,11 @@
 
     python recipes/train_default_models.py --only python-nano
 
-Each is written to runs/NAME, and goes on where it was cut off when the command is given again. ``--start FOLDER``
-begins from the weights of a finished model with a fresh optimiser. ``recipes/fit_default_artefacts.py`` then fits the
-head and the directions, writes the cards and puts everything into latentopt/models.
+Each is trained in stages: a stage starts from the weights of the one before with a fresh optimiser and a lower learning
+rate. A stage is written to runs/NAME-1, runs/NAME-2, ..., the last one to runs/NAME, and goes on where it was cut off
+when the command is given again. ``--start FOLDER`` adds one more stage to a finished model, anywhere.
+``recipes/fit_default_artefacts.py`` then fits the head and the directions, writes the cards and puts everything into
+latentopt/models.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import logging
 import random
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import latentopt
@@ -23,12 +26,23 @@ import corpora
 # returns large blocks to the system and fetches them again at each step.
 
 SETTINGS = {
-    "python-nano": Settings(
-        size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1, steps=4500, held_out=0.02
-    ),
-    "english-nano": Settings(
-        size="nano", latent_dim=256, vocab_size=8192, max_tokens=40, deletion=0.15, steps=12000, held_out=0.02
-    ),
+    "python-nano": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1),
+    "english-nano": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=40, deletion=0.15),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Optimiser steps, their peak learning rate, and how many titles the English corpus has beside its sentences."""
+
+    steps: int
+    learning_rate: float
+    titles: int = 50_000
+
+
+STAGES = {
+    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
+    "english-nano": [Stage(6911, 1e-3, titles=130_000), Stage(6800, 3e-4)],
 }
 
 
@@ -37,7 +51,7 @@ def python_lines() -> list[str]:
     return latentopt.get("dataset", "python_statements")(max_chars=40)
 
 
-def english_lines(titles: int = 50_000) -> list[str]:
+def english_lines(titles: int) -> list[str]:
     """Every sentence, some titles and every headline of a training test."""
     rng = random.Random(0)
     short = [title for title in corpora.titles() if len(title) <= 90]
@@ -46,26 +60,43 @@ def english_lines(titles: int = 50_000) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-CORPORA = {"python-nano": python_lines, "english-nano": english_lines}
+def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
+    """One stage, from random weights or those of a folder."""
+    english = name.startswith("english")
+    lines = english_lines(stage.titles) if english else python_lines()
+    # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
+    kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
+    validity = None if english else latentopt.get("filter", "python_syntax")()
+    settings = replace(
+        SETTINGS[name],
+        steps=stage.steps,
+        learning_rate=stage.learning_rate,
+        held_out=corpora.HELD_OUT,
+        start=start,
+    )
+    train(kept, out, settings, validity)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=sorted(SETTINGS), help="train this one alone")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the folders go")
-    parser.add_argument("--start", help="a model folder whose weights to go on from")
-    parser.add_argument("--steps", type=int, help="optimiser steps, in place of the recipe's")
+    parser.add_argument("--start", help="a model folder to give one more stage to")
+    parser.add_argument("--steps", type=int, default=8000, help="of that stage")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="of that stage")
     options = parser.parse_args()
+    if options.start and not options.only:
+        parser.error("--start belongs to one model: name it with --only")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for name, settings in SETTINGS.items():
-        if options.only not in (None, name):
+    for name in [options.only] if options.only else sorted(SETTINGS):
+        if options.start:
+            run_stage(name, Stage(options.steps, options.learning_rate), options.out / name, options.start)
             continue
-        settings.start = options.start
-        settings.steps = options.steps or settings.steps
-        lines = CORPORA[name]()
-        kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
-        validity = latentopt.get("filter", "python_syntax")() if name.startswith("python") else None
-        train(kept, options.out / name, settings, validity)
+        start = None
+        for number, stage in enumerate(STAGES[name], 1):
+            out = options.out / (name if number == len(STAGES[name]) else f"{name}-{number}")
+            run_stage(name, stage, out, start)
+            start = str(out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""The family of T5-VAEs side by side: one data set, one size, one budget; a row per variant, the doctor's figures.
+
+    python recipes/benchmarks/latent_space.py --steps 1000
+
+Each variant is trained on statements of the standard library into runs/latent_space/STEPS/VARIANT, goes on where it was
+cut off, and is examined on statements that no variant saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import latentopt
+from latentopt.training import Settings, train
+from reporting import report
+
+import corpora
+
+PLAIN = {"noise": 0.0, "deletion": 0.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "mmd": {},
+    "mmd, no denoising": PLAIN,
+    "mmd, decoder dropout": {"decoder_dropout": 0.2},
+    "mmd, scheduled sampling": {"scheduled_sampling": 0.2},
+    "mmd, fixed length": {"bottleneck": "fixed_length"},
+    "original: fixed length, its own mmd": {"bottleneck": "fixed_length", "regulariser": "mmd_original", **PLAIN},
+    "kl": {"regulariser": "kl", "deletion": 0.0},
+    "kl, annealed, free bits": {"regulariser": "kl", "deletion": 0.0, "free_bits": 0.1, "kl_annealing": -1},
+    "adversarial": {"regulariser": "adversarial"},
+    "none": {"regulariser": "none", **PLAIN},
+}
+MEASURES = [
+    "exact match",
+    "exact match, noise 0.3",
+    "cell radius",
+    "samples of N(0, I): python_syntax",
+    "samples: python_syntax",
+    "samples: distinct",
+    "samples: median length, corpus = 1",
+    "interpolations: python_syntax",
+    "cycle error of samples",
+    "effective rank / d",
+    "active units / d",
+    "gain of z",
+    "exposure bias",
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps of each variant")
+    parser.add_argument("--size", default="nano")
+    parser.add_argument("--only", choices=sorted(VARIANTS), action="append", help="these variants alone")
+    parser.add_argument("--out", type=Path, default=Path("runs/latent_space"))
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    statements = latentopt.get("dataset", "python_statements")(max_chars=40)
+    syntax = latentopt.get("filter", "python_syntax")()
+    rows = []
+    for name, fields in VARIANTS.items():
+        if options.only and name not in options.only:
+            continue
+        settings = Settings(
+            size=options.size,
+            latent_dim=128,
+            vocab_size=4096,
+            max_tokens=32,
+            steps=options.steps,
+            evaluate_every=options.steps,
+            held_out=corpora.HELD_OUT,
+            device=options.device,
+            **{"deletion": 0.1, **fields},
+        )
+        if settings.kl_annealing < 0:
+            settings.kl_annealing = options.steps // 2
+        folder = options.out / str(options.steps) / name.replace(" ", "-").replace(",", "").replace(":", "")
+        codec = train(statements, folder, settings, syntax)
+        health = latentopt.diagnose(codec, corpora.unseen(statements), {"python_syntax": syntax})
+        figures = dict(zip(health.table["measure"], health.table["value"], strict=True))
+        rows.append(
+            {"variant": name} | {measure: figures[measure] for measure in MEASURES} | {"diagnosis": health.diagnosis}
+        )
+        report("latent_space", pd.DataFrame(rows), size=options.size, steps=options.steps)
+
+
+if __name__ == "__main__":
+    main()
