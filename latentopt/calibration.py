@@ -21,11 +21,11 @@ def round_weights(model: T5VAEModel) -> None:
         parameter.copy_(parameter.bfloat16().float())
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
     """Measure on clean text what standardises z, the aggregate posterior and the cell radius, and store them.
 
-    The z of a variational model (``kl``) is left as it is: its prior already sets its units.
+    The z of a variational model (``kl``) is left in the units of its prior.
 
     Args:
         texts: training texts; at most 20,000 of them, evenly spread, are used, and 200 for the cell radius.
@@ -64,7 +64,8 @@ def measure_cell(codec: Codec, texts: Sequence[str], seed: int = 0, iterations: 
     rng = torch.Generator().manual_seed(seed)
     direction = torch.nn.functional.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)
     before = codec.decode(z)
-    low, high = 0.0, 2.0 * codec.latent_dim**0.5
+    # Twice as far as texts are from their middle; about 2 sqrt(d) in standardised units.
+    low, high = 0.0, 2.0 * float((z - z.mean(0)).norm(dim=1).mean()) or 2.0 * codec.latent_dim**0.5
     for _ in range(iterations):
         radius = (low + high) / 2
         after = codec.decode(z + radius * direction)

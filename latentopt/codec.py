@@ -45,7 +45,7 @@ class Codec(Protocol):
         """Where latents live."""
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
-        """n texts -> z of shape (n, d), float32, in standardised units.
+        """n texts -> z of shape (n, d), float32, in standardised units (a variational T5-VAE: in those of its prior).
 
         Args:
             truncation: cut a text that is too long for the codec, instead of raising `LatentoptError`.

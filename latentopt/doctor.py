@@ -21,6 +21,7 @@ from latentopt.filters import Filter, apply_filter
 from latentopt.regulariser import KERNEL_SCALES, multiquadric_kernel
 
 NOISES = (0.1, 0.3, 0.5)
+DISTINCT = 300
 
 
 class Rule(NamedTuple):
@@ -52,7 +53,7 @@ RULES = {
     "length": Rule(0.8, 0.5, "samples are much shorter or longer than the texts"),
     "cycle error": Rule(0.5, 0.8, "a decoded text encodes to somewhere else"),
     "effective rank": Rule(0.5, 0.3, "few directions carry the text: a weak regulariser"),
-    "active units": Rule(0.8, 0.3, "most dimensions hardly vary: posterior collapse"),
+    "active units": Rule(0.8, 0.3, "most dimensions hardly vary: they are not used"),
     "gain of z": Rule(0.5, 0.1, "the decoder ignores z: posterior collapse"),
     "exposure bias": Rule(2.0, 5.0, "one wrong token derails the rest; try decoder dropout or scheduled sampling"),
 }
@@ -83,13 +84,13 @@ def diagnose(
     """Measure the health of any codec.
 
     Args:
-        texts: what it should be good at, best unseen in training; 500 of them are used, and those that are too long
-            are left out. Where None, texts decoded from the aggregate posterior stand in.
-        filters: what a valid text is.
+        texts: what it should be good at, best unseen in training; 500 of them are used, and those that are empty, twice
+            there or too long are left out. Where None, texts decoded from the aggregate posterior stand in.
+        filters: what a valid text is; samples are judged by how many of the texts are valid themselves.
         n: samples to draw from the prior and from the aggregate posterior each.
 
     Raises:
-        LatentoptError: when fewer than 20 texts can be read, or n is below 20.
+        LatentoptError: when fewer than 20 texts can be read, one is no text, or n is below 20.
     """
     if n < 20:
         raise LatentoptError(f"the number of samples should be at least 20, got {n}")
@@ -106,7 +107,11 @@ class _Examination:
         # By verdict the rules that gave it, in order.
         self.found: dict[str, dict[str, None]] = {"fair": {}, "poor": {}}
         if texts is None:
-            texts = [text for text in dict.fromkeys(codec.decode(codec.posterior.draw(1000, self.rng))) if text.strip()]
+            texts = codec.decode(codec.posterior.draw(1000, self.rng))
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+        texts = [text for text in dict.fromkeys(texts) if text.strip()]
         read = [text for text, fits in zip(texts, codec.fits(texts), strict=True) if fits]
         self.texts = random.Random(seed).sample(read, min(500, len(read)))
         if len(self.texts) < 20:
@@ -117,7 +122,12 @@ class _Examination:
 
     def run(self) -> Health:
         self.z = self.codec.encode(self.texts)
+        # A standard deviation of the latents: 1 in standardised units, but a variational model has units of its own.
+        self.std = float(self.z.var(0).mean().sqrt())
+        self.corpus = {name: self._share(accepts, name, self.texts) for name, accepts in self.filters.items()}
         self.decoded = self.codec.decode(self.z)
+        for name, share in self.corpus.items():
+            self._add(f"texts: {name}", share)
         self._reconstruction()
         self._noise()
         samples = self._samples()
@@ -136,7 +146,7 @@ class _Examination:
         self.rows.append((measure, float(value), verdict))
 
     def _noised(self, std: float) -> Tensor:
-        return self.z + std * torch.randn(self.z.shape, generator=self.rng).to(self.z)
+        return self.z + std * self.std * torch.randn(self.z.shape, generator=self.rng).to(self.z)
 
     def _prior(self, n: int) -> Tensor:
         return torch.randn(n, self.codec.latent_dim, generator=self.rng).to(self.codec.device)
@@ -163,15 +173,21 @@ class _Examination:
         for what, z in (("samples of N(0, I)", self._prior(self.n)), ("samples", drawn)):
             texts = self.codec.decode(z)
             self._validity(texts, what)
-            self._add(f"{what}: distinct", len(set(texts)) / len(texts), "distinct")
+            # Judged on a few: of very many even perfect samples would be the same by chance.
+            few = texts[:DISTINCT]
+            self._add(f"{what}: distinct", len(set(texts)) / len(texts), "distinct", len(set(few)) / len(few))
             ratio = float(np.median([len(text) for text in texts])) / corpus
             self._add(f"{what}: median length, corpus = 1", ratio, "length", min(ratio, 1 / ratio) if ratio else 0.0)
         return drawn
 
     def _validity(self, texts: list[str], what: str) -> None:
         for name, accepts in self.filters.items():
-            valid = float(np.mean(apply_filter(name, accepts, texts, texts)))
-            self._add(f"{what}: {name}", valid, "valid")
+            valid = self._share(accepts, name, texts)
+            self._add(f"{what}: {name}", valid, "valid", valid / max(self.corpus[name], 1e-9))
+
+    @staticmethod
+    def _share(accepts: Filter, name: str, texts: list[str]) -> float:
+        return float(np.mean(apply_filter(name, accepts, texts, texts)))
 
     def _interpolation(self, pairs: int = 100, steps: int = 11) -> None:
         pairs = min(pairs, len(self.z) // 2)
@@ -221,7 +237,7 @@ class _Examination:
 
     def _diagnosis(self) -> str:
         poor, fair = self.found["poor"].keys(), self.found["fair"]
-        if poor & {"gain of z", "active units"} or {"distinct", "exact match"} <= poor:
+        if "gain of z" in poor or {"distinct", "exact match"} <= poor:
             return "posterior collapse: the decoder writes without z, and no search of z can change its text"
         holes = poor & {"effective rank", "valid", *(f"kept under noise {std}" for std in NOISES)}
         if holes:

@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from latentopt.errors import LatentoptError
+
 COMPONENTS = (1, 2, 4, 8)
 
 
@@ -71,36 +73,43 @@ def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int =
     """The mixture of z (n, d) whose number of components gives held-out latents the highest likelihood.
 
     The number is chosen on 10,000 latents, a tenth of them held out. Those that would leave a component fewer than
-    twice d latents are not tried; one Gaussian always is.
+    twice d latents on average are not tried; a larger one is taken where it is better by two standard errors.
+
+    Raises:
+        LatentoptError: when there are fewer than two latents.
     """
+    if len(z) < 2:
+        raise LatentoptError(f"{len(z)} latents are too few to fit the aggregate posterior; at least 2 are needed")
     z = z.float().cpu()
     n, d = z.shape
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:10_000]
     tenth = len(order) // 10
     held_out, rest = z[order[:tenth]], z[order[tenth:]]
-    best, found = 1, -math.inf
-    for k in sorted(components):
-        if k > 1 and len(rest) < 2 * k * d:
-            break
-        score = float(_fit(rest, k, seed).log_prob(held_out).mean()) if len(held_out) else 0.0
-        if score > found:
-            best, found = k, score
+    tried = [k for k in sorted(components) if k > 1 and len(rest) >= 2 * k * d and tenth > 1]
+    best = 1
+    found = _fit(rest, 1, seed).log_prob(held_out) if tried else torch.empty(0)
+    for k in tried:
+        scores = _fit(rest, k, seed).log_prob(held_out)
+        gain = scores - found
+        if float(gain.mean()) > 2 * float(gain.std()) / tenth**0.5:
+            best, found = k, scores
     return _fit(z, best, seed)
 
 
 def _fit(z: Tensor, k: int, seed: int) -> AggregatePosterior:
     d = z.shape[1]
-    # With fewer texts than dimensions a covariance is singular; a thousandth of the prior keeps it invertible.
+    z = z.double()
+    # With fewer texts than dimensions a covariance is singular; a thousandth of the mean variance keeps it invertible.
+    floor = max(1e-3 * float(z.var(0).mean()), 1e-9)
     if k == 1:
-        z = z.double()
-        covariance = 0.999 * torch.cov(z.T).reshape(d, d) + 0.001 * torch.eye(d)
+        covariance = torch.cov(z.T).reshape(d, d) + floor * torch.eye(d)
         return AggregatePosterior(
             torch.ones(1), z.mean(0, keepdim=True).float(), torch.linalg.cholesky(covariance).float().unsqueeze(0)
         )
-    mixture = GaussianMixture(k, reg_covar=1e-3, max_iter=10, random_state=seed)
+    mixture = GaussianMixture(k, reg_covar=floor, max_iter=10, random_state=seed)
     with warnings.catch_warnings():
         # A few steps are enough: what counts is the held-out likelihood, which the last ones hardly change.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture.fit(z.double().numpy())
+        mixture.fit(z.numpy())
     weights, means, covariances = map(torch.from_numpy, (mixture.weights_, mixture.means_, mixture.covariances_))
     return AggregatePosterior(weights.float(), means.float(), torch.linalg.cholesky(covariances).float())

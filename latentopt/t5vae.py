@@ -387,31 +387,37 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             "divergence": divergence.detach(),
             "covariance": covariance.detach(),
         }
-        return Seq2SeqLMOutput(loss=reconstruction + divergence + covariance)
+        loss = reconstruction + self._divergence_weight() * divergence + config.covariance_weight * covariance
+        return Seq2SeqLMOutput(loss=loss)
+
+    def _divergence_weight(self) -> float | Tensor:
+        """The weight of the regulariser at this step of training."""
+        config, bottleneck = self.config, self.bottleneck
+        if not (bottleneck.variational and config.kl_annealing):
+            return config.regulariser_weight
+        weight = config.regulariser_weight * (bottleneck.steps / config.kl_annealing).clamp_max(1.0)
+        bottleneck.steps += self.training
+        return weight
 
     def _regularise(self, z: Tensor, features: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The weighted regularisers, and z with the noise that the decoder is to see."""
+        """The divergence, the covariance penalty, and z with the noise that the decoder is to see."""
         config, bottleneck = self.config, self.bottleneck
         nothing = z.new_zeros(())
-        weight: float | Tensor = config.regulariser_weight
-        if config.regulariser == "kl":
+        if bottleneck.variational:
             log_variance = bottleneck.to_log_variance(features).float()
             noisy = z + torch.exp(0.5 * log_variance) * torch.randn_like(z) if self.training else z
-            if config.kl_annealing:
-                weight = weight * (bottleneck.steps / config.kl_annealing).clamp_max(1.0)
-                bottleneck.steps += self.training
             # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
             divergence = kl_divergence(z, log_variance, config.free_bits) * len(z) / attention_mask.sum()
-            return weight * divergence, nothing, noisy
+            return divergence, nothing, noisy
         sigma = torch.rand(len(z), 1, device=z.device) * config.latent_noise
         noisy = z + sigma * torch.randn_like(z) if self.training and config.latent_noise > 0 else z
         prior = torch.randn_like(z)
         if config.regulariser == "mmd":
-            return weight * mmd(z, prior), config.covariance_weight * covariance_penalty(z), noisy
+            return mmd(z, prior), covariance_penalty(z), noisy
         if config.regulariser == "mmd_original":
-            return weight * mmd_original(z, prior), nothing, noisy
+            return mmd_original(z, prior), nothing, noisy
         if config.regulariser == "adversarial":
-            return weight * bottleneck.critic(z, prior), nothing, noisy
+            return bottleneck.critic(z, prior), nothing, noisy
         return nothing, nothing, noisy
 
     def _shown(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -206,14 +206,19 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
         if kind != "t5vae":
             return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
-        model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        for name in ("latent_dim", "max_tokens", "bottleneck"):
+        try:
+            model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        except Exception as error:
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
+        for name in ("latent_dim", "max_tokens", "bottleneck", "regulariser"):
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
                 )
         for name, value in bottleneck.items():
             setattr(model.config, name, value)
+        if model.bottleneck.variational:
+            model.bottleneck.steps.zero_()
         return tokenizer, model
     if (out / "tokenizer.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)

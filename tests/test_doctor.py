@@ -55,6 +55,21 @@ def test_a_codec_that_keeps_everything_is_told_so():
     assert "loss with z, nats a text" not in found
 
 
+def test_a_filter_is_asked_about_the_texts_too():
+    codec = ToyCodec()
+    accepts = latentopt.each(lambda text: text < "m")
+    health = latentopt.diagnose(codec, letters(100), {"early": accepts}, n=200)
+    assert 0.3 < values(health)["texts: early"] < 0.7
+    assert verdicts(health)["samples: early"] in ("good", "fair")
+    assert "valid" not in health.diagnosis
+
+
+def test_a_code_with_unused_dimensions_is_no_collapse():
+    health = latentopt.diagnose(ToyCodec(60), letters(100), n=50)
+    assert verdicts(health)["active units / d"].startswith("poor")
+    assert "collapse" not in health.diagnosis
+
+
 def test_a_decoder_that_ignores_z_is_a_collapse():
     health = latentopt.diagnose(Deaf(), letters(100), n=100)
     assert values(health)["samples: distinct"] == 0.01
@@ -94,7 +109,16 @@ def test_texts_that_cannot_be_read_are_left_out():
     )
 
 
-@pytest.mark.parametrize(("texts", "n", "named"), [(["a"] * 5, 50, "5 texts"), (None, 3, "at least 20, got 3")])
+@pytest.mark.parametrize(
+    ("texts", "n", "named"),
+    [
+        (["a", "b", "c", "d", "e"], 50, "5 texts"),
+        ([""] * 30, 50, "0 texts"),
+        (["same"] * 30, 50, "1 texts"),
+        ([*letters(30), None], 50, "text 31 is no text but None"),
+        (None, 3, "at least 20, got 3"),
+    ],
+)
 def test_too_little_to_go_by_is_refused(texts, n, named):
     with pytest.raises(LatentoptError, match=named):
         latentopt.diagnose(ToyCodec(), texts, n=n)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
+from latentopt.errors import LatentoptError
 from latentopt.posterior import AggregatePosterior, fit_posterior
 
 
@@ -54,6 +55,16 @@ def test_the_number_of_components_is_chosen_by_held_out_likelihood():
     assert len(fitted.weights) == 2
     assert fitted.means[:, 0].abs() == pytest.approx(6.0, abs=0.3)
     assert torch.allclose(fitted.covariance, torch.cov((single + far).T), atol=0.2)
+
+
+def test_a_single_latent_is_refused():
+    with pytest.raises(LatentoptError, match="1 latents are too few"):
+        fit_posterior(torch.zeros(1, 4))
+
+
+def test_one_gaussian_is_enough_for_one_gaussian():
+    for seed in range(4):
+        assert len(fit_posterior(torch.randn(400, 3, generator=torch.Generator().manual_seed(seed))).weights) == 1
 
 
 @pytest.mark.parametrize("n", [2, 5, 40])

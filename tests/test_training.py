@@ -180,10 +180,15 @@ def test_texts_held_out_that_are_all_too_long_do_not_stop_it(tmp_path):
     assert codec.cell > 0
 
 
-def test_going_on_with_another_length_is_refused(tmp_path):
+def test_going_on_with_another_shape_or_from_a_broken_folder_is_refused(tmp_path):
     train(corpus(32), tmp_path / "m", settings(steps=2, evaluate_every=2))
     with pytest.raises(LatentoptError, match="has max_tokens 32, not 64"):
         train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m"), max_tokens=64))
+    with pytest.raises(LatentoptError, match="has regulariser mmd, not kl"):
+        train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m"), regulariser="kl"))
+    (tmp_path / "m/model.safetensors").write_bytes(b"cut")
+    with pytest.raises(LatentoptError, match="broken or incomplete"):
+        train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m")))
 
 
 @pytest.mark.slow

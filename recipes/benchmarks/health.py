@@ -1,0 +1,52 @@
+"""The health of the default models, by `latentopt.diagnose`, on unseen texts; and what 200 valid samples cost.
+
+python recipes/benchmarks/health.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import latentopt
+from reporting import report
+
+import corpora
+
+
+def valid_samples(codec: latentopt.Codec, filters: dict[str, Any], corpus: list[str], n: int = 200) -> pd.DataFrame:
+    """How many latents are decoded for n valid samples, and how long these are."""
+    table, counts = latentopt.sample(codec, n, filters)
+    lengths = [np.median([len(text) for text in texts]) for texts in (table["text"], corpus)]
+    rows = [
+        (f"{n} valid samples: found", len(table)),
+        (f"{n} valid samples: latents decoded", counts["tried"]),
+        (f"{n} valid samples: median length, corpus = 1", lengths[0] / lengths[1]),
+    ]
+    return pd.DataFrame(rows, columns=["measure", "value"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--english", default="english-nano", help="the model of sentences")
+    parser.add_argument("--python", default="python-nano", help="the model of statements")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    statements = latentopt.get("dataset", "python_statements")(max_chars=40)
+    syntax = {"python_syntax": latentopt.get("filter", "python_syntax")()}
+    tables = []
+    for model, corpus, filters in ((options.python, statements, syntax), (options.english, corpora.tatoeba(), {})):
+        codec = latentopt.load_codec(model, device=options.device)
+        health = latentopt.diagnose(codec, corpora.unseen(corpus), filters)
+        extra = valid_samples(codec, filters, corpus)
+        table = pd.concat([health.table, extra], ignore_index=True).fillna("")
+        tables.append(table.assign(model=codec.name)[["model", "measure", "value", "verdict"]])
+        print(f"{codec.name}: {health.diagnosis}")
+    report("health", pd.concat(tables, ignore_index=True))
+
+
+if __name__ == "__main__":
+    main()
