@@ -232,7 +232,9 @@ class T5VAECodec:
 
         def work(start: int, stop: int) -> None:
             ids = self.decoder(z[start:stop].to(self.device), self.max_tokens, temperature, rng, logits_processor)
-            texts[start] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+            decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+            # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
+            texts[start] = [" ".join(text.splitlines()) for text in decoded]
 
         self._batched(len(z), work)
         return [text for start in sorted(texts) for text in texts[start]]

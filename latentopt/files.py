@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -154,7 +155,14 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             flat = table.map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
             flat.to_csv(temporary, sep="\t", index=False, quoting=csv.QUOTE_NONE)
         else:
-            table.to_csv(temporary, index=False)
+            write_csv(table, temporary)
+
+
+def write_csv(table: pd.DataFrame, file: Path | TextIO) -> None:
+    """Write a table as CSV that reads back as it was, line breaks within a text included."""
+    # By default a bare carriage return is written without quotes, and ends the row when it is read.
+    risky = table.map(lambda cell: isinstance(cell, str) and "\r" in cell).to_numpy().any()
+    table.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC if risky else csv.QUOTE_MINIMAL)
 
 
 def read_latents(path: Path, latent_dim: int) -> np.ndarray:

@@ -67,7 +67,7 @@ A T5-VAE of latentopt: d_model {d_model}, {num_layers} encoder and {num_decoder_
 latent dimensions, {vocab_size} tokens of byte-level BPE, texts of at most {longest} tokens; weights in bfloat16, the
 statistics of z in float32. Cell radius {cell_radius:.2f}.
 
-## Data
+## Data and licences
 
 {licences}
 
@@ -77,8 +77,9 @@ sources above.
 
 ## Training
 
-`python recipes/train_default_models.py --only {name}`: {stages}; {batch_size} texts a step, seed {seed}, AdamW, token
-deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16 autocast.
+`python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
+step, seed {seed}, AdamW, token deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16
+autocast.
 
 ## Figures on unseen texts
 

@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--group-column", help="compare only within these groups, such as one A/B test")
     parser.add_argument("--model", default="english-nano")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
-    parser.add_argument("--min-similarity", type=float, default=0.6, help="how much of a draft must stay, 0 to 1")
+    parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("demo/rewrites.csv"))

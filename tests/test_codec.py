@@ -176,3 +176,8 @@ def test_encode_and_decode_on_cuda_agree_with_the_cpu(tiny_folder, tiny_codec, l
     assert z.device.type == "cuda"
     assert torch.allclose(z.cpu(), tiny_codec.encode(lines), atol=1e-3)
     assert codec.decode(z) == tiny_codec.decode(z.cpu())
+
+
+def test_a_decoded_text_is_one_line(tiny_codec, monkeypatch):
+    monkeypatch.setattr(tiny_codec.tokenizer, "batch_decode", lambda ids, **_: ["a\rb\u2028c"] * len(ids))
+    assert tiny_codec.decode(torch.zeros(2, 8)) == ["a b c"] * 2

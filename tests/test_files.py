@@ -1,5 +1,7 @@
+import csv
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -395,3 +397,14 @@ def test_latents_that_cannot_be_written_leave_the_old_file(tmp_path, monkeypatch
         write_latents(np.zeros((1, 2)), path)
     assert read_latents(path, 2).tolist() == [[1, 1]]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@given(st.lists(st.text(alphabet="ab\r\n\t\",'", max_size=5).filter(str.strip), min_size=1, max_size=5))
+def test_csv_reads_back_as_it_was_whatever_the_texts_hold(texts):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        write_table(pd.DataFrame({"text": texts, "n": 1.5}), path)
+        again = pd.read_csv(path, keep_default_na=False)
+        with path.open(newline="", encoding="utf-8") as file:
+            assert [row[0] for row in csv.reader(file)] == ["text", *texts]
+    assert again["n"].tolist() == [1.5] * len(texts)

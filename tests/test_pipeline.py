@@ -216,7 +216,9 @@ def test_bad_settings_of_the_gradient_are_named(bad):
 def test_search_works_on_a_t5vae(tiny_codec, lines):
     head = latentopt.get("head", "linear")(8)
     head.weight.normal_(generator=torch.Generator().manual_seed(0))
-    result = optimize(tiny_codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5), top=3)
+    result = optimize(
+        tiny_codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5, restarts=4, every=2), top=3
+    )
     assert result.counts["decoded"] == len(lines) * 4 * 12
     assert (result.table["rank"] == 0).sum() == len(lines)
     improved = result.table[result.table["rank"] > 0]
@@ -230,5 +232,7 @@ def test_search_works_on_cuda(tiny_folder, lines):
     codec = latentopt.load_codec(tiny_folder, device="cuda", dtype="float32")
     head = latentopt.get("head", "linear")(8).to("cuda")
     head.weight.normal_()
-    result = optimize(codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5), top=3)
+    result = optimize(
+        codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5, restarts=4, every=2), top=3
+    )
     assert (result.table["rank"] == 0).sum() == len(lines)

@@ -121,7 +121,7 @@ def test_the_weight_of_the_kl_divergence_is_annealed_while_training_only():
     seen = []
     for _ in range(6):
         model.train()(ids, mask)  # its own weights: 0, 0.25, ...
-        loss = float(model.eval()(ids, mask).loss)
+        loss = model.eval()(ids, mask).loss.item()
         seen.append((loss - float(model.losses["reconstruction"])) / float(model.losses["divergence"]))
     assert int(model.bottleneck.steps) == 6
     assert seen == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0], rel=1e-3)

@@ -95,7 +95,9 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
     elif sys.stdout.isatty():
         draw(table[columns] if columns else table)
     else:
-        table.to_csv(sys.stdout, index=False)
+        from latentopt.files import write_csv
+
+        write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:

@@ -27,12 +27,12 @@ class Gradient:
     """
 
     steps: int = 24
-    step_size: float = 0.25
-    restarts: int = 4
+    step_size: float = 0.1
+    restarts: int = 16
     noise: float = 0.7
-    radius: float = 3.0
+    radius: float = 1.5
     prior: float = 0.3
-    every: int = 2
+    every: int = 6
 
     def __post_init__(self) -> None:
         for name in ("steps", "restarts", "every"):
