@@ -98,7 +98,8 @@ class Decoder:
                 (rows, vocabulary) of the rows that go on. One with a state per row also has ``keep`` (`RowState`).
         """
         memory = self.model.bottleneck.decode(z)
-        slots, added = memory[:, :-1], memory[:, -1]
+        # Contiguous, or the projection becomes one small product per row.
+        slots, added = memory[:, :-1].contiguous(), memory[:, -1]
         n = len(z)
         cross = [self._split(F.linear(slots, layer.cross_kv), 2) for layer in self.layers]
         shape = (2, n, self.heads, max_tokens, self.head_dim)
@@ -165,7 +166,7 @@ class Decoder:
 
 def _choose(logits: Tensor, temperature: float | None, rng: torch.Generator | None) -> Tensor:
     if temperature is None:
-        return logits.argmax(-1)
+        return logits.float().argmax(-1)  # several times as fast as in bfloat16
     # The Gumbel trick, with the uniform draws made on the CPU so that a seed means the same on every device.
     uniform = torch.rand(logits.shape, generator=rng).clamp_min(1e-20).to(logits.device)
     return (logits.float() / temperature - (-uniform.log()).log()).argmax(-1)

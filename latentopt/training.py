@@ -251,6 +251,7 @@ def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArgume
         max_grad_norm=1.0,
         bf16=torch.cuda.is_bf16_supported() if not use_cpu else bool(capabilities.get("avx512_bf16")),
         use_cpu=use_cpu,
+        use_cache=True,  # the Trainer writes this into the model's config, where `generate` reads it
         dataloader_drop_last=True,
         dataloader_pin_memory=not use_cpu,
         eval_strategy="steps",

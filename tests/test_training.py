@@ -46,6 +46,7 @@ def test_thirty_two_lines_are_learnt_by_heart(tmp_path):
     decoded = codec.decode(codec.encode(texts))
     assert sum(a == b for a, b in zip(decoded, texts, strict=True)) >= 30
     loaded = load_codec(tmp_path / "m", device="cpu")
+    assert loaded.model.generation_config.use_cache
     assert loaded.decode(loaded.encode(texts)) == decoded
     z = loaded.encode(texts)
     assert torch.allclose(z.mean(0), torch.zeros(16), atol=0.05)

@@ -26,7 +26,7 @@ def by_generate(codec: latentopt.Codec, batches: list[torch.Tensor]) -> list[tor
     with torch.inference_mode():
         return [
             codec.model.generate(
-                encoder_outputs=codec.model.memory(z), max_new_tokens=codec.max_tokens, do_sample=False
+                encoder_outputs=codec.model.memory(z), max_new_tokens=codec.max_tokens, do_sample=False, use_cache=True
             )[:, 1:]
             for z in batches
         ]
