@@ -104,6 +104,12 @@ class AttentionPooling(nn.Module):
         self.positions = nn.Embedding(config.max_tokens, config.d_model)
         self.attention = nn.MultiheadAttention(config.d_model, config.num_heads, bias=False, batch_first=True)
 
+    def lengthen(self, max_tokens: int) -> None:
+        """More positions; each new one starts as the last of the old."""
+        old = self.positions.weight.data
+        new = torch.cat([old, old[-1:].expand(max_tokens - len(old), -1)])
+        self.positions = nn.Embedding.from_pretrained(new, freeze=False)
+
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         states = states + self.positions.weight[: states.shape[1]].to(states.dtype)
         queries = self.queries.to(states.dtype).expand(len(states), -1, -1)
@@ -278,6 +284,12 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
                 nn.init.zeros_(module.bias)
         else:
             super()._init_weights(module)
+
+    def lengthen(self, max_tokens: int) -> None:
+        """Read and write longer texts than before, with an ``attention`` bottleneck; what is shorter encodes as before."""
+        assert isinstance(self.bottleneck, AttentionBottleneck)
+        self.bottleneck.pool.lengthen(max_tokens)
+        self.config.max_tokens = max_tokens
 
     def get_input_embeddings(self) -> nn.Module:
         return self.shared

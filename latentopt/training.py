@@ -210,6 +210,8 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
             model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         except Exception as error:
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
+        if model.config.bottleneck == "attention" and settings.max_tokens > model.config.max_tokens:
+            model.lengthen(settings.max_tokens)
         for name in ("latent_dim", "max_tokens", "bottleneck", "regulariser"):
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(

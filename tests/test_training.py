@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 
 import latentopt
 from latentopt import training
-from latentopt.codec import load_codec
+from latentopt.codec import T5VAECodec, load_codec
 from latentopt.errors import LatentoptError
 from latentopt.training import COMPLETE, Settings, last_complete_checkpoint, train
 
@@ -128,6 +129,20 @@ def test_going_on_from_a_model_keeps_its_tokenizer_and_shape(tmp_path):
     assert codec.fingerprint != first.fingerprint
 
 
+def test_going_on_with_longer_texts_keeps_the_latents_of_short_ones(tmp_path, tiny_codec, lines):
+    model, before = copy.deepcopy(tiny_codec.model), tiny_codec.encode(lines)
+    longest = model.config.max_tokens
+    model.lengthen(longest + 8)
+    longer = T5VAECodec(model, tiny_codec.tokenizer)
+    assert torch.equal(longer.encode(lines), before)
+    assert not tiny_codec.fits(["x " * longest])[0]
+    text = next(text for n in range(longest) if not tiny_codec.fits([text := "x " * n])[0])
+    assert longer.encode([text]).isfinite().all()
+    train(corpus(64), tmp_path / "first", settings())
+    codec = train(corpus(64), tmp_path / "m", settings(start=str(tmp_path / "first"), max_tokens=40, steps=2))
+    assert codec.max_tokens == 40
+
+
 def test_a_t5_folder_can_be_the_start(tmp_path, tiny_folder):
     from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
@@ -183,8 +198,8 @@ def test_texts_held_out_that_are_all_too_long_do_not_stop_it(tmp_path):
 
 def test_going_on_with_another_shape_or_from_a_broken_folder_is_refused(tmp_path):
     train(corpus(32), tmp_path / "m", settings(steps=2, evaluate_every=2))
-    with pytest.raises(LatentoptError, match="has max_tokens 32, not 64"):
-        train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m"), max_tokens=64))
+    with pytest.raises(LatentoptError, match="has max_tokens 32, not 16"):
+        train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m"), max_tokens=16))
     with pytest.raises(LatentoptError, match="has regulariser mmd, not kl"):
         train(corpus(32), tmp_path / "n", settings(start=str(tmp_path / "m"), regulariser="kl"))
     (tmp_path / "m/model.safetensors").write_bytes(b"cut")
