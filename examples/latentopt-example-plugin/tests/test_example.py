@@ -90,7 +90,9 @@ def test_wrong_settings_of_the_head_are_refused() -> None:
 
 def test_a_fitted_head_is_saved_and_loaded(tmp_path: Path) -> None:
     codec = ToyCodec()
-    found = fit_head(codec, TEXTS, np.array([text.count("a") for text in TEXTS]), head="radial", settings={"centres": 8})
+    found = fit_head(
+        codec, TEXTS, np.array([text.count("a") for text in TEXTS]), head="radial", settings={"centres": 8}
+    )
     save_artefact(tmp_path / "vowels", "head", found.module, codec, found.card)
     module, card = load_artefact("head", str(tmp_path / "vowels"), codec)
     z = codec.encode(TEXTS)
