@@ -166,7 +166,7 @@ def test_the_command_prints_a_table_or_json(tiny_folder):
 
 
 TRAINED = {
-    "healthy": ["--noise", "0.5"],
+    "healthy": ["--noise", "0.5", "--covariance-weight", "0.2"],
     "plain": ["--regulariser", "none", "--noise", "0", "--deletion", "0"],
     "collapsed": ["--regulariser", "kl", "--regulariser-weight", "10"],
 }
@@ -184,10 +184,12 @@ def test_a_collapsed_model_and_a_plain_autoencoder_are_told_from_a_healthy_one(t
     (tmp_path / "unseen.txt").write_text("\n".join(texts[6000:6400]), encoding="utf-8")
 
     def command(*arguments: object) -> str:
-        call = [sys.executable, "-m", "latentopt.cli", *map(str, arguments)]
-        return subprocess.run(call, check=True, capture_output=True, text=True).stdout
+        call = [sys.executable, "-c", "from latentopt.cli import main; main()", *map(str, arguments)]
+        ran = subprocess.run(call, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
 
-    shape = ["--latent-dim", 32, "--vocab-size", 400, "--max-tokens", 12, "--batch-size", 64, "--steps", 250]
+    shape = ["--latent-dim", 56, "--vocab-size", 400, "--max-tokens", 12, "--batch-size", 64, "--steps", 300]
     found = {}
     for name, options in TRAINED.items():
         command("train", "--text", tmp_path / "train.txt", "--out", tmp_path / name, *shape, *options)
