@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+import numpy as np
+
+from latentopt.corpus import Selection
 
 BUCKETS = 10_000
 
@@ -19,10 +23,7 @@ def is_held_out(key: str, share: float, salt: str = "") -> bool:
     return bucket(key, salt) < share * BUCKETS
 
 
-def split(texts: Iterable[str], share: float, salt: str = "") -> tuple[list[str], list[str]]:
+def split(texts: Sequence[str], share: float, salt: str = "") -> tuple[Selection, Selection]:
     """Texts to train on, and texts held out, in the order they came."""
-    train: list[str] = []
-    held: list[str] = []
-    for text in texts:
-        (held if is_held_out(text, share, salt) else train).append(text)
-    return train, held
+    held = np.fromiter((is_held_out(text, share, salt) for text in texts), dtype=bool, count=len(texts))
+    return Selection(texts, np.flatnonzero(~held)), Selection(texts, np.flatnonzero(held))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel, T5Config, T5ForConditionalGeneration
@@ -389,11 +390,13 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         features = self._features(seen, seen_mask)
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.bottleneck.to_latent.weight.dtype)
-            z = self.bottleneck.latent(features)
-            divergence, covariance, noisy = self._regularise(z, features, attention_mask)
+            everyone, own = gather(features) if self.training else (features, slice(None))
+            z = self.bottleneck.latent(everyone)
+            divergence, covariance, noisy = self._regularise(z, own, features, attention_mask)
         shown = self._shown(noisy, input_ids, attention_mask) if self.training else input_ids
         log_probs = self.token_log_probs(noisy, input_ids, attention_mask, shown)
-        reconstruction = -log_probs.sum() / attention_mask.sum()
+        tokens = attention_mask.sum()
+        reconstruction = -log_probs.sum() / (mean_over_processes(tokens) if self.training else tokens)
         self.losses = {
             "reconstruction": reconstruction.detach(),
             "divergence": divergence.detach(),
@@ -411,18 +414,24 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         bottleneck.steps += self.training
         return weight
 
-    def _regularise(self, z: Tensor, features: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The divergence, the covariance penalty, and z with the noise that the decoder is to see."""
+    def _regularise(
+        self, z: Tensor, own: slice, features: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The divergence, the covariance penalty, and this process' z with the noise that its decoder is to see.
+
+        Args:
+            z: the latents of every process, of which ``own`` are those of the features and mask.
+        """
         config, bottleneck = self.config, self.bottleneck
-        nothing = z.new_zeros(())
+        nothing, mine = z.new_zeros(()), z[own]
         if bottleneck.variational:
             log_variance = bottleneck.to_log_variance(features).float()
-            noisy = z + torch.exp(0.5 * log_variance) * torch.randn_like(z) if self.training else z
+            noisy = mine + torch.exp(0.5 * log_variance) * torch.randn_like(mine) if self.training else mine
             # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
-            divergence = kl_divergence(z, log_variance, config.free_bits) * len(z) / attention_mask.sum()
+            divergence = kl_divergence(mine, log_variance, config.free_bits) * len(mine) / attention_mask.sum()
             return divergence, nothing, noisy
-        sigma = torch.rand(len(z), 1, device=z.device) * config.latent_noise
-        noisy = z + sigma * torch.randn_like(z) if self.training and config.latent_noise > 0 else z
+        sigma = torch.rand(len(mine), 1, device=z.device) * config.latent_noise
+        noisy = mine + sigma * torch.randn_like(mine) if self.training and config.latent_noise > 0 else mine
         prior = torch.randn_like(z)
         if config.regulariser == "mmd":
             return mmd(z, prior), covariance_penalty(z), noisy
@@ -449,6 +458,38 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             hidden = torch.rand(input_ids.shape, device=z.device) < config.decoder_dropout
             shown = shown.masked_fill(hidden, int(config.pad_token_id or 0))
         return shown
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        # A loss of any process may depend on these rows.
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def gather(rows: Tensor) -> tuple[Tensor, slice]:
+    """The rows (n, f) of every process that trains along, in order of rank, with their gradients; and which are ours."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return rows, slice(None)
+    start = dist.get_rank() * len(rows)
+    return _Gather.apply(rows), slice(start, start + len(rows))
+
+
+def mean_over_processes(value: Tensor) -> Tensor:
+    """The mean of a number over the processes that train along."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return value
+    total = value.float()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
 
 
 def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:

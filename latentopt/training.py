@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     T5Config,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
@@ -75,6 +75,9 @@ class Settings:
         bottleneck, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
             scheduled_sampling: see `T5VAEConfig`.
         deletion, noise: the denoising of `T5VAEConfig` (token_deletion, latent_noise).
+        batch_size: texts a step, over all processes that train along.
+        accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
+            z and the regulariser are those of a piece (over all processes), so it should not be small.
         held_out: the share of texts, by hash, that is evaluated on and never trained on.
     """
 
@@ -96,6 +99,7 @@ class Settings:
     steps: int = 0
     epochs: float = 10.0
     batch_size: int = 128
+    accumulation: int = 1
     learning_rate: float = 1e-3
     warmup: float = 0.05
     held_out: float = 0.02
@@ -126,39 +130,57 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
     training_texts, held = split(texts, settings.held_out)
     if len(training_texts) < 2:
         raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
-    record = _claim(out, settings, training_texts)
+    arguments = _arguments(out, settings)
     set_seed(settings.seed)
-    tokenizer, model = _start(training_texts, out, settings)
-    dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens)
+    try:
+        # One process claims the folder and trains the tokenizer, the others find both done.
+        with arguments.main_process_first(local=False):
+            record = _claim(out, settings, training_texts)
+            tokenizer, model = _start(training_texts, out, settings)
+            out.mkdir(parents=True, exist_ok=True)
+            tokenizer.save_pretrained(out)
+            (out / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens, folder=out)
+    except OSError as error:
+        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
     if dataset.skipped:
         logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
     if len(dataset) < 2:
         raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        tokenizer.save_pretrained(out)
-        (out / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
-    batch_size = min(settings.batch_size, len(dataset))
+    arguments.per_device_train_batch_size = _rows_per_process(settings, arguments.world_size, len(dataset))
     trainer = T5VAETrainer(
         model,
         tokenizer,
         dataset,
-        held_out=dataset.fitting(held) or dataset.fitting(training_texts[:200]) or dataset.fitting(training_texts),
+        held_out=dataset.fitting(held[:5000]) or dataset.fitting(training_texts[:5000]),
         validity=validity,
-        args=_arguments(out, settings, batch_size),
-        callbacks=[MarkComplete()],
+        args=arguments,
     )
+    if arguments.process_index:  # each process its own noise
+        torch.manual_seed(settings.seed + arguments.process_index)
     resumed = last_complete_checkpoint(out / "checkpoints")
     if resumed is not None and _is_last(resumed):
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
     else:
         trainer.train(resume_from_checkpoint=resumed)
-    round_weights(model)
-    calibrate(model, tokenizer, training_texts)
-    save(model, tokenizer, out)
+    if trainer.is_world_process_zero():
+        round_weights(model)
+        calibrate(model, tokenizer, training_texts)
+        with _writing(f"the model to {out}"):
+            save(model, tokenizer, out)
+    trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
+    """How many texts one process takes at a time, so that a step has as many as the settings say."""
+    rows, rest = divmod(min(settings.batch_size, texts), processes * settings.accumulation)
+    if rows < 2 or (rest and settings.batch_size <= texts):
+        raise LatentoptError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes} processes with {settings.accumulation} "
+            f"accumulation steps; choose a multiple of {processes * settings.accumulation}, with 2 texts each at least"
+        )
+    return rows
 
 
 def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
@@ -175,10 +197,23 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
     tokenizer.save_pretrained(out)
 
 
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # safetensors, torch and the file system each raise their own when a disk is full
+        raise LatentoptError(
+            f"cannot write {what}: {error}; make room and give the same command again: it goes on from the last "
+            "complete checkpoint"
+        ) from error
+
+
 def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any]:
     """What this training is, to be kept in the folder; a folder that holds something else is refused."""
-    digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    wanted: dict[str, Any] = {**asdict(settings), "texts": len(texts), "texts_sha256": digest}
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    wanted: dict[str, Any] = {**asdict(settings), "texts": len(texts), "texts_sha256": digest.hexdigest()[:16]}
     wanted = json.loads(json.dumps(wanted))
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return wanted
@@ -237,12 +272,12 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
     return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)
 
 
-def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArguments:
+def _arguments(out: Path, settings: Settings) -> TrainingArguments:
     use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return TrainingArguments(
         output_dir=str(out / "checkpoints"),
-        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=settings.accumulation,
         num_train_epochs=settings.epochs,
         max_steps=settings.steps or -1,
         learning_rate=settings.learning_rate,
@@ -267,13 +302,6 @@ def _arguments(out: Path, settings: Settings, batch_size: int) -> TrainingArgume
         report_to=[],
         seed=settings.seed,
     )
-
-
-class MarkComplete(TrainerCallback):
-    """Marks each checkpoint after its last file is written."""
-
-    def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
@@ -319,6 +347,13 @@ class T5VAETrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(len(self.tokens), self.args.seed)
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        step = self.state.global_step
+        with _writing(f"the checkpoint of step {step}"):
+            super()._save_checkpoint(*args, **kwargs)
+            if self.is_world_process_zero():
+                (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:

@@ -1,11 +1,18 @@
+import os
+import tempfile
+import threading
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentopt.corpus import EpochSampler, TokenDataset, collate, read_lines, train_tokenizer
+from latentopt.corpus import EpochSampler, Lines, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError
+from latentopt.split import split
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -17,37 +24,83 @@ def item(ids: list[int]) -> dict[str, np.ndarray]:
     return {"input_ids": np.array(ids, dtype=np.int32)}
 
 
-def test_read_lines_keeps_each_line_once_and_in_order(tmp_path, caplog):
-    caplog.set_level("INFO", "latentopt")
+def test_lines_keeps_each_line_once_and_in_order(tmp_path, caplog):
     (tmp_path / "a.txt").write_text("\ufefftwo boats\n\n  a door \r\ntwo boats\n \t\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("a door\nthe last, without an end", encoding="utf-8")
-    lines = read_lines([tmp_path / "a.txt", tmp_path / "b.txt"])
-    assert lines == ["two boats", "a door", "the last, without an end"]
-    assert caplog.messages == ["skipped 2 empty lines and 2 duplicates"]
+    (tmp_path / "c.txt").touch()
+    lines = Lines([tmp_path / "a.txt", tmp_path / "c.txt", tmp_path / "b.txt"])
+    assert list(lines) == ["two boats", "a door", "the last, without an end"]
+    assert list(lines[1:]) == list(lines)[1:]
+    assert lines[-1] == "the last, without an end"
+    assert caplog.messages == ["skipped lines: 2 empty, 2 duplicate"]
 
 
-def test_read_lines_has_nothing_to_say_of_a_clean_file(tmp_path, caplog):
-    caplog.set_level("INFO", "latentopt")
+def test_lines_has_nothing_to_say_of_a_clean_file(tmp_path, caplog):
     (tmp_path / "a.txt").write_text("one\ntwo\n")
-    assert read_lines([tmp_path / "a.txt"]) == ["one", "two"]
+    assert list(Lines([tmp_path / "a.txt"])) == ["one", "two"]
     assert not caplog.records
+
+
+def test_lines_skips_and_counts_what_no_model_reads(tmp_path, caplog):
+    (tmp_path / "a.txt").write_bytes(b"fine\nb\xe9d\n" + b"x" * 1_000_000 + b"\nalso fine\n\xff\xfe\n")
+    assert list(Lines([tmp_path / "a.txt"])) == ["fine", "also fine"]
+    assert caplog.messages == ["skipped lines: 2 not UTF-8, 1 longer than 10,000 characters"]
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
         (None, "cannot read .*a.txt: No such file"),
-        (b"fine\nb\xe9d\n", "a.txt is not UTF-8: byte 6 is invalid"),
-        (b"", "a.txt holds no text"),
-        (b"\n \n\t\n", "a.txt holds no text: every line is empty"),
+        (b"", "a.txt holds no text$"),
+        (b"\n \n\t\n", "a.txt holds no text; of its lines are 3 empty"),
+        ("caf\u00e9\n".encode("latin-1"), "a.txt holds no text; of its lines are 1 not UTF-8"),
     ],
 )
-def test_read_lines_refuses_what_holds_no_text(tmp_path, content, why):
+def test_lines_refuses_what_holds_no_text(tmp_path, content, why):
     path = tmp_path / "a.txt"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(LatentoptError, match=why):
-        read_lines([path])
+        Lines([path])
+
+
+def test_lines_are_read_from_a_pipe_too(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("one\ntwo\none\n"))
+    writer.start()
+    assert list(Lines([tmp_path / "pipe"])) == ["one", "two"]
+    writer.join()
+
+
+def test_a_long_file_takes_little_memory(tmp_path):
+    # 2 million lines would take 40 times of both figures, a list of strings 70 bytes a line.
+    path = tmp_path / "long.txt"
+    with path.open("w") as file:
+        file.writelines(f"a green door and two old boats, number {i}\n" for i in range(50_000))
+    tracemalloc.start()
+    train, held = split(Lines([path]), 0.1)
+    dataset = TokenDataset(TOKENIZER, train, 64, folder=tmp_path, batch_size=1000)
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(train) + len(held) == 50_000
+    assert len(dataset) == len(train)
+    assert kept < 50_000 * 40
+    assert most < 50_000 * 90
+    assert TOKENIZER.decode(dataset[7]["input_ids"][:-1]) == train[7]
+
+
+@quick
+@given(st.lists(st.text(max_size=6), max_size=8))
+def test_lines_are_those_of_the_file(texts):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.txt"
+        path.write_text("\n".join(texts), encoding="utf-8", newline="")
+        written = path.read_bytes().decode().split("\n")
+        expected = list(dict.fromkeys(line for text in written if (line := text.strip())))
+        try:
+            assert list(Lines([path])) == expected
+        except LatentoptError:
+            assert not expected
 
 
 @quick

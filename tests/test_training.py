@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 from conftest import LINES
 from safetensors.torch import load_file
+from transformers import Trainer
 
 import latentopt
 from latentopt import training
@@ -75,9 +77,9 @@ def test_texts_held_out_by_hash_are_not_trained_on(tmp_path, monkeypatch):
     seen = []
     original = training.TokenDataset
 
-    def spy(tokenizer, texts, max_tokens):
+    def spy(tokenizer, texts, max_tokens, **kwargs):
         seen.extend(texts)
-        return original(tokenizer, texts, max_tokens)
+        return original(tokenizer, texts, max_tokens, **kwargs)
 
     monkeypatch.setattr(training, "TokenDataset", spy)
     texts = corpus(64)
@@ -167,6 +169,51 @@ def test_bad_input_is_named(tmp_path, texts, fields, message):
     with pytest.raises(LatentoptError, match=message):
         train(texts, tmp_path / "m", settings(**fields))
     assert not (tmp_path / "m").exists()
+
+
+def test_a_batch_taken_in_pieces_is_learnt_from_as_a_whole(tmp_path):
+    train(corpus(128), tmp_path / "whole", settings(steps=40, evaluate_every=20, learning_rate=5e-3))
+    train(corpus(128), tmp_path / "pieces", settings(steps=40, evaluate_every=20, learning_rate=5e-3, accumulation=2))
+    whole, pieces = history(tmp_path / "whole"), history(tmp_path / "pieces")
+    assert whole[-1] < 0.8 * whole[0]
+    assert pieces == pytest.approx(whole, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulation", "processes", "texts", "rows"),
+    [(32, 1, 1, 100, 32), (32, 2, 2, 100, 8), (32, 1, 2, 9, 4), (30, 4, 1, 100, None), (4, 2, 2, 100, None)],
+)
+def test_a_batch_is_shared_evenly_or_not_at_all(batch_size, accumulation, processes, texts, rows):
+    chosen = settings(batch_size=batch_size, accumulation=accumulation)
+    if rows is None:
+        with pytest.raises(LatentoptError, match=f"a batch of {batch_size} cannot be shared by {processes} processes"):
+            training._rows_per_process(chosen, processes, texts)
+    else:
+        assert training._rows_per_process(chosen, processes, texts) == rows
+
+
+def test_a_disk_that_fills_up_during_a_checkpoint_leaves_the_one_before(tmp_path, monkeypatch):
+    """No file may grow beyond some KiB once the first checkpoint is there, as on a full disk."""
+    save_checkpoint = Trainer._save_checkpoint
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def saved(trainer, *args, **kwargs):
+        if trainer.state.global_step > 10:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        save_checkpoint(trainer, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "_save_checkpoint", saved)
+    try:
+        with pytest.raises(LatentoptError, match=r"cannot write the checkpoint of step 20: .*make room"):
+            train(corpus(64), tmp_path / "m", settings(steps=30))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    monkeypatch.undo()
+    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+    assert Path(last_complete_checkpoint(tmp_path / "m/checkpoints")).name == "checkpoint-10"
+    train(corpus(64), tmp_path / "m", settings(steps=30))
+    train(corpus(64), tmp_path / "n", settings(steps=30))
+    assert history(tmp_path / "m") == pytest.approx(history(tmp_path / "n"), rel=1e-4)
 
 
 def test_a_folder_with_another_training_is_refused(tmp_path):

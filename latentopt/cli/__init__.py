@@ -6,6 +6,7 @@ Each command imports the library inside its body, so that ``--help`` needs neith
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated, Any
 
@@ -56,7 +57,9 @@ def latentopt(
 ) -> None:
     """Optimise text in the latent space of a frozen T5-VAE."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("latentopt").setLevel(logging.INFO)
+    # Of several processes, as torchrun and accelerate start them, only the first speaks.
+    first = os.environ.get("RANK", "0") == "0"
+    logging.getLogger("latentopt").setLevel(logging.INFO if first else logging.ERROR)
 
 
 def main() -> None:

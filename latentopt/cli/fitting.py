@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,8 @@ def train(
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
     epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the data, unless --steps is given.")] = 10.0,
     steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=2)] = 128,
+    batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
+    accumulation: Annotated[int, typer.Option(min=1, help="Take a batch in so many pieces, for want of memory.")] = 1,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
     bottleneck: Annotated[str, typer.Option(help="attention, or fixed_length as in the first T5-VAE.")] = "attention",
     regulariser: Annotated[str, typer.Option(help="mmd, mmd_original, kl, adversarial or none.")] = "mmd",
@@ -44,7 +46,7 @@ def train(
 ) -> None:
     """Train a T5-VAE on lines of text; the same command goes on where it was cut off."""
     accepts = common.build_all("filter", [filter] if filter else None)
-    from latentopt.corpus import read_lines
+    from latentopt.corpus import Lines
     from latentopt.training import Settings
     from latentopt.training import train as run
 
@@ -67,6 +69,7 @@ def train(
         steps=steps,
         epochs=epochs,
         batch_size=batch_size,
+        accumulation=accumulation,
         learning_rate=learning_rate,
         held_out=held_out,
         evaluate_every=evaluate_every,
@@ -74,10 +77,10 @@ def train(
         device=device,
     )
     try:
-        run(read_lines(text), out, settings, next(iter(accepts.values()), None))
+        run(Lines(text), out, settings, next(iter(accepts.values()), None))
     except KeyboardInterrupt:
         raise LatentoptError("interrupted; the same command goes on from the last checkpoint") from None
-    common.note(f"wrote the model to {out}")
+    logging.getLogger("latentopt").info("wrote the model to %s", out)
 
 
 @app.command()

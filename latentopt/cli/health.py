@@ -26,10 +26,10 @@ def doctor(
 ) -> None:
     """Examine a model: what it keeps, how still it holds, what its samples are worth."""
     accepts = common.build_all("filter", filters)
-    from latentopt.corpus import read_lines
+    from latentopt.corpus import Lines
     from latentopt.doctor import diagnose
 
-    texts = read_lines(text) if text else None
+    texts = Lines(text) if text else None
     health = diagnose(common.load(model, device, dtype), texts, accepts, n, seed)
     if texts is None:
         common.note("without --text, texts that the model decoded itself stand in for a corpus")

@@ -1,0 +1,85 @@
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from conftest import LINES, tiny_model
+from torch.nn.parallel import DistributedDataParallel
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def batch() -> dict[str, torch.Tensor]:
+    ids = torch.randint(3, 200, (12, 7), generator=torch.Generator().manual_seed(1))
+    return {"input_ids": ids, "attention_mask": (torch.arange(7) < torch.arange(1, 13)[:, None].clamp_max(7)).long()}
+
+
+def gradients(rank: int, processes: int, folder: Path, port: int) -> None:
+    """The gradients of one batch, spread over some processes, into a file."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = tiny_model(256, token_deletion=0.0, latent_noise=0.0)
+    model.train()
+    # The same draws from the prior, however many processes make them.
+    torch.randn_like = lambda z: torch.randn(z.shape, generator=torch.Generator().manual_seed(2))  # type: ignore[assignment]
+    rows = {name: value.chunk(processes)[rank] for name, value in batch().items()}
+    if processes > 1:
+        dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=processes)
+    trained = DistributedDataParallel(model) if processes > 1 else model
+    trained(**rows).loss.backward()
+    if rank == 0:
+        torch.save(
+            {name: parameter.grad for name, parameter in model.named_parameters()}
+            | {"mean": model.bottleneck.standardise.running_mean},
+            folder / f"{processes}.pt",
+        )
+    if processes > 1:
+        dist.destroy_process_group()
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(tmp_path):
+    for processes in (1, 2):
+        mp.spawn(gradients, (processes, tmp_path, free_port()), nprocs=processes)
+    one, two = (torch.load(tmp_path / f"{processes}.pt") for processes in (1, 2))
+    assert one.keys() == two.keys()
+    assert all(value.abs().max() > 0 for value in one.values() if value is not None)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-5, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_two_processes_reach_the_loss_of_one(tmp_path):
+    (tmp_path / "lines.txt").write_text("\n".join(f"{line} {i}" for i in range(40) for line in LINES), encoding="utf-8")
+    code = (
+        "from latentopt import training; from latentopt.cli import main;"
+        "training.SIZES['tiny'] = dict(d_model=64, d_kv=16, num_heads=4, d_ff=96, num_layers=2, num_decoder_layers=1);"
+        "main()"
+    )
+    (tmp_path / "main.py").write_text(code, encoding="utf-8")
+    losses = {}
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        options = "--device cpu --size tiny --latent-dim 16 --vocab-size 300 --batch-size 64 --learning-rate 3e-3"
+        command = ["torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(free_port())]
+        command += [str(tmp_path / "main.py"), "train", "--text", str(tmp_path / "lines.txt"), "--out", str(out)]
+        command += [*options.split(), "--steps", "120", "--evaluate-every", "60"]
+        ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=600)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        assert ran.stderr.count("wrote the model") == 1
+        state = json.loads((out / "checkpoints/checkpoint-120/trainer_state.json").read_text())
+        losses[processes] = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    assert len(losses[1]) == len(losses[2]) > 1
+    assert losses[1][-1] < 0.7 * losses[1][0]
+    assert losses[2] == pytest.approx(losses[1], rel=0.05)
