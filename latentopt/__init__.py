@@ -6,6 +6,7 @@ The names below are imported on first use, so that ``import latentopt`` costs ne
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from latentopt.errors import LatentoptError
@@ -83,8 +84,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("latentopt")
     if name not in _LAZY:
         raise AttributeError(f"module 'latentopt' has no attribute {name!r}")
     value = getattr(import_module(f"latentopt.{_LAZY[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -7,6 +7,7 @@ class by the name it is registered under, never by an import path, and the codec
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -47,7 +48,7 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         raise LatentoptError(
             f"{type(module).__name__} cannot be saved: register the class as a {kind} and give it a config attribute"
         )
-    check_place(folder)
+    check_place(folder, kind)
     record = {
         "kind": kind,
         "class": names[0],
@@ -75,9 +76,13 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         shutil.rmtree(temporary.with_suffix(".old"), ignore_errors=True)
 
 
-def check_place(folder: Path) -> None:
-    """Refuse a folder that holds something else than an artefact: it would be replaced."""
-    if folder.exists() and not (folder / JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+def check_place(folder: Path, kind: str) -> None:
+    """Refuse a folder that holds something else than an artefact of this kind: it would be replaced."""
+    if (folder / JSON).is_file():
+        held = _record(folder)["kind"]
+        if held != kind:
+            raise LatentoptError(f"{folder} holds a {held}, which a {kind} would replace; choose another place")
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LatentoptError(f"{folder} exists and is no artefact; choose another place")
 
 
@@ -89,6 +94,8 @@ def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
     """
     if (Path(ref) / JSON).is_file():
         return Path(ref)
+    if os.sep in ref or Path(ref).is_dir():
+        raise LatentoptError(f"there is no {kind} in {ref}: it holds no {JSON}")
     prefix = f"{codec.name}/"
     entries = {entry.name: entry for entry in installed().entries("artefact")}
     entry = entries.get(ref if ref in entries else prefix + ref)
@@ -114,7 +121,13 @@ def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[st
             f"the {kind} {ref!r} belongs to another codec ({made_for['name']}, {made_for['fingerprint']}) than "
             f"{codec.name} ({codec.fingerprint}); fit it again on this one"
         )
-    cls = get(kind, record["class"])
+    try:
+        cls = get(kind, record["class"])
+    except LatentoptError:
+        raise LatentoptError(
+            f"the {kind} in {folder} is a {record['class']!r}, which no installed plugin offers; "
+            "install the plugin that it was fitted with"
+        ) from None
     try:
         module = cls(**record["config"])
         module.load_state_dict(load_file(folder / TENSORS))

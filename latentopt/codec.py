@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
 from latentopt.decoding import Decoder
-from latentopt.errors import LatentoptError
-from latentopt.plugins import get
+from latentopt.errors import LatentoptError, listed, unknown
+from latentopt.plugins import installed
 from latentopt.posterior import AggregatePosterior
 from latentopt.t5vae import T5VAEModel
 
@@ -88,7 +88,10 @@ def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype
         return T5VAECodec.from_folder(Path(name_or_path), device=device, dtype=dtype)
     if os.sep in str(name_or_path):
         raise LatentoptError(f"there is no model folder {name_or_path}")
-    target = get("codec", str(name_or_path))
+    known = {entry.name: entry for entry in installed().entries("codec")}
+    if str(name_or_path) not in known:
+        raise unknown("model", str(name_or_path), sorted(known))
+    target = known[str(name_or_path)].load()
     if isinstance(target, Path):
         return T5VAECodec.from_folder(target, device=device, dtype=dtype)
     codec = target(device=device, dtype=dtype)
@@ -203,7 +206,7 @@ class T5VAECodec:
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
         """See `Codec.encode`."""
-        ids = self.tokenize(texts, truncation)
+        ids = self.tokenize(listed(texts), truncation)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         z = torch.empty(len(ids), self.latent_dim, device=self.device)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.plugins import get
 
@@ -127,14 +128,17 @@ def fit_direction(
         settings: go to the finder.
 
     Raises:
-        LatentoptError: when there are fewer than two texts on a side, or all pairs are identical.
+        LatentoptError: when there are fewer than two texts on a side, or both sides hold the same texts.
     """
+    sources, targets = listed(sources), listed(targets)
+    if not all(map(math.isfinite, strengths)):
+        raise LatentoptError(f"strengths should be finite numbers, got {', '.join(map(str, strengths))}")
     if paired and len(sources) != len(targets):
         raise LatentoptError(f"{len(sources)} sources but {len(targets)} targets; pairs need one of each")
     if min(len(sources), len(targets)) < 2:
         raise LatentoptError(f"{min(len(sources), len(targets))} texts on a side are too few; at least 2 are needed")
-    if paired and all(a == b for a, b in zip(sources, targets, strict=True)):
-        raise LatentoptError("every source equals its target: there is no direction to find")
+    if sources == targets or (not paired and set(sources) == set(targets)):
+        raise LatentoptError("sources and targets are the same texts: there is no direction to find")
     settings = dict(settings or {})
     factory = get("direction", finder)
     z0, z1 = codec.encode(sources), codec.encode(targets)
@@ -162,7 +166,8 @@ def fit_direction(
             table[strength] = float(np.mean([decoded[i] == targets[row] for i, row in enumerate(held0)]))
         else:
             table[strength] = float((trial.score(codec.encode(decoded, truncation=True)) > 0.5).float().mean())
-    best = max(strengths, key=lambda s: (table[s], -s))
+    # Of strengths that score alike, the one nearest to the average edit.
+    best = max(strengths, key=lambda s: (table[s], -abs(s - 1)))
     card = {
         "finder": finder,
         "settings": settings,
@@ -195,7 +200,9 @@ def transfer(
         ``before`` and ``after`` are the direction's score of the source and of the decoded text, encoded again; one
         column per filter; and ``valid``. A text that a filter refuses comes back as its source; ``status`` says so.
     """
-    sources = list(texts)
+    sources = listed(texts)
+    if not math.isfinite(strength):
+        raise LatentoptError(f"the strength should be a finite number, got {strength}")
     z = codec.encode(sources)
     moved = codec.decode(direction.move(z, strength))
     verdicts = {name: apply_filter(name, accepts, moved, sources) for name, accepts in (filters or {}).items()}

@@ -22,7 +22,8 @@ READABLE = (".csv", ".tsv", ".jsonl", ".txt")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table by the file's ending: .csv, .tsv, .jsonl, or .txt (one text a line, in the column ``text``).
+    """A table by the file's ending: .csv, .tsv, .jsonl, or .txt (one text a line, in the column ``text``; blank
+    lines are passed over).
 
     Raises:
         LatentoptError: when the file is absent, empty, unreadable or of another ending.
@@ -37,7 +38,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise LatentoptError(f"{path} is not UTF-8: byte {error.start} is {error.reason}; convert it") from error
     try:
         if path.suffix == ".txt":
-            table = pd.DataFrame({"text": content.splitlines()}, dtype=object)
+            table = pd.DataFrame({"text": [line for line in content.splitlines() if line.strip()]}, dtype=object)
         elif path.suffix == ".jsonl":
             table = _read_objects(content)
         else:

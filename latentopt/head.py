@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from torch import Tensor, nn
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, listed
 from latentopt.plugins import get, installed
 
 MINIMUM = 10
@@ -101,7 +101,7 @@ def fit_head(
     Raises:
         LatentoptError: when there are too few rows, y is constant or not finite, or the head is unknown.
     """
-    y = np.asarray(y)
+    texts, y = listed(texts), np.asarray(y)
     _check_target(texts, y)
     _check_labels("group", groups)
     factory: Any = get("head", head) if isinstance(head, str) else lambda: clone(head)
@@ -132,11 +132,12 @@ def fit_head(
         except ValueError as error:
             raise LatentoptError(f"the head {name!r} cannot be fitted: {error}") from error
 
-    held_out = np.empty(len(y))
-    for train, test in _folds(y, groups, classifier, folds, seed):
-        held_out[test] = _predict(fit(train), z[test])
+    held_out, fold = np.empty(len(y)), np.empty(len(y), dtype=int)
+    for number, (train, test) in enumerate(_folds(y, groups, classifier, folds, seed)):
+        held_out[test], fold[test] = _predict(fit(train), z[test]), number
     target = (y == classes[-1]).astype(float) if classifier else y
-    score, interval = rank_correlation(target, held_out, groups, seed=seed)
+    # A fold with high targets leaves low ones to fit on, so its predictions are low: only within a fold do they compare.
+    score, interval = rank_correlation(target, held_out, groups, strata=fold, seed=seed)
     module = fit(np.arange(len(y))).eval().requires_grad_(False)
     scale = float(np.std(_predict(module, z))) or 1.0
     module = module.to(codec.device)
@@ -155,25 +156,28 @@ def fit_head(
 
 
 def rank_correlation(
-    y: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, resamples: int = 1000, seed: int = 0
+    y: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, tuple[float, float]]:
     """Spearman's rank correlation with a 95 % bootstrap interval; within groups where groups are given.
 
     Within groups, ranks are taken and centred in each group and correlated over all of them, so larger groups count
     for more; the bootstrap then draws whole groups. Ranks are not taken anew in each draw, so the interval is approximate.
 
+    Args:
+        strata: (n,), used where there are no groups: rows are compared within a stratum alone, but drawn one by one.
+
     Returns:
         The correlation (0 where one side is constant) and the interval.
     """
-    if groups is None:
-        a, b = pd.Series(y).rank(), pd.Series(predicted).rank()
-        a, b = a - a.mean(), b - b.mean()
-        codes = np.arange(len(y))
-    else:
-        codes = pd.factorize(groups)[0]
-        a = pd.Series(y).groupby(codes).rank()
-        b = pd.Series(predicted).groupby(codes).rank()
-        a, b = a - a.groupby(codes).transform("mean"), b - b.groupby(codes).transform("mean")
+    codes = np.arange(len(y)) if groups is None else pd.factorize(groups)[0]
+    within = codes if groups is not None else np.zeros(len(y)) if strata is None else strata
+    a, b = pd.Series(y).groupby(within).rank(), pd.Series(predicted).groupby(within).rank()
+    a, b = a - a.groupby(within).transform("mean"), b - b.groupby(within).transform("mean")
     sums = np.stack([np.bincount(codes, weights=part) for part in (a * b, a * a, b * b)])
     rng = np.random.default_rng(seed)
     count = sums.shape[1]

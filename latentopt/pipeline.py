@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, Metric, apply_filter, similarity
 from latentopt.objective import Objective
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, IMPROVED, UNCHANGED, Result, Run
 from latentopt.search import Problem, Proposal, Searcher
+
+logger = logging.getLogger("latentopt")
 
 CHUNK = 64
 """How many drafts are searched at once: memory grows with it, not with the number of drafts."""
@@ -51,8 +54,10 @@ def optimize(
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, or the objective is not finite.
     """
+    texts = listed(texts)
+    _check_parts(objective, searcher, filters, metrics)
     filters, metrics = dict(filters or {}), dict(metrics or {})
-    if not len(texts):
+    if not texts:
         raise LatentoptError("there are no drafts to optimise")
     for position, text in enumerate(texts):
         if isinstance(text, str) and not text.strip():
@@ -82,7 +87,7 @@ def optimize(
     tables, latents = [], []
     counts = {"decoded": 0, "verified": 0}
     for first in range(0, len(texts), chunk):
-        drafts, z = list(texts[first : first + chunk]), z0[first : first + chunk]
+        drafts, z = texts[first : first + chunk], z0[first : first + chunk]
         problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
@@ -95,12 +100,25 @@ def optimize(
         latents.append(rows)
         counts["decoded"] += candidates.decoded
         counts["verified"] += candidates.verified
+        if len(texts) > chunk:
+            logger.info("%d of %d drafts searched", first + len(drafts), len(texts))
     table = pd.concat(tables, ignore_index=True)
     for name, metric in metrics.items():
         table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
     result = Result(table, np.concatenate(latents), run, counts)
     installed().notify("run_finished", run=run, result=result)
     return result
+
+
+def _check_parts(objective: Any, searcher: Any, filters: Any, metrics: Any) -> None:
+    """Refuse what was handed over in another form than it is used in: a name, a class, a bare head."""
+    if not isinstance(objective, Objective):
+        raise LatentoptError(f"the objective should be an Objective, such as Objective.of_head(...), got {objective!r}")
+    if isinstance(searcher, type) or not callable(getattr(searcher, "search", None)):
+        raise LatentoptError(f"the searcher should be made, such as get('searcher', 'gradient')(), got {searcher!r}")
+    for what, given in (("filters", filters), ("metrics", metrics)):
+        if given is not None and not isinstance(given, Mapping):
+            raise LatentoptError(f"the {what} should be a dict from names to {what}, got {given!r}")
 
 
 def _one_line(text: str) -> str:

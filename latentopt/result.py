@@ -10,6 +10,7 @@ import pandas as pd
 
 IMPROVED = "improved"
 UNCHANGED = "nothing better and valid was found"
+NO_MORE = "nothing further was found"
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
 
 
@@ -65,6 +66,6 @@ class Result:
         padding = drafts.loc[drafts.index.repeat(missing)].copy()
         offsets = padding.groupby("source_id").cumcount().to_numpy()
         padding["rank"] = np.repeat(found, missing) + offsets + 1
-        padding["status"] = UNCHANGED
+        padding["status"] = np.where(np.repeat(found, missing) > 0, NO_MORE, UNCHANGED)
         parts: list[Any] = [drafts, chosen, padding] if with_source else [chosen, padding]
         return pd.concat(parts).sort_values(["source_id", "rank"], kind="stable").reset_index(drop=True)

@@ -63,4 +63,5 @@ def build(kind: str, spec: str, **settings: Any) -> Any:
         inspect.signature(factory).bind(*arguments, **settings)
         return factory(*arguments, **settings)
     except (TypeError, ValueError) as error:
-        raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}") from error
+        takes = f"; it takes {inspect.signature(factory)}" if callable(factory) else ""
+        raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}{takes}") from error

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import latentopt
-from latentopt.artefact import load_artefact, save_artefact
+from latentopt.artefact import check_place, load_artefact, save_artefact
 from latentopt.direction import LinearDirection
 from latentopt.errors import LatentoptError
 from latentopt.head import Head
@@ -107,5 +107,12 @@ def test_a_class_that_no_plugin_registered_is_neither_saved_nor_loaded(tmp_path,
         save_artefact(tmp_path / "mine", "head", Mine(), toy_codec, {})
     record = json.loads((folder / "artefact.json").read_text())
     (folder / "artefact.json").write_text(json.dumps(record | {"class": "os.system"}))
-    with pytest.raises(LatentoptError, match=r"no head is named 'os\.system'"):
+    with pytest.raises(LatentoptError, match=r"is a 'os\.system', which no installed plugin offers"):
         load_artefact("head", str(folder), toy_codec)
+
+
+def test_a_folder_without_an_artefact_and_one_of_another_kind_are_named(tmp_path, folder, toy_codec):
+    with pytest.raises(LatentoptError, match=r"there is no head in .*nothing: it holds no artefact\.json"):
+        load_artefact("head", str(tmp_path / "nothing"), toy_codec)
+    with pytest.raises(LatentoptError, match="holds a head, which a direction would replace"):
+        check_place(folder, "direction")

@@ -141,8 +141,9 @@ def test_a_direction_may_be_climbed_and_transferred(tiny_folder, tiny_codec, dir
 
 
 def test_unpaired_sets_make_a_direction(tiny_folder, data, tmp_path):
+    others = data / "likes.csv"
     result = call(
-        "fit-direction", "--from", data / "drafts.csv", "--to", data / "drafts.txt", "-m", tiny_folder, "-o",
+        "fit-direction", "--from", data / "drafts.csv", "--to", others, "-m", tiny_folder, "-o",
         tmp_path / "d", "--strength", 1.5,
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
@@ -238,7 +239,7 @@ def test_bad_input_gets_one_sentence_that_names_it(tiny_folder, data, head, tmp_
 
 
 def test_an_unknown_model_and_a_head_of_another_codec_are_named(tiny_folder, head, tmp_path):
-    refused(call("sample", "-m", "english-giant"), "no codec is named 'english-giant'")
+    refused(call("sample", "-m", "english-giant"), "no model is named 'english-giant'")
     refused(call("sample", "-m", tmp_path / "nowhere"), "nowhere")
     import shutil
 

@@ -110,7 +110,7 @@ def test_latents_of_another_shape_or_not_finite_are_refused(tiny_codec):
 
 
 def test_an_unknown_model_or_folder_is_named(tmp_path):
-    with pytest.raises(LatentoptError, match="no codec is named 'nowhere'; known: "):
+    with pytest.raises(LatentoptError, match="no model is named 'nowhere'; known: "):
         load_codec("nowhere")
     with pytest.raises(LatentoptError, match="there is no model folder"):
         load_codec(tmp_path / "nowhere")

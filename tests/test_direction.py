@@ -79,7 +79,7 @@ def test_a_refused_or_unmoved_text_comes_back_as_it_was(toy_codec):
     [
         (["a", "b"], ["c"], "2 sources but 1 targets"),
         (["a"], ["c"], "1 texts on a side are too few"),
-        (["a", "b"], ["a", "b"], "every source equals its target"),
+        (["a", "b"], ["a", "b"], "sources and targets are the same texts"),
     ],
 )
 def test_bad_pairs_are_named(toy_codec, sources, targets, message):

@@ -213,7 +213,6 @@ def test_an_absent_column_is_refused_with_those_there_are(tmp_path):
     [
         ("a.csv", "text,n\nfine,1\n,2\n", "row 2 of column 'text' is empty"),
         ("a.csv", "text,n\nfine,1\n  ,2\n", "row 2 of column 'text' is empty"),
-        ("a.txt", "fine\n\nalso fine\n", "row 2 of column 'text' is empty"),
         ("a.jsonl", '{"text": "fine"}\n{"text": null}\n', "row 2 of column 'text' is empty"),
         ("a.jsonl", '{"text": "fine"}\n{"n": 1}\n', "row 2 of column 'text' is empty"),
         ("a.jsonl", '{"text": "fine"}\n{"text": 1984}\n', "row 2 of column 'text' is no text but 1984"),
@@ -408,3 +407,10 @@ def test_csv_reads_back_as_it_was_whatever_the_texts_hold(texts):
         with path.open(newline="", encoding="utf-8") as file:
             assert [row[0] for row in csv.reader(file)] == ["text", *texts]
     assert again["n"].tolist() == [1.5] * len(texts)
+
+
+def test_blank_lines_of_a_text_file_are_passed_over(tmp_path):
+    table = read_table(put(tmp_path / "a.txt", "fine\r\n\n  \nalso fine\n\n"))
+    assert table["text"].tolist() == ["fine", "also fine"]
+    with pytest.raises(LatentoptError, match=r"a\.txt is empty"):
+        read_table(put(tmp_path / "a.txt", "\n \n"))

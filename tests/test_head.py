@@ -209,3 +209,11 @@ def test_any_module_can_be_fitted_even_one_that_does_not_rescale(toy_codec):
     texts = letters(300)
     y = (first_letter(texts) - ord("f")) / 4
     assert fit_head(toy_codec, texts, y, head="plain").score > 0.9
+
+
+def test_a_head_of_noise_scores_about_zero_on_average(toy_codec):
+    texts = [f"{chr(97 + i % 26)} {i}" for i in range(40)]
+    scores = [
+        fit_head(toy_codec, texts, np.random.default_rng(seed).normal(size=40), seed=seed).score for seed in range(30)
+    ]
+    assert abs(np.mean(scores)) < 0.08

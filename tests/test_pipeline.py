@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from latentopt.filters import each
 from latentopt.head import Head
 from latentopt.objective import Objective
 from latentopt.pipeline import optimize
-from latentopt.result import COLUMNS, IMPROVED, UNCHANGED
+from latentopt.result import COLUMNS, IMPROVED, NO_MORE, UNCHANGED
 from latentopt.search import Problem, Proposal
 from latentopt.testing import ToyCodec, check_searcher
 
@@ -90,7 +91,7 @@ def test_best_has_exactly_top_rows_a_draft():
     assert best["source_id"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert best["rank"].tolist() == [1, 2, 3] * 3
     assert best["text"].tolist()[:6] == ["cbc", "bbc", "abc", "mno", "mno", "mno"]
-    assert best["status"].tolist()[:6] == [IMPROVED, IMPROVED, UNCHANGED, UNCHANGED, UNCHANGED, UNCHANGED]
+    assert best["status"].tolist()[:6] == [IMPROVED, IMPROVED, NO_MORE, UNCHANGED, UNCHANGED, UNCHANGED]
     assert result.best(1, with_source=True)["rank"].tolist() == [0, 1] * 3
 
 
@@ -236,3 +237,24 @@ def test_search_works_on_cuda(tiny_folder, lines):
         codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5, restarts=4, every=2), top=3
     )
     assert (result.table["rank"] == 0).sum() == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texts": "abc"}, "texts should be a list of texts, got str 'abc'"),
+        ({"searcher": "gradient"}, "the searcher should be made, .* got 'gradient'"),
+        ({"searcher": latentopt.get("searcher", "gradient")}, "the searcher should be made"),
+        ({"objective": torch.nn.Identity()}, "the objective should be an Objective"),
+        ({"filters": ["max_chars"]}, "the filters should be a dict"),
+        ({"metrics": ["chrf"]}, "the metrics should be a dict"),
+    ],
+)
+def test_parts_of_another_form_are_named(change, message):
+    parts = {"texts": ["abc"], "objective": OBJECTIVE, "searcher": gradient()}
+    with pytest.raises(LatentoptError, match=message):
+        optimize(ToyCodec(), **(parts | change))
+
+
+def test_a_series_of_drafts_is_as_good_as_a_list():
+    assert run(pd.Series(["abc", "mno"], index=[7, 9])).table.equals(run(["abc", "mno"]).table)

@@ -31,6 +31,11 @@ class Guarded(TyperGroup):
             _fail("interrupted; nothing was written", 130)
         except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
             raise
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            place = f" {error.filename}" if error.filename else ""
+            _fail(f"cannot read or write{place}: {error.strerror or error}", 1)
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -40,6 +45,14 @@ class Guarded(TyperGroup):
 def _fail(message: str, code: int) -> None:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("latentopt"))
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -54,6 +67,7 @@ app = typer.Typer(
 @app.callback()
 def latentopt(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Its version.")] = False,
 ) -> None:
     """Optimise text in the latent space of a frozen T5-VAE."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)

@@ -11,6 +11,9 @@ import typer
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
 
+FEW = 10
+"""Held-out texts that are too few to say much of a direction."""
+
 
 @app.command()
 def train(
@@ -110,7 +113,7 @@ def fit_head(
     from latentopt.plugins import get
     from latentopt.spec import build, parse_assignments
 
-    check_place(out)
+    check_place(out, "head")
     table = read_table(in_file)
     texts = texts_of(table, text_column, in_file)
     options = parse_assignments(settings or [])
@@ -133,7 +136,9 @@ def fit_head(
     save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
     low, high = fitted.interval
     within = f" within {group_column}" if group_column else ""
-    common.note(f"held-out rank correlation{within}: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})")
+    common.note(
+        f"held-out rank correlation{within} on {len(rows)} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    )
     if low <= 0:
         common.note("warning: on texts it has not seen, this head predicts no better than chance")
     common.note(f"wrote the head to {out}")
@@ -163,7 +168,7 @@ def fit_direction(
     from latentopt.files import text_column as texts_of
     from latentopt.spec import parse_assignments
 
-    check_place(out)
+    check_place(out, "direction")
     if (pairs is None) == (from_file is None or to_file is None):
         raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
     if pairs is not None:
@@ -188,5 +193,10 @@ def fit_direction(
     fitted = run(codec, sources, targets, pairs is not None, finder, options, strengths, seed)
     save_artefact(out, "direction", fitted.direction, codec, fitted.card | {"data": data})
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
-    common.note(f"held-out {fitted.card['measure']}: {score:.3f} at strength {fitted.strength}")
+    held_out, measure = fitted.card["held_out"], fitted.card["measure"]
+    common.note(f"held-out {measure}: {score:.3f} of {held_out} at strength {fitted.strength:g}")
+    if score == 0 or held_out < FEW:
+        common.note(
+            f"warning: {score * held_out:.0f} of {held_out} held-out texts say little; more pairs would say more"
+        )
     common.note(f"wrote the direction to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,9 @@ def optimize(
     from latentopt.pipeline import optimize as run
     from latentopt.spec import build, parse_assignments, parse_weighted
 
+    for option, value in (("--near", near), ("--prior", prior)):
+        if not math.isfinite(value):
+            raise LatentoptError(f"{option} should be a finite number, got {value}")
     search = build("searcher", searcher, **parse_assignments(settings or []))
     accepts, measures = common.build_all("filter", filters), common.build_all("metric", metrics)
     codec = common.load(model, device, dtype)
@@ -138,7 +142,7 @@ def sample(
     from latentopt.sampling import sample as run
 
     table, counts = run(common.load(model, device, dtype), n, accepts, temperature, seed, tries)
-    if len(table) == n or out is None:
+    if len(table) == n or (out is None and len(table)):
         common.show(table, out)
     common.note(
         f"{len(table)} distinct texts of {n} wanted; {counts['tried']} raw ones tried, {counts['valid']} of them valid"
