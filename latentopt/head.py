@@ -129,7 +129,7 @@ def fit_head(
             return _fit_module(factory(**settings), z[rows], y[rows], seed)
         try:
             return as_torch(clone(made).fit(z[rows], y[rows]))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise LatentoptError(f"the head {name!r} cannot be fitted: {error}") from error
 
     held_out, fold = np.empty(len(y)), np.empty(len(y), dtype=int)

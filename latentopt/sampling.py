@@ -71,6 +71,8 @@ def interpolate(
     """
     if steps < 2:
         raise LatentoptError(f"an interpolation has at least 2 steps, got {steps}")
+    if not (first.strip() and last.strip()):
+        raise LatentoptError("an interpolation goes from one text to another, and one of the two is empty")
     start, end = codec.encode([first, last])
     positions = torch.linspace(0, 1, steps, device=start.device)
     texts = codec.decode(start + positions[:, None] * (end - start))

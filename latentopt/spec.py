@@ -50,6 +50,12 @@ def _takes_text(factory: Any) -> bool:
     return bool(parameters) and parameters[0].annotation in (str, "str")
 
 
+def settings_of(factory: Any) -> str:
+    """The parameters of a factory as they are written, ``limit, timeout=1.0``."""
+    parameters = inspect.signature(factory).parameters.values()
+    return ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default}" for p in parameters) or "none"
+
+
 def build(kind: str, spec: str, **settings: Any) -> Any:
     """Look a name up and call what is registered: ``build("filter", "max_chars=280")``.
 
@@ -63,5 +69,5 @@ def build(kind: str, spec: str, **settings: Any) -> Any:
         inspect.signature(factory).bind(*arguments, **settings)
         return factory(*arguments, **settings)
     except (TypeError, ValueError) as error:
-        takes = f"; it takes {inspect.signature(factory)}" if callable(factory) else ""
+        takes = f"; it takes {settings_of(factory)}" if callable(factory) else ""
         raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}{takes}") from error

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import latentopt.cli.fitting
 import latentopt.cli.latents
-import latentopt.cli.rewriting  # noqa: F401
+import latentopt.cli.rewriting
 from latentopt.cli import app
 
 LETTERS = "abcdefghij"
@@ -315,3 +315,23 @@ main()
     assert stderr.strip().splitlines()[-1] == "error: interrupted; nothing was written"
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plugins_are_listed_as_csv_into_a_pipe_and_by_name_with_their_settings(tmp_path):
+    assert call("plugins").stdout.startswith("plugin,version,hooks,offers,errors\ndirections,")
+    result = call("plugins", "--names", "-o", tmp_path / "names.csv")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "names.csv", keep_default_na=False).set_index(["kind", "name"])
+    assert table.loc[("filter", "max_chars"), "settings"] == "limit"
+    assert table.loc[("filter", "regex"), "settings"] == "pattern, timeout=1.0"
+    assert "restarts=16" in table.loc[("searcher", "gradient"), "settings"]
+    assert (table["help"] != "").all()
+
+
+def test_a_wrong_setting_is_answered_with_those_there_are(tiny_folder):
+    result = call("optimize", "a door", "--head", "x", "-m", tiny_folder, "--set", "raduis=1")
+    refused(result, "'raduis'; it takes steps=24, step_size=0.1, restarts=16")
+
+
+def test_the_version_is_told():
+    assert call("--version").stdout == f"{latentopt.__version__}\n"

@@ -39,6 +39,11 @@ def test_none_wanted_is_refused(toy_codec):
         sample(toy_codec, 0)
 
 
+def test_an_interpolation_from_nothing_is_refused(toy_codec):
+    with pytest.raises(LatentoptError, match="one of the two is empty"):
+        interpolate(toy_codec, " ", "aaa")
+
+
 def test_an_interpolation_starts_and_ends_at_its_texts(toy_codec):
     table = interpolate(toy_codec, "aaa", "eee", 5, {"even": each(lambda text: "b" not in text)})
     assert table["text"].tolist() == ["aaa", "bbb", "ccc", "ddd", "eee"]
