@@ -132,21 +132,22 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
     arguments = _arguments(out, settings)
     set_seed(settings.seed)
-    try:
-        # One process claims the folder and trains the tokenizer, the others find both done.
-        with arguments.main_process_first(local=False):
-            record = _claim(out, settings, training_texts)
-            tokenizer, model = _start(training_texts, out, settings)
+    # One process claims the folder and trains the tokenizer, the others find both done.
+    with arguments.main_process_first(local=False):
+        record = _claim(out, settings, training_texts)
+        tokenizer, model = _start(training_texts, out, settings)
+        nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+        try:
+            dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens, folder=nearest)
+            if len(dataset) < 2:
+                raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
             out.mkdir(parents=True, exist_ok=True)
             tokenizer.save_pretrained(out)
             (out / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens, folder=out)
-    except OSError as error:
-        raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
+        except OSError as error:
+            raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
     if dataset.skipped:
         logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
-    if len(dataset) < 2:
-        raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
     arguments.per_device_train_batch_size = _rows_per_process(settings, arguments.world_size, len(dataset))
     trainer = T5VAETrainer(
         model,
