@@ -94,11 +94,11 @@ def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
     """
     if (Path(ref) / JSON).is_file():
         return Path(ref)
-    if os.sep in ref or Path(ref).is_dir():
-        raise LatentoptError(f"there is no {kind} in {ref}: it holds no {JSON}")
     prefix = f"{codec.name}/"
     entries = {entry.name: entry for entry in installed().entries("artefact")}
     entry = entries.get(ref if ref in entries else prefix + ref)
+    if entry is None and (os.sep in ref or Path(ref).is_dir()):
+        raise LatentoptError(f"there is no {kind} in {ref}: it holds no {JSON}")
     if entry is None:
         kinds = {name: _record(Path(e.load()))["kind"] for name, e in entries.items() if name.startswith(prefix)}
         raise unknown(kind, ref, [name.removeprefix(prefix) for name in sorted(kinds) if kinds[name] == kind])

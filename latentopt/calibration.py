@@ -13,6 +13,9 @@ from latentopt.errors import LatentoptError
 from latentopt.posterior import fit_posterior
 from latentopt.t5vae import T5VAEModel
 
+CALIBRATION_TEXTS = 20_000
+"""About how many texts the statistics of z are measured on."""
+
 
 @torch.no_grad()
 def round_weights(model: T5VAEModel) -> None:
@@ -28,10 +31,10 @@ def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequ
     The z of a variational model (``kl``) is left in the units of its prior.
 
     Args:
-        texts: training texts; at most 20,000 of them, evenly spread, are used, and 200 for the cell radius.
+        texts: training texts, some `CALIBRATION_TEXTS` of them; 200 are used for the cell radius.
     """
     model.eval()
-    sample = list(texts[:: max(1, len(texts) // 20_000)])
+    sample = list(texts)
     bottleneck = model.bottleneck
     norm: Any = bottleneck.standardise
     norm.running_mean.zero_()

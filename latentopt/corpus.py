@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -52,38 +51,37 @@ class Selection(Sequence[str]):
 class Lines(Sequence[str]):
     """The distinct, non-empty lines of text files, in order, without the white space around them.
 
-    A line is read from its file when it is asked for, so that memory grows by some 16 bytes a line only. What is
-    skipped (empty lines, duplicates, lines that are not UTF-8 or longer than `LONGEST_LINE`) is counted in the log.
+    The lines are copied to a temporary file and read from there one by one, so that memory grows by some 30 bytes a
+    line, and a file that changes meanwhile changes nothing. What is skipped (empty lines, duplicates, lines that are not
+    UTF-8 or longer than `LONGEST_LINE`) is counted in the log.
 
     Raises:
         LatentoptError: when a file cannot be read, or no line is left.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self.files: list[mmap | bytes] = []
-        offsets, numbers, digests = array("q"), array("H"), array("q")
         skipped = {"empty": 0, "duplicate": 0, "not UTF-8": 0, f"longer than {LONGEST_LINE:,} characters": 0}
         empty, duplicate, foreign, long = skipped
-        for path in paths:
-            offset = 0
-            try:
-                with _seekable(path) as file:
-                    for raw in file:
-                        try:
-                            line = _clean(raw)
-                        except UnicodeDecodeError:
-                            skipped[foreign] += 1
-                        else:
+        digests, ends = array("q"), array("q", [0])
+        with tempfile.TemporaryFile() as copy:
+            for path in paths:
+                try:
+                    with path.open("rb") as file:
+                        for raw in file:
+                            try:
+                                line = raw.decode("utf-8").removeprefix("\ufeff").strip()
+                            except UnicodeDecodeError:
+                                skipped[foreign] += 1
+                                continue
                             if line and len(line) <= LONGEST_LINE:
-                                offsets.append(offset)
-                                numbers.append(len(self.files))
                                 digests.append(hash(line))
+                                ends.append(ends[-1] + copy.write(line.encode()))
                             else:
                                 skipped[long if line else empty] += 1
-                        offset += len(raw)
-                    self.files.append(mmap(file.fileno(), 0, access=ACCESS_READ) if offset else b"")
-            except OSError as error:
-                raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
+                except OSError as error:
+                    raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
+            copy.flush()
+            self.copy = mmap(copy.fileno(), 0, access=ACCESS_READ) if digests else b""
         _, first = np.unique(np.asarray(digests), return_index=True)
         first.sort()
         skipped[duplicate] = len(digests) - len(first)
@@ -93,10 +91,10 @@ class Lines(Sequence[str]):
             raise LatentoptError(f"{names} holds no text" + (f"; of its lines are {reasons}" if reasons else ""))
         if reasons:
             logger.warning("skipped lines: %s", reasons)
-        self.offsets, self.numbers = np.asarray(offsets)[first], np.asarray(numbers)[first]
+        self.starts, self.ends = np.asarray(ends)[first], np.asarray(ends)[first + 1]
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        return len(self.starts)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -105,25 +103,7 @@ class Lines(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Selection:
         if isinstance(index, slice):
             return Selection(self, np.arange(len(self))[index])
-        file, start = self.files[self.numbers[index]], int(self.offsets[index])
-        end = file.find(b"\n", start)
-        return _clean(file[start : end if end >= 0 else None])
-
-
-def _seekable(path: Path) -> IO[bytes]:
-    """A file as it is; a pipe copied to one that goes when it is closed."""
-    file = path.open("rb")
-    if file.seekable():
-        return file
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
-    with file:
-        shutil.copyfileobj(file, copy)
-    copy.seek(0)
-    return copy
-
-
-def _clean(raw: bytes) -> str:
-    return raw.decode("utf-8").removeprefix("\ufeff").strip()
+        return self.copy[self.starts[index] : self.ends[index]].decode()
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -177,9 +157,15 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
             return []
         return self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
-    def fitting(self, texts: Sequence[str]) -> list[str]:
-        """Those among some texts that are short enough for the model."""
-        return [text for text, ids in zip(texts, self._encode(texts), strict=True) if len(ids) < self.max_tokens]
+    def fitting(self, texts: Sequence[str], most: int, batch_size: int = 5000) -> list[str]:
+        """The first texts, ``most`` of them at most, that are short enough for the model."""
+        found: list[str] = []
+        for start in range(0, len(texts), batch_size):
+            if len(found) >= most:
+                break
+            batch = texts[start : start + batch_size]
+            found += [text for text, ids in zip(batch, self._encode(batch), strict=True) if len(ids) < self.max_tokens]
+        return found[:most]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -213,4 +199,7 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        return iter(torch.randperm(self.size, generator=generator).tolist())
+        for part in torch.randperm(self.size, generator=generator).split(
+            65_536
+        ):  # a list of all would be five times it
+            yield from part.tolist()

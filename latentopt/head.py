@@ -230,7 +230,8 @@ def _folds(y: np.ndarray, groups: np.ndarray | None, classifier: bool, folds: in
         if fewest < 2:
             raise LatentoptError("one class has a single row; each needs at least 2")
         return StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed).split(y, y)
-    return KFold(min(folds, len(y)), shuffle=True, random_state=seed).split(y)
+    # Two rows in a fold at least: predictions are compared within a fold.
+    return KFold(min(folds, len(y) // 2), shuffle=True, random_state=seed).split(y)
 
 
 @torch.inference_mode()

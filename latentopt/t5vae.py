@@ -392,11 +392,12 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             features = features.to(self.bottleneck.to_latent.weight.dtype)
             everyone, own = gather(features) if self.training else (features, slice(None))
             z = self.bottleneck.latent(everyone)
-            divergence, covariance, noisy = self._regularise(z, own, features, attention_mask)
+            tokens = attention_mask.sum()
+            tokens = mean_over_processes(tokens) if self.training else tokens
+            divergence, covariance, noisy = self._regularise(z, own, everyone, tokens)
         shown = self._shown(noisy, input_ids, attention_mask) if self.training else input_ids
         log_probs = self.token_log_probs(noisy, input_ids, attention_mask, shown)
-        tokens = attention_mask.sum()
-        reconstruction = -log_probs.sum() / (mean_over_processes(tokens) if self.training else tokens)
+        reconstruction = -log_probs.sum() / tokens
         self.losses = {
             "reconstruction": reconstruction.detach(),
             "divergence": divergence.detach(),
@@ -414,21 +415,20 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         bottleneck.steps += self.training
         return weight
 
-    def _regularise(
-        self, z: Tensor, own: slice, features: Tensor, attention_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _regularise(self, z: Tensor, own: slice, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The divergence, the covariance penalty, and this process' z with the noise that its decoder is to see.
 
         Args:
-            z: the latents of every process, of which ``own`` are those of the features and mask.
+            z, features: of every process; ``own`` are the rows of this one.
+            tokens: in the texts of a process, on average.
         """
         config, bottleneck = self.config, self.bottleneck
         nothing, mine = z.new_zeros(()), z[own]
         if bottleneck.variational:
             log_variance = bottleneck.to_log_variance(features).float()
-            noisy = mine + torch.exp(0.5 * log_variance) * torch.randn_like(mine) if self.training else mine
+            noisy = mine + torch.exp(0.5 * log_variance[own]) * torch.randn_like(mine) if self.training else mine
             # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
-            divergence = kl_divergence(mine, log_variance, config.free_bits) * len(mine) / attention_mask.sum()
+            divergence = kl_divergence(z, log_variance, config.free_bits) * len(mine) / tokens
             return divergence, nothing, noisy
         sigma = torch.rand(len(mine), 1, device=z.device) * config.latent_noise
         noisy = mine + sigma * torch.randn_like(mine) if self.training and config.latent_noise > 0 else mine

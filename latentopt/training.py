@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from transformers import (
     set_seed,
 )
 
-from latentopt.calibration import calibrate, round_weights
+from latentopt.calibration import CALIBRATION_TEXTS, calibrate, round_weights
 from latentopt.codec import T5VAECodec
 from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError, unknown
+from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.regulariser import REGULARISERS
 from latentopt.split import split
@@ -60,6 +62,9 @@ SHARED = (
 
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
+
+EVALUATED = 500
+"""How many held-out texts are reconstructed at each evaluation."""
 
 COMPLETE = "complete"
 """A file written last into each checkpoint: one without it was cut off while being written."""
@@ -131,29 +136,31 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
     if len(training_texts) < 2:
         raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
     arguments = _arguments(out, settings)
+    _rows_per_process(settings, arguments.world_size, len(training_texts))
     set_seed(settings.seed)
     # One process claims the folder and trains the tokenizer, the others find both done.
     with arguments.main_process_first(local=False):
         record = _claim(out, settings, training_texts)
         tokenizer, model = _start(training_texts, out, settings)
-        nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
-        try:
-            dataset = TokenDataset(tokenizer, training_texts, settings.max_tokens, folder=nearest)
-            if len(dataset) < 2:
-                raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
-            out.mkdir(parents=True, exist_ok=True)
-            tokenizer.save_pretrained(out)
-            (out / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise LatentoptError(f"cannot write to {out}: {error.strerror}") from error
+        if arguments.process_index == 0:
+            dataset = _tokens(tokenizer, training_texts, out, settings)
+            rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+            with _writing(f"to {out}"):
+                _begin(out, record, tokenizer)
+    if arguments.process_index:
+        dataset = _tokens(tokenizer, training_texts, out, settings)
+        rows = _rows_per_process(settings, arguments.world_size, len(dataset))
     if dataset.skipped:
         logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
-    arguments.per_device_train_batch_size = _rows_per_process(settings, arguments.world_size, len(dataset))
+    arguments.per_device_train_batch_size = rows
+    model.config.kl_annealing *= settings.accumulation  # the model counts pieces
+    # Before the training, which may take days: afterwards the texts are not needed.
+    sample = list(training_texts[:: max(1, len(training_texts) // CALIBRATION_TEXTS)])
     trainer = T5VAETrainer(
         model,
         tokenizer,
         dataset,
-        held_out=dataset.fitting(held[:5000]) or dataset.fitting(training_texts[:5000]),
+        held_out=dataset.fitting(held, EVALUATED) or dataset.fitting(training_texts, EVALUATED),
         validity=validity,
         args=arguments,
     )
@@ -166,11 +173,33 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         trainer.train(resume_from_checkpoint=resumed)
     if trainer.is_world_process_zero():
         round_weights(model)
-        calibrate(model, tokenizer, training_texts)
+        calibrate(model, tokenizer, sample)
         with _writing(f"the model to {out}"):
             save(model, tokenizer, out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], out: Path, settings: Settings) -> TokenDataset:
+    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+    with _writing(f"token ids to {nearest}"):
+        dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest)
+    if len(dataset) < 2:
+        raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+    return dataset
+
+
+def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write what a training folder holds from the start, each file whole; what is there already stays."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / RECORD).is_file():
+        with whole(out / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if not (out / "tokenizer.json").is_file():
+        with TemporaryDirectory(dir=out) as folder:
+            tokenizer.save_pretrained(folder)
+            for path in sorted(Path(folder).iterdir(), reverse=True):  # tokenizer.json last
+                path.replace(out / path.name)
 
 
 def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
@@ -202,6 +231,8 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
 def _writing(what: str) -> Iterator[None]:
     try:
         yield
+    except LatentoptError:
+        raise
     except Exception as error:  # safetensors, torch and the file system each raise their own when a disk is full
         raise LatentoptError(
             f"cannot write {what}: {error}; make room and give the same command again: it goes on from the last "
@@ -276,9 +307,10 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
 def _arguments(out: Path, settings: Settings) -> TrainingArguments:
     use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(out / "checkpoints"),
         gradient_accumulation_steps=settings.accumulation,
+        ddp_timeout=86_400,  # the first process reads and measures while the others wait
         num_train_epochs=settings.epochs,
         max_steps=settings.steps or -1,
         learning_rate=settings.learning_rate,
@@ -303,6 +335,10 @@ def _arguments(out: Path, settings: Settings) -> TrainingArguments:
         report_to=[],
         seed=settings.seed,
     )
+    if arguments.n_gpu > 1:
+        logger.warning("one of %d GPUs is used; start it with torchrun to use all of them", arguments.n_gpu)
+        arguments._n_gpu = 1
+    return arguments
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
@@ -322,7 +358,7 @@ class T5VAETrainer(Trainer):
 
     Args:
         tokens: what to train on.
-        held_out: texts to reconstruct at each evaluation (the first 500 are used).
+        held_out: texts to reconstruct at each evaluation.
         validity: a filter; the share of reconstructions it accepts is reported.
     """
 
@@ -353,6 +389,7 @@ class T5VAETrainer(Trainer):
         step = self.state.global_step
         with _writing(f"the checkpoint of step {step}"):
             super()._save_checkpoint(*args, **kwargs)
+            self.accelerator.wait_for_everyone()  # each process writes the state of its own random numbers
             if self.is_world_process_zero():
                 (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
 
@@ -364,7 +401,7 @@ class T5VAETrainer(Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Exact match, token accuracy (teacher-forced) and validity of reconstructions of held-out texts."""
         codec = T5VAECodec(self.t5vae, self.tokenizer)
-        texts = self.held_out[:500]
+        texts = self.held_out
         z = codec.encode(texts)
         decoded = codec.decode(z)
         metrics = {

@@ -89,7 +89,7 @@ autocast.
 
 ## Limits
 
-It was trained for about two hours on two cores: it keeps short texts and loses words of long ones. It knows nothing
+It was trained for some hours on two cores: it keeps short texts and loses words of long ones. It knows nothing
 beyond its data, and repeats their prejudices.
 """
 

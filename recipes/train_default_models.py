@@ -27,22 +27,32 @@ import corpora
 
 SETTINGS = {
     "python-nano": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1),
-    "english-nano": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=40, deletion=0.15),
+    "english-nano": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, deletion=0.15),
 }
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps, their peak learning rate, and how many titles the English corpus has beside its sentences."""
+    """Optimiser steps, their peak learning rate, and what the corpus is cut to.
+
+    Args:
+        titles: how many titles the English corpus has beside its sentences.
+        max_tokens: the model's longest text, where an early stage has another than the last.
+    """
 
     steps: int
     learning_rate: float
-    titles: int = 50_000
+    titles: int = 100_000
+    max_tokens: int | None = None
 
 
 STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
-    "english-nano": [Stage(6911, 1e-3, titles=130_000), Stage(6800, 3e-4)],
+    "english-nano": [
+        Stage(6911, 1e-3, titles=130_000, max_tokens=40),
+        Stage(6800, 3e-4, titles=50_000, max_tokens=40),
+        Stage(5000, 3e-4),
+    ],
 }
 
 
@@ -70,6 +80,7 @@ def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     settings = replace(
         SETTINGS[name],
         steps=stage.steps,
+        max_tokens=stage.max_tokens or SETTINGS[name].max_tokens,
         learning_rate=stage.learning_rate,
         held_out=corpora.HELD_OUT,
         start=start,

@@ -195,8 +195,8 @@ def fit_direction(
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
     held_out, measure = fitted.card["held_out"], fitted.card["measure"]
     common.note(f"held-out {measure}: {score:.3f} of {held_out} at strength {fitted.strength:g}")
-    if score == 0 or held_out < FEW:
-        common.note(
-            f"warning: {score * held_out:.0f} of {held_out} held-out texts say little; more pairs would say more"
-        )
+    if held_out < FEW:
+        common.note(f"warning: {held_out} held-out texts say little; fit it on more to know how good it is")
+    elif score == 0:
+        common.note("warning: on texts it has not seen, this direction reaches no target")
     common.note(f"wrote the direction to {out}")

@@ -20,8 +20,8 @@ HEAD = """# Benchmarks
 Every table is what the command above it printed; `make bench` runs them all and `recipes/benchmarks/write_docs.py` writes
 this page. All figures are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`).
 The data are part of public sets with more held back, so these are development figures. The default models were trained
-on two CPU cores, in about four hours for both together; more training is the first thing to
-try. The tables were measured on two cores of a shared machine, so times are best read as ratios.
+on two CPU cores, in about six hours for both together; more training is the first thing to try. The tables were
+measured on two cores of a shared machine, so times are best read as ratios.
 """
 
 SECTIONS = {
@@ -31,7 +31,7 @@ SECTIONS = {
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests.",
     "directions": "How often a sentence, moved along a direction and decoded, is exactly the attested other half of its "
-    "pair. `target rebuilt` is how often the codec returns the target itself, an upper bound for any direction; `reached` "
+    "pair. `target rebuilt` is how often the codec returns the target itself, a yardstick for any direction; `reached` "
     "is the share whose re-encoding scores above one half.",
     "decode": "The own decoding loop beside transformers' `generate`, on the latents of unseen sentences, in turn.",
     "batching": "100 drafts in one call of `optimize` beside 100 calls, one start per draft; and the memory by which a "
