@@ -324,13 +324,13 @@ def test_plugins_are_listed_as_csv_into_a_pipe_and_by_name_with_their_settings(t
     table = pd.read_csv(tmp_path / "names.csv", keep_default_na=False).set_index(["kind", "name"])
     assert table.loc[("filter", "max_chars"), "settings"] == "limit"
     assert table.loc[("filter", "regex"), "settings"] == "pattern, timeout=1.0"
-    assert "restarts=16" in table.loc[("searcher", "gradient"), "settings"]
+    assert "restarts=24" in table.loc[("searcher", "gradient"), "settings"]
     assert (table["help"] != "").all()
 
 
 def test_a_wrong_setting_is_answered_with_those_there_are(tiny_folder):
     result = call("optimize", "a door", "--head", "x", "-m", tiny_folder, "--set", "raduis=1")
-    refused(result, "'raduis'; it takes steps=24, step_size=0.1, restarts=16")
+    refused(result, "'raduis'; it takes steps=24, step_size=0.1, restarts=24")
 
 
 def test_the_version_is_told():

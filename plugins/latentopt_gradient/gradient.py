@@ -28,8 +28,8 @@ class Gradient:
 
     steps: int = 24
     step_size: float = 0.1
-    restarts: int = 16
-    noise: float = 0.7
+    restarts: int = 24
+    noise: float = 1.0
     radius: float = 1.5
     prior: float = 0.3
     every: int = 6
