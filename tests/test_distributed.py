@@ -2,6 +2,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,13 @@ def gradients(rank: int, processes: int, folder: Path, port: int) -> None:
 
 def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(tmp_path):
     for processes in (1, 2):
-        mp.spawn(gradients, (processes, tmp_path, free_port()), nprocs=processes)
+        spawned = mp.spawn(gradients, (processes, tmp_path, free_port()), nprocs=processes, join=False)
+        until = time.monotonic() + 120
+        while not spawned.join(timeout=5):
+            if time.monotonic() > until:
+                for process in spawned.processes:
+                    process.kill()
+                pytest.fail(f"{processes} processes wait for each other")
     one, two = (torch.load(tmp_path / f"{processes}.pt") for processes in (1, 2))
     assert one.keys() == two.keys()
     assert all(value.abs().max() > 0 for value in one.values() if value is not None)
