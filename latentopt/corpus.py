@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Selection(Sequence[str]):
         return self.texts[int(self.positions[index])]
 
 
-class Lines(Sequence[str]):
+class Lines(Selection):
     """The distinct, non-empty lines of text files, in order, without the white space around them.
 
     The lines are copied to a temporary file and read from there one by one, so that memory grows by some 30 bytes a
@@ -81,7 +81,7 @@ class Lines(Sequence[str]):
                 except OSError as error:
                     raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
             copy.flush()
-            self.copy = mmap(copy.fileno(), 0, access=ACCESS_READ) if digests else b""
+            content = mmap(copy.fileno(), 0, access=ACCESS_READ) if digests else b""
         _, first = np.unique(np.asarray(digests), return_index=True)
         first.sort()
         skipped[duplicate] = len(digests) - len(first)
@@ -91,19 +91,20 @@ class Lines(Sequence[str]):
             raise LatentoptError(f"{names} holds no text" + (f"; of its lines are {reasons}" if reasons else ""))
         if reasons:
             logger.warning("skipped lines: %s", reasons)
-        self.starts, self.ends = np.asarray(ends)[first], np.asarray(ends)[first + 1]
+        super().__init__(_Spans(content, np.asarray(ends)), first)
+
+
+class _Spans(Sequence[str]):
+    """Texts that stand end to end in one file; ``ends`` begins with 0."""
+
+    def __init__(self, content: mmap | bytes, ends: np.ndarray) -> None:
+        self.content, self.ends = content, ends
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Selection: ...
-    def __getitem__(self, index: int | slice) -> str | Selection:
-        if isinstance(index, slice):
-            return Selection(self, np.arange(len(self))[index])
-        return self.copy[self.starts[index] : self.ends[index]].decode()
+    def __getitem__(self, index: Any) -> Any:
+        return self.content[self.ends[index] : self.ends[index + 1]].decode()
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
