@@ -98,8 +98,8 @@ class Decoder:
                 (rows, vocabulary) of the rows that go on. One with a state per row also has ``keep`` (`RowState`).
         """
         memory = self.model.bottleneck.decode(z)
-        # Contiguous, or the projection becomes one small product per row.
-        slots, added = memory[:, :-1].contiguous(), memory[:, -1]
+        slots, added = self.model.bottleneck.split(memory)
+        slots = slots.contiguous()  # or the projection becomes one small product per row
         n = len(z)
         cross = [self._split(F.linear(slots, layer.cross_kv), 2) for layer in self.layers]
         shape = (2, n, self.heads, max_tokens, self.head_dim)
@@ -110,7 +110,9 @@ class Decoder:
         finished = torch.zeros(n, dtype=torch.bool, device=z.device)
         step = 0
         for step in range(max_tokens):
-            logits = self._step(output[rows, step], step, added, cross, cache)
+            # One vector for every position, or one for all.
+            here = added[rows, min(step, added.shape[1] - 1)]
+            logits = self._step(output[rows, step], step, here, cross, cache)
             if logits_processor is not None:
                 logits = logits_processor(output[rows, : step + 1], logits.float())  # type: ignore[arg-type]
             token = _choose(logits, temperature, rng)
@@ -121,7 +123,7 @@ class Decoder:
                 break
             if going < DROP_BELOW * len(rows):
                 kept = (~finished).nonzero().squeeze(1)
-                rows, added, finished = rows[kept], added[kept], finished[kept]
+                rows, finished = rows[kept], finished[kept]
                 cross = [(k[kept], v[kept]) for k, v in cross]
                 cache = [layer_cache[:, kept] for layer_cache in cache]
                 if isinstance(logits_processor, RowState):

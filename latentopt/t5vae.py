@@ -1,9 +1,9 @@
 """The T5-VAE: a T5 encoder, a standardised latent bottleneck and a T5 decoder, in one file.
 
-Text flows through ``encoder -> attention pooling -> Linear -> BatchNorm (no affine) = z``, and back through
-``z -> memory slots (cross-attention) and an additive embedding -> decoder``. The idea is that of T5-VAE
-(Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the decoder is that of
-Optimus (Li et al. 2020, arXiv:2004.04092). The regularisers stand in `latentopt.regulariser`.
+Text flows through ``encoder -> a vector for each position -> Linear -> BatchNorm (no affine) = z``, and back through
+``z -> memory slots (cross-attention) and a vector added to the embedding of each position -> decoder``. The idea is
+that of T5-VAE (Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the
+decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The regularisers stand in `latentopt.regulariser`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel, T5Config, T5ForConditionalGeneration
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.models.t5.modeling_t5 import T5Stack
 
 from latentopt.regulariser import REGULARISERS, Critic, covariance_penalty, kl_divergence, mmd, mmd_original
-
-BOTTLENECKS = ("attention", "fixed_length")
 
 
 class T5VAEConfig(T5Config):
@@ -29,9 +28,9 @@ class T5VAEConfig(T5Config):
 
     Args:
         latent_dim: d, the number of dimensions of z.
-        bottleneck: ``attention`` or ``fixed_length``.
+        bottleneck: one of `BOTTLENECKS`.
         memory_slots: how many vectors the decoder's cross-attention sees (one slot would make it a constant).
-        pool_queries: learned queries of the attention pooling.
+        pool_queries: learned queries of the pooling of ``attention``.
         max_tokens: the longest text in tokens, the end token included.
         regulariser: one of `REGULARISERS`; its weight beside the token-mean cross-entropy is ``regulariser_weight``.
         covariance_weight: of the guard beside ``mmd``.
@@ -51,7 +50,7 @@ class T5VAEConfig(T5Config):
     def __init__(
         self,
         latent_dim: int = 128,
-        bottleneck: str = "attention",
+        bottleneck: str = "positional",
         memory_slots: int = 8,
         pool_queries: int = 4,
         max_tokens: int = 32,
@@ -61,7 +60,7 @@ class T5VAEConfig(T5Config):
         kl_annealing: int = 0,
         free_bits: float = 0.0,
         latent_noise: float = 0.3,
-        token_deletion: float = 0.3,
+        token_deletion: float = 0.0,
         decoder_dropout: float = 0.0,
         scheduled_sampling: float = 0.0,
         posterior_components: int = 1,
@@ -105,12 +104,6 @@ class AttentionPooling(nn.Module):
         self.positions = nn.Embedding(config.max_tokens, config.d_model)
         self.attention = nn.MultiheadAttention(config.d_model, config.num_heads, bias=False, batch_first=True)
 
-    def lengthen(self, max_tokens: int) -> None:
-        """More positions; each new one starts as the last of the old."""
-        old = self.positions.weight.data
-        new = torch.cat([old, old[-1:].expand(max_tokens - len(old), -1)])
-        self.positions = nn.Embedding.from_pretrained(new, freeze=False)
-
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         states = states + self.positions.weight[: states.shape[1]].to(states.dtype)
         queries = self.queries.to(states.dtype).expand(len(states), -1, -1)
@@ -120,6 +113,11 @@ class AttentionPooling(nn.Module):
 
 class Bottleneck(nn.Module):
     """Encoder states to z, and z to what the decoder reads; what both kinds of bottleneck share.
+
+    Args:
+        config: of the model.
+        features: f, the number of features that z is a linear map of.
+        read: m, how many vectors the decoder's cross-attention reads.
 
     Attributes:
         standardise: batch normalisation without affine; its running statistics put z in standardised units. ``kl`` does
@@ -133,9 +131,9 @@ class Bottleneck(nn.Module):
     cholesky: Tensor
     steps: Tensor
 
-    def __init__(self, config: T5VAEConfig, features: int) -> None:
+    def __init__(self, config: T5VAEConfig, features: int, read: int) -> None:
         super().__init__()
-        d = config.latent_dim
+        d, self.read = config.latent_dim, read
         self.to_latent = nn.Linear(features, d)
         self.standardise = nn.BatchNorm1d(d, affine=False, momentum=0.02)
         k = config.posterior_components
@@ -154,8 +152,19 @@ class Bottleneck(nn.Module):
         raise NotImplementedError
 
     def decode(self, z: Tensor) -> Tensor:
-        """(n, d) -> (n, slots + 1, h): the memory slots, and last the vector added to decoder embeddings."""
+        """(n, d) -> (n, m + p, h): m vectors for the cross-attention, and p to add to the decoder's embeddings.
+
+        p is the number of positions, or 1 where the same vector is added to all.
+        """
         raise NotImplementedError
+
+    def split(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """What `decode` gave, (n, m + p, h), as its two parts."""
+        return memory[:, : self.read], memory[:, self.read :]
+
+    def lengthen(self, max_tokens: int) -> None:
+        """More positions; each new one starts as the last of the old."""
+        raise ValueError("a bottleneck of a fixed length cannot be lengthened")
 
     def latent(self, features: Tensor) -> Tensor:
         """(n, f) -> z (n, d), float32."""
@@ -168,11 +177,16 @@ class AttentionBottleneck(Bottleneck):
 
     def __init__(self, config: T5VAEConfig) -> None:
         d, h = config.latent_dim, config.d_model
-        super().__init__(config, config.pool_queries * h)
+        super().__init__(config, config.pool_queries * h, config.memory_slots)
         self.pool = AttentionPooling(config)
         self.to_memory = nn.Linear(d, config.memory_slots * h)
         self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
         self.to_embedding = nn.Linear(d, h)
+
+    def lengthen(self, max_tokens: int) -> None:
+        """See `Bottleneck.lengthen`."""
+        positions = _repeat_last(self.pool.positions.weight, 1, max_tokens)
+        self.pool.positions = nn.Embedding.from_pretrained(positions, freeze=False)
 
     def features(self, states: Tensor, mask: Tensor) -> Tensor:
         """See `Bottleneck.features`."""
@@ -185,17 +199,14 @@ class AttentionBottleneck(Bottleneck):
         return torch.cat([memory, self.to_embedding(z).unsqueeze(1)], dim=1)
 
 
-class FixedLengthBottleneck(Bottleneck):
-    """The bottleneck of the first T5-VAE: pad to a set length, shrink each token, shrink the sequence, tanh.
+class SequenceBottleneck(Bottleneck):
+    """Each state is shrunk in its place, z is a linear map of them all, and grows back to a vector for each position."""
 
-    z is the value before the tanh, standardised; the decoder reads tanh(z), grown back to a vector per position.
-    """
-
-    def __init__(self, config: T5VAEConfig) -> None:
+    def __init__(self, config: T5VAEConfig, read: int) -> None:
         d, h = config.latent_dim, config.d_model
         self.shape = (config.max_tokens, max(1, h // 8))
         features = self.shape[0] * self.shape[1]
-        super().__init__(config, features)
+        super().__init__(config, features, read)
         self.shrink_token = nn.Linear(h, self.shape[1])
         self.grow_sequence = nn.Linear(d, features)
         self.grow_token = nn.Linear(self.shape[1], h)
@@ -205,11 +216,78 @@ class FixedLengthBottleneck(Bottleneck):
         shrunk = self.shrink_token(states) * mask.unsqueeze(2).to(states.dtype)
         return F.pad(shrunk, (0, 0, 0, self.shape[0] - states.shape[1])).flatten(1)
 
+    def grow(self, z: Tensor) -> Tensor:
+        """(n, d) -> (n, positions, h)."""
+        return self.grow_token(self.grow_sequence(z.to(self.grow_sequence.weight.dtype)).view(len(z), *self.shape))
+
+
+class FixedLengthBottleneck(SequenceBottleneck):
+    """The bottleneck of the first T5-VAE: pad to a set length, shrink each token, shrink the sequence, tanh.
+
+    z is the value before the tanh, standardised; the decoder's cross-attention reads tanh(z), grown back.
+    """
+
+    def __init__(self, config: T5VAEConfig) -> None:
+        super().__init__(config, read=config.max_tokens)
+
     def decode(self, z: Tensor) -> Tensor:
         """See `Bottleneck.decode`; nothing is added to the decoder's embeddings."""
-        code = torch.tanh(z).to(self.grow_sequence.weight.dtype)
-        memory = self.grow_token(self.grow_sequence(code).view(len(z), *self.shape))
-        return F.pad(memory, (0, 0, 0, 1))
+        return F.pad(self.grow(torch.tanh(z)), (0, 0, 0, 1))
+
+
+class PositionalBottleneck(SequenceBottleneck):
+    """What grows back from z is added to the decoder's embedding at its position; memory slots show all of z.
+
+    The way back starts as the transpose of the way there, so that a new model copies each token in its place, roughly,
+    before it has learned anything: the order of the tokens need not be found first, which takes most of a training
+    from random maps.
+    """
+
+    def __init__(self, config: T5VAEConfig) -> None:
+        super().__init__(config, read=config.memory_slots)
+        d, h = config.latent_dim, config.d_model
+        self.to_memory = nn.Linear(d, config.memory_slots * h)
+        self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
+
+    def transpose(self) -> None:
+        """Start the way back as the transpose of the way there."""
+        init.orthogonal_(self.shrink_token.weight)
+        init.orthogonal_(self.to_latent.weight)
+        shrunk, h = self.shrink_token.weight.shape
+        d, features = self.to_latent.weight.shape
+        # What is added shall be twice as large as the embeddings it is added to, that of the token before.
+        gain = 2 * (h / shrunk / min(1, d / features)) ** 0.5
+        init.copy_(self.grow_token.weight, gain * self.shrink_token.weight.T)
+        init.copy_(self.grow_sequence.weight, self.to_latent.weight.T)
+
+    def lengthen(self, max_tokens: int) -> None:
+        """See `Bottleneck.lengthen`."""
+        width, d = self.shape[1], self.to_latent.out_features
+        self.shape = (max_tokens, width)
+        there, back = nn.Linear(max_tokens * width, d), nn.Linear(d, max_tokens * width)
+        there.weight.data = _repeat_last(self.to_latent.weight.T, width, max_tokens).T.contiguous()
+        there.bias.data = self.to_latent.bias.data
+        back.weight.data = _repeat_last(self.grow_sequence.weight, width, max_tokens)
+        back.bias.data = _repeat_last(self.grow_sequence.bias, width, max_tokens)
+        self.to_latent, self.grow_sequence = there, back
+
+    def decode(self, z: Tensor) -> Tensor:
+        """See `Bottleneck.decode`."""
+        memory = self.to_memory(z.to(self.to_memory.weight.dtype)).view(len(z), *self.slots.shape) + self.slots
+        return torch.cat([memory, self.grow(z)], dim=1)
+
+
+def _repeat_last(weight: Tensor, width: int, positions: int) -> Tensor:
+    """(old * width, ...) -> (positions * width, ...): the block of the last position is repeated."""
+    blocks = weight.detach().unflatten(0, (-1, width))
+    return torch.cat([blocks, blocks[-1:].expand(positions - len(blocks), *blocks.shape[1:])]).flatten(0, 1)
+
+
+BOTTLENECKS: dict[str, type[Any]] = {
+    "positional": PositionalBottleneck,
+    "attention": AttentionBottleneck,
+    "fixed_length": FixedLengthBottleneck,
+}
 
 
 class T5VAEModel(PreTrainedModel, GenerationMixin):
@@ -238,8 +316,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         self.encoder = T5Stack(self._stack_config(config, config.num_layers, is_decoder=False))
         self.decoder = T5Stack(self._stack_config(config, config.num_decoder_layers, is_decoder=True))
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
-        kind = AttentionBottleneck if config.bottleneck == "attention" else FixedLengthBottleneck
-        self.bottleneck: Bottleneck = kind(config)
+        self.bottleneck: Bottleneck = BOTTLENECKS[config.bottleneck](config)
         self.losses: dict[str, Tensor] = {}
         self.post_init()
 
@@ -285,11 +362,16 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
                 nn.init.zeros_(module.bias)
         else:
             super()._init_weights(module)
+            if isinstance(module, PositionalBottleneck):
+                module.transpose()
 
     def lengthen(self, max_tokens: int) -> None:
-        """Read and write longer texts than before, with an ``attention`` bottleneck; what is shorter encodes as before."""
-        assert isinstance(self.bottleneck, AttentionBottleneck)
-        self.bottleneck.pool.lengthen(max_tokens)
+        """Read and write longer texts than before; what is shorter encodes as before.
+
+        Raises:
+            ValueError: when the bottleneck is a ``fixed_length`` one.
+        """
+        self.bottleneck.lengthen(max_tokens)
         self.config.max_tokens = max_tokens
 
     def get_input_embeddings(self) -> nn.Module:
@@ -346,7 +428,10 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(logits=logits, past_key_values=cache)
 
     def _decode(self, ids: Tensor, memory: Tensor, cache: Any = None, use_cache: bool | None = None) -> Any:
-        slots, added = memory[:, :-1], memory[:, -1:]
+        slots, added = self.bottleneck.split(memory)
+        if added.shape[1] > 1:
+            start = cache.get_seq_length() if cache is not None else 0
+            added = added[:, start : start + ids.shape[1]]
         embeddings = self.shared(ids) + added
         out = self.decoder(
             inputs_embeds=embeddings, encoder_hidden_states=slots, past_key_values=cache, use_cache=use_cache

@@ -91,9 +91,9 @@ class Settings:
     latent_dim: int = 128
     vocab_size: int = 8192
     max_tokens: int = 32
-    deletion: float = 0.15
+    deletion: float = 0.0
     noise: float = 0.3
-    bottleneck: str = "attention"
+    bottleneck: str = "positional"
     regulariser: str = "mmd"
     regulariser_weight: float = 1.0
     covariance_weight: float = 0.01
@@ -277,7 +277,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
             model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         except Exception as error:
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
-        if model.config.bottleneck == "attention" and settings.max_tokens > model.config.max_tokens:
+        if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
             model.lengthen(settings.max_tokens)
         for name in ("latent_dim", "max_tokens", "bottleneck", "regulariser"):
             if bottleneck[name] != getattr(model.config, name):

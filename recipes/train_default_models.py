@@ -1,6 +1,6 @@
-"""Train the default models on the real data: `python-nano` and `english-nano`.
+"""Train the default models on the real data: `python-lines` and `english-small`.
 
-    python recipes/train_default_models.py --only python-nano
+    python recipes/train_default_models.py --only python-lines
 
 Each is trained in stages: a stage starts from the weights of the one before with a fresh optimiser and a lower learning
 rate. A stage is written to runs/NAME-1, runs/NAME-2, ..., the last one to runs/NAME, and goes on where it was cut off
@@ -26,61 +26,49 @@ import corpora
 # returns large blocks to the system and fetches them again at each step.
 
 SETTINGS = {
-    "python-nano": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, deletion=0.1),
-    "english-nano": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, deletion=0.15),
+    "python-lines": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32),
+    "english-small": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48),
 }
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps, their peak learning rate, and what the corpus is cut to.
-
-    Args:
-        titles: how many titles the English corpus has beside its sentences.
-        max_tokens: the model's longest text, where an early stage has another than the last.
-    """
+    """Optimiser steps and their peak learning rate."""
 
     steps: int
     learning_rate: float
-    titles: int = 100_000
-    max_tokens: int | None = None
 
 
 STAGES = {
-    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
-    "english-nano": [
-        Stage(6911, 1e-3, titles=130_000, max_tokens=40),
-        Stage(6800, 3e-4, titles=50_000, max_tokens=40),
-        Stage(5000, 3e-4),
-    ],
+    "python-lines": [Stage(6000, 1e-3)],
+    "english-small": [Stage(5500, 1e-3)],
 }
 
 
 def python_lines() -> list[str]:
-    """Statements of the standard library of at most 40 characters."""
-    return latentopt.get("dataset", "python_statements")(max_chars=40)
+    """Statements of the standard library of at most 60 characters."""
+    return latentopt.get("dataset", "python_statements")(max_chars=60)
 
 
-def english_lines(titles: int) -> list[str]:
-    """Every sentence, some titles and every headline of a training test."""
+def english_lines() -> list[str]:
+    """Every sentence, 100,000 titles and every headline of a training test."""
     rng = random.Random(0)
     short = [title for title in corpora.titles() if len(title) <= 90]
     headlines = corpora.headlines()
-    chosen = [*corpora.tatoeba(), *rng.sample(short, titles), *headlines.loc[~headlines["held_out"], "headline"]]
+    chosen = [*corpora.tatoeba(), *rng.sample(short, 100_000), *headlines.loc[~headlines["held_out"], "headline"]]
     return list(dict.fromkeys(chosen))
 
 
 def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     """One stage, from random weights or those of a folder."""
     english = name.startswith("english")
-    lines = english_lines(stage.titles) if english else python_lines()
+    lines = english_lines() if english else python_lines()
     # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
     kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
     validity = None if english else latentopt.get("filter", "python_syntax")()
     settings = replace(
         SETTINGS[name],
         steps=stage.steps,
-        max_tokens=stage.max_tokens or SETTINGS[name].max_tokens,
         learning_rate=stage.learning_rate,
         held_out=corpora.HELD_OUT,
         start=start,

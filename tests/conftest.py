@@ -41,7 +41,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny_model(len(tokenizer))
     # A likelier end token: otherwise random weights never end a text, and texts without an end cannot be verified.
     with torch.no_grad():
-        model.shared.weight[tokenizer.eos_token_id] *= 3
+        model.shared.weight[tokenizer.eos_token_id] *= 4
     # Statistics of z away from their defaults, so that a test sees whether they survive.
     model.bottleneck.standardise.running_mean.normal_()
     model.bottleneck.standardise.running_var.uniform_(0.5, 2.0)

@@ -106,6 +106,37 @@ def test_every_bottleneck_learns_with_every_regulariser_and_survives_saving(tmp_
     assert torch.allclose(model.encode_ids(*wide), z, atol=1e-5)
 
 
+def test_a_new_positional_bottleneck_gives_each_token_back_in_its_place():
+    config = T5VAEConfig(vocab_size=50, d_model=128, num_layers=1, max_tokens=24, latent_dim=384)
+    torch.manual_seed(0)
+    model = T5VAEModel(config)
+    ids, mask = batch(32)
+    embeddings = model.shared(ids)
+    z = model.bottleneck.latent(model.bottleneck.features(embeddings, mask))
+    _, added = model.bottleneck.split(model.bottleneck.decode(z))
+    nearest = (added[:, : ids.shape[1]] @ model.shared.weight.T).argmax(-1)
+    copied = (nearest == ids)[mask.bool()].float().mean()
+    assert copied > 0.8
+
+
+@pytest.mark.parametrize("bottleneck", ["positional", "attention"])
+def test_a_lengthened_model_treats_short_texts_as_before(bottleneck):
+    model = tiny_model(50, bottleneck=bottleneck).eval()
+    ids, mask = batch(12)
+    z = model.encode_ids(ids, mask)
+    before = model.token_log_probs(z, ids, mask)
+    model.lengthen(30)
+    assert torch.equal(model.encode_ids(ids, mask), z)
+    assert torch.equal(model.token_log_probs(z, ids, mask), before)
+    longer = torch.randint(3, 50, (2, 30)), torch.ones(2, 30, dtype=torch.long)
+    assert model.token_log_probs(model.encode_ids(*longer), *longer).isfinite().all()
+
+
+def test_a_fixed_length_stays():
+    with pytest.raises(ValueError, match="fixed"):
+        tiny_model(50, bottleneck="fixed_length").lengthen(30)
+
+
 def test_the_fixed_length_bottleneck_reads_a_bounded_code():
     model = tiny_model(50, bottleneck="fixed_length")
     memory = model.bottleneck.decode(torch.full((1, 8), 20.0))

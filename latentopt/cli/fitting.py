@@ -29,7 +29,9 @@ def train(
     batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
     accumulation: Annotated[int, typer.Option(min=1, help="Take a batch in so many pieces, for want of memory.")] = 1,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
-    bottleneck: Annotated[str, typer.Option(help="attention, or fixed_length as in the first T5-VAE.")] = "attention",
+    bottleneck: Annotated[
+        str, typer.Option(help="positional, attention, or fixed_length as in the first T5-VAE.")
+    ] = "positional",
     regulariser: Annotated[str, typer.Option(help="mmd, mmd_original, kl, adversarial or none.")] = "mmd",
     regulariser_weight: Annotated[float, typer.Option(min=0.0, help="Its weight in the loss.")] = 1.0,
     covariance_weight: Annotated[float, typer.Option(min=0.0, help="Pull of z's covariance to the identity.")] = 0.01,
@@ -39,7 +41,7 @@ def train(
     scheduled_sampling: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Decoder inputs replaced by its own choices in training.")
     ] = 0.0,
-    deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.15,
+    deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.0,
     noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
     held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
     filter: Annotated[str | None, typer.Option(help="Report its share of valid reconstructions.")] = None,
