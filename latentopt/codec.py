@@ -74,7 +74,7 @@ class Likelihood(Protocol):
 
 
 def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype: str = "auto") -> Codec:
-    """The codec of a registered name (``"english-nano"``) or of a folder with a T5-VAE.
+    """The codec of a registered name (``"english-small"``) or of a folder with a T5-VAE.
 
     Args:
         name_or_path: a name that a plugin registered, or a folder.

@@ -37,6 +37,9 @@ class T5VAEConfig(T5Config):
         kl_annealing: training steps over which the weight of ``kl`` grows from 0.
         free_bits: nats per dimension that ``kl`` does not count.
         latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training (``kl`` has its own).
+        position_jitter: share of the texts in which, in training, all tokens from some place on are put one place
+            further or one place back, onto the token before. A code that can be read after that can be added to: what
+            a direction inserts need not push the rest aside. Not for ``attention``.
         token_deletion: per text, encoder tokens are deleted with p ~ U(0, token_deletion) in training.
         decoder_dropout: share of the decoder's input tokens hidden in training (Bowman et al. 2016).
         scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
@@ -60,6 +63,7 @@ class T5VAEConfig(T5Config):
         kl_annealing: int = 0,
         free_bits: float = 0.0,
         latent_noise: float = 0.3,
+        position_jitter: float = 0.0,
         token_deletion: float = 0.0,
         decoder_dropout: float = 0.0,
         scheduled_sampling: float = 0.0,
@@ -81,6 +85,7 @@ class T5VAEConfig(T5Config):
         self.kl_annealing = kl_annealing
         self.free_bits = free_bits
         self.latent_noise = latent_noise
+        self.position_jitter = position_jitter
         self.token_deletion = token_deletion
         self.decoder_dropout = decoder_dropout
         self.scheduled_sampling = scheduled_sampling
@@ -204,7 +209,7 @@ class SequenceBottleneck(Bottleneck):
 
     def __init__(self, config: T5VAEConfig, read: int) -> None:
         d, h = config.latent_dim, config.d_model
-        self.shape = (config.max_tokens, max(1, h // 8))
+        self.config, self.shape = config, (config.max_tokens, max(1, h // 8))
         features = self.shape[0] * self.shape[1]
         super().__init__(config, features, read)
         self.shrink_token = nn.Linear(h, self.shape[1])
@@ -214,6 +219,10 @@ class SequenceBottleneck(Bottleneck):
     def features(self, states: Tensor, mask: Tensor) -> Tensor:
         """See `Bottleneck.features`."""
         shrunk = self.shrink_token(states) * mask.unsqueeze(2).to(states.dtype)
+        if self.training and self.config.position_jitter > 0:
+            places = jittered_positions(mask, self.config.position_jitter).clamp_max(self.shape[0] - 1)
+            empty = shrunk.new_zeros(len(shrunk), *self.shape)
+            return empty.scatter_add(1, places.unsqueeze(2).expand_as(shrunk), shrunk).flatten(1)
         return F.pad(shrunk, (0, 0, 0, self.shape[0] - states.shape[1])).flatten(1)
 
     def grow(self, z: Tensor) -> Tensor:
@@ -597,6 +606,17 @@ def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice
         slices.append((slice(start, end), longest))
         end = start
     return slices[::-1]
+
+
+def jittered_positions(attention_mask: Tensor, share: float) -> Tensor:
+    """Places (n, t) of tokens; in a share of the texts those from a random one on are one place further or back."""
+    (n, t), device = attention_mask.shape, attention_mask.device
+    lengths = attention_mask.sum(1, keepdim=True)
+    places = torch.arange(t, device=device)
+    first = 1 + (torch.rand(n, 1, device=device) * (lengths - 1)).long()
+    moved = torch.randint(0, 2, (n, 1), device=device) * 2 - 1
+    moved *= torch.rand(n, 1, device=device) < share
+    return places + moved * (places >= first)
 
 
 def delete_tokens(input_ids: Tensor, attention_mask: Tensor, most: float) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,7 @@ class Settings:
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
         bottleneck, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
             scheduled_sampling: see `T5VAEConfig`.
-        deletion, noise: the denoising of `T5VAEConfig` (token_deletion, latent_noise).
+        noise, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, position_jitter, token_deletion).
         batch_size: texts a step, over all processes that train along.
         accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
             z and the regulariser are those of a piece (over all processes), so it should not be small.
@@ -91,8 +91,9 @@ class Settings:
     latent_dim: int = 128
     vocab_size: int = 8192
     max_tokens: int = 32
-    deletion: float = 0.0
     noise: float = 0.3
+    jitter: float = 0.0
+    deletion: float = 0.0
     bottleneck: str = "positional"
     regulariser: str = "mmd"
     regulariser_weight: float = 1.0
@@ -264,7 +265,11 @@ def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any
 def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
     """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
     bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
-    bottleneck |= {"latent_noise": settings.noise, "token_deletion": settings.deletion}
+    bottleneck |= {
+        "latent_noise": settings.noise,
+        "position_jitter": settings.jitter,
+        "token_deletion": settings.deletion,
+    }
     if settings.start is not None:
         folder = Path(settings.start)
         if not (folder / "config.json").is_file():

@@ -1,7 +1,7 @@
 """Fit the head and the directions of a trained default model, write its card, and put all into latentopt/models.
 
-    python recipes/fit_default_artefacts.py english-nano
-    python recipes/fit_default_artefacts.py python-nano
+    python recipes/fit_default_artefacts.py english-small
+    python recipes/fit_default_artefacts.py python-lines
 
 Everything is fitted on training tests and training pairs alone (see corpora.py). The card's figures are read from
 runs/benchmarks/reconstruction.json: run recipes/benchmarks/reconstruction.py on the folders first.
@@ -28,12 +28,12 @@ TATOEBA = "Tatoeba sentence pairs (CC BY 2.0 FR, tatoeba.org through manythings.
 UPWORTHY = "Upworthy Research Archive (CC BY 4.0, Matias, Munger, Aubin Le Quere, Ebersole 2021)"
 
 DATA = {
-    "english-nano": [
+    "english-small": [
         "Tatoeba sentences, CC BY 2.0 FR, tatoeba.org through manythings.org/anki",
         "Reddit post titles of 2012 (umbrae/reddit-top-2.5-million), PDDL 1.0",
         "Upworthy Research Archive headlines, CC BY 4.0 (Matias, Munger, Aubin Le Quere, Ebersole 2021)",
     ],
-    "python-nano": ["single statements of CPython's standard library, PSF licence"],
+    "python-lines": ["single statements of CPython's standard library, PSF licence"],
 }
 
 
@@ -99,7 +99,7 @@ def card(name: str, folder: Path) -> str:
     settings = SETTINGS[name]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
-    names = {"english-nano": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
+    names = {"english-small": ("tatoeba", "titles"), "python-lines": ("statements",)}[name]
     table = pd.DataFrame([row for row in measured["rows"] if row["corpus"] in names])
     lines = [list(table.columns), ["---"] * len(table.columns)]
     lines += [

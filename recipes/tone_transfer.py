@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, help="a table with the columns source and target")
     parser.add_argument("--texts", type=Path, help="a file of sentences to move")
-    parser.add_argument("--model", default="english-nano")
+    parser.add_argument("--model", default="english-small")
     parser.add_argument("--direction", default="past-tense", help="the fitted direction where there are no pairs")
     parser.add_argument("--strength", type=float, help="how far; below 0 the other way")
     parser.add_argument("--out", type=Path, help="where to write the table")

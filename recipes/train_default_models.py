@@ -27,7 +27,7 @@ import corpora
 
 SETTINGS = {
     "python-lines": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32),
-    "english-small": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48),
+    "english-small": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, jitter=0.4),
 }
 
 
@@ -41,7 +41,7 @@ class Stage:
 
 STAGES = {
     "python-lines": [Stage(6000, 1e-3)],
-    "english-small": [Stage(5500, 1e-3)],
+    "english-small": [Stage(4500, 1e-3)],
 }
 
 

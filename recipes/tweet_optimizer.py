@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--target", help="the column with the number")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--group-column", help="compare only within these groups, such as one A/B test")
-    parser.add_argument("--model", default="english-nano")
+    parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")

@@ -15,11 +15,11 @@ MODELS = ROOT / "latentopt/models"
 
 @pytest.fixture(scope="module")
 def english():
-    return latentopt.load_codec("english-nano", device="cpu")
+    return latentopt.load_codec("english-small", device="cpu")
 
 
 def test_they_are_small_and_have_cards_that_name_data_and_licence():
-    for name in ("english-nano", "python-nano"):
+    for name in ("english-small", "python-lines"):
         assert all(path.stat().st_size <= 16 * 2**20 for path in (MODELS / name).rglob("*"))
         card = (MODELS / name / "README.md").read_text(encoding="utf-8")
         for word in ("Data", "licence", "seed", "train_default_models.py", "exact match"):
@@ -27,7 +27,7 @@ def test_they_are_small_and_have_cards_that_name_data_and_licence():
     assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) <= 40 * 2**20
 
 
-def test_short_sentences_survive_english_nano(english):
+def test_short_sentences_survive_english_small(english):
     texts = ["He is at home.", "I am happy.", "She is my friend.", "They have a dog."]
     assert sum(a == b for a, b in zip(english.decode(english.encode(texts)), texts, strict=True)) >= 3
     assert 0.5 < english.cell < 30
@@ -35,7 +35,7 @@ def test_short_sentences_survive_english_nano(english):
 
 def test_every_artefact_belongs_to_its_codec_and_has_a_card(english):
     artefacts = [entry.name for entry in installed().entries("artefact") if entry.plugin == "models"]
-    assert artefacts == [f"english-nano/{name}" for name in ("engagement", "formal", "intense", "past-tense")]
+    assert artefacts == [f"english-small/{name}" for name in ("engagement", "formal", "intense", "past-tense")]
     head, card = latentopt.load_artefact("head", "engagement", english)
     assert head(english.encode(["Why is the sky blue?"])).shape == (1,)
     assert "Upworthy" in card["data"]
@@ -45,8 +45,8 @@ def test_every_artefact_belongs_to_its_codec_and_has_a_card(english):
         assert str(card["strength"]) in card["held_out_score_by_strength"]
 
 
-def test_python_nano_samples_lines_that_parse():
-    codec = latentopt.load_codec("python-nano", device="cpu")
+def test_python_lines_samples_lines_that_parse():
+    codec = latentopt.load_codec("python-lines", device="cpu")
     table, counts = latentopt.sample(codec, 40, {"syntax": latentopt.get("filter", "python_syntax")()}, seed=1)
     assert len(set(table["text"])) == 40
     assert counts["tried"] < 800

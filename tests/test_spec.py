@@ -87,7 +87,7 @@ def test_what_is_no_assignment_is_refused(item):
         ("likes", ("likes", 1.0)),
         ("likes=-0.5", ("likes", -0.5)),
         ("likes=1e3", ("likes", 1000.0)),
-        ("english-nano/likes=2", ("english-nano/likes", 2.0)),
+        ("english-small/likes=2", ("english-small/likes", 2.0)),
     ],
 )
 def test_a_weight_is_1_unless_told(item, parsed):

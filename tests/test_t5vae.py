@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
 from latentopt.regulariser import REGULARISERS
-from latentopt.t5vae import BOTTLENECKS, T5VAEConfig, T5VAEModel, delete_tokens, length_slices
+from latentopt.t5vae import BOTTLENECKS, T5VAEConfig, T5VAEModel, delete_tokens, jittered_positions, length_slices
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -130,6 +130,34 @@ def test_a_lengthened_model_treats_short_texts_as_before(bottleneck):
     assert torch.equal(model.token_log_probs(z, ids, mask), before)
     longer = torch.randint(3, 50, (2, 30)), torch.ones(2, 30, dtype=torch.long)
     assert model.token_log_probs(model.encode_ids(*longer), *longer).isfinite().all()
+
+
+@given(st.integers(1, 6), st.integers(1, 12), st.sampled_from([0.0, 0.5, 1.0]))
+def test_jittered_tokens_keep_their_order_and_nearly_their_place(n, t, share):
+    _, mask = batch(n, t)
+    places = jittered_positions(mask, share)
+    assert places.shape == (n, t)
+    assert not places[:, 0].any()
+    steps = places.diff(dim=1)
+    assert set(steps.flatten().tolist()) <= {0, 1, 2}
+    assert ((steps != 1).sum(1) <= (share > 0)).all()
+    long = mask.sum(1) > 1
+    if share == 1 and t > 1:
+        moved = ((places != torch.arange(t)) & mask.bool()).any(1)
+        assert moved[long].all()
+
+
+@pytest.mark.parametrize("bottleneck", ["positional", "fixed_length"])
+def test_positions_are_jittered_in_training_only(bottleneck):
+    model = tiny_model(50, bottleneck=bottleneck, position_jitter=1.0)
+    states, (_, mask) = torch.randn(40, 7, 32), batch(40)
+    calm = model.eval().bottleneck.features(states, mask)
+    assert torch.equal(calm, model.bottleneck.features(states, mask))
+    moved = model.train().bottleneck.features(states, mask)
+    assert not torch.allclose(moved, calm)
+    # Nothing is lost: what several tokens share a place is their sum.
+    total = [features.view(40, 24, -1).sum(1) for features in (moved, calm)]
+    assert torch.allclose(*total, atol=1e-5)
 
 
 def test_a_fixed_length_stays():

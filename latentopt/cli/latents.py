@@ -19,7 +19,7 @@ def encode(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")] = Path("latents.npy"),
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -37,7 +37,7 @@ def encode(
 @app.command()
 def decode(
     latents: Annotated[Path, typer.Argument(help="A .npy file of latents (n, d).")],
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",

@@ -19,7 +19,7 @@ def optimize(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
     near: Annotated[float, typer.Option(help="Weight of staying near the draft.")] = 0.0,
@@ -98,7 +98,7 @@ def transfer(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     direction: Annotated[str, typer.Option(help="A direction's name or folder.")] = "past-tense",
     strength: Annotated[
         float | None, typer.Option(help="How far; below 0 the other way. The card's unless told.")
@@ -125,7 +125,7 @@ def transfer(
 @app.command()
 def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many distinct texts.")] = 10,
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     filters: common.Filters = None,
     temperature: Annotated[float | None, typer.Option(help="Sample tokens with it; greedy unless told.")] = None,
     tries: Annotated[int, typer.Option(min=1, help="The most texts decoded per wanted one.")] = 20,
@@ -155,7 +155,7 @@ def sample(
 def interpolate(
     first: Annotated[str, typer.Argument(help="The first text.")],
     last: Annotated[str, typer.Argument(help="The last text.")],
-    model: common.Model = "english-nano",
+    model: common.Model = "english-small",
     steps: Annotated[int, typer.Option(min=2, help="Points on the line, both ends included.")] = 11,
     filters: common.Filters = None,
     out: common.OutTable = None,

@@ -44,7 +44,7 @@ def peak_growth(model: str, device: str, n: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="english-nano")
+    parser.add_argument("--model", default="english-small")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, help="only print the MiB this process grows by for so many drafts")

@@ -59,7 +59,7 @@ def timed(work: Callable[..., list[torch.Tensor]], *arguments: object) -> tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="english-nano")
+    parser.add_argument("--model", default="english-small")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 256])

@@ -24,7 +24,7 @@ import corpora
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="english-nano")
+    parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="ridge", help="the kind of head")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()

@@ -31,20 +31,26 @@ def valid_samples(codec: latentopt.Codec, filters: dict[str, Any], corpus: list[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--english", default="english-nano", help="the model of sentences")
-    parser.add_argument("--python", default="python-nano", help="the model of statements")
+    parser.add_argument("--english", default="english-small", help="the model of sentences")
+    parser.add_argument("--python", default="python-lines", help="the model of statements")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    statements = latentopt.get("dataset", "python_statements")(max_chars=40)
+    statements = latentopt.get("dataset", "python_statements")(max_chars=60)
     syntax = {"python_syntax": latentopt.get("filter", "python_syntax")()}
     tables = []
-    for model, corpus, filters in ((options.python, statements, syntax), (options.english, corpora.tatoeba(), {})):
+    for model, texts, corpus, filters in (
+        (options.python, "statements", statements, syntax),
+        (options.english, "sentences", corpora.tatoeba(), {}),
+        (options.english, "titles", corpora.titles(), {}),
+    ):
         codec = latentopt.load_codec(model, device=options.device)
-        health = latentopt.diagnose(codec, corpora.unseen(corpus), filters)
+        unseen = corpora.unseen(corpus)
+        unseen = [text for text, fits in zip(unseen, codec.fits(unseen), strict=True) if fits]
+        health = latentopt.diagnose(codec, unseen, filters)
         extra = valid_samples(codec, filters, corpus)
         table = pd.concat([health.table, extra], ignore_index=True).fillna("")
-        tables.append(table.assign(model=codec.name)[["model", "measure", "value", "verdict"]])
-        print(f"{codec.name}: {health.diagnosis}")
+        tables.append(table.assign(model=codec.name, texts=texts)[["model", "texts", "measure", "value", "verdict"]])
+        print(f"{codec.name}, {texts}: {health.diagnosis}")
     report("health", pd.concat(tables, ignore_index=True))
 
 

@@ -25,9 +25,11 @@ measured on two cores of a shared machine, so times are best read as ratios.
 """
 
 SECTIONS = {
-    "reconstruction": "How often an unseen text comes back exactly, by its length in characters; the same after noise is "
+    "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost.",
+    "latent_space": "The family of models side by side: each variant trained on the same statements of at most 40 "
+    "characters, by the same short budget, and examined on the same unseen ones.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests.",
     "directions": "How often a sentence, moved along a direction and decoded, is exactly the attested other half of its "
