@@ -8,6 +8,7 @@ decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The regularisers 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ class T5VAEConfig(T5Config):
         kl_annealing: training steps over which the weight of ``kl`` grows from 0.
         free_bits: nats per dimension that ``kl`` does not count.
         latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training (``kl`` has its own).
-        position_jitter: share of the texts in which, in training, all tokens from some place on are put one place
-            further or one place back, onto the token before. A code that can be read after that can be added to: what
-            a direction inserts need not push the rest aside. Not for ``attention``.
+        place_spacing: positions between two places of z, for ``positional`` and ``fixed_length``. With 1 every position
+            is a place; with more, a token is shared by the two places beside it, and words that a direction inserts
+            push the rest aside by little.
+        position_jitter: share of the texts in which, in training, all tokens from some position on are put one
+            further or one back, onto the token before. A code that can be read after that can be added to. Also not
+            for ``attention``.
         token_deletion: per text, encoder tokens are deleted with p ~ U(0, token_deletion) in training.
         decoder_dropout: share of the decoder's input tokens hidden in training (Bowman et al. 2016).
         scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
@@ -63,6 +67,7 @@ class T5VAEConfig(T5Config):
         kl_annealing: int = 0,
         free_bits: float = 0.0,
         latent_noise: float = 0.3,
+        place_spacing: float = 1.0,
         position_jitter: float = 0.0,
         token_deletion: float = 0.0,
         decoder_dropout: float = 0.0,
@@ -85,6 +90,7 @@ class T5VAEConfig(T5Config):
         self.kl_annealing = kl_annealing
         self.free_bits = free_bits
         self.latent_noise = latent_noise
+        self.place_spacing = place_spacing
         self.position_jitter = position_jitter
         self.token_deletion = token_deletion
         self.decoder_dropout = decoder_dropout
@@ -205,11 +211,16 @@ class AttentionBottleneck(Bottleneck):
 
 
 class SequenceBottleneck(Bottleneck):
-    """Each state is shrunk in its place, z is a linear map of them all, and grows back to a vector for each position."""
+    """Each state is shrunk in its place, z is a linear map of them all, and grows back to a vector for each position.
+
+    Attributes:
+        shape: the number of places, and the width of what is kept in each.
+    """
 
     def __init__(self, config: T5VAEConfig, read: int) -> None:
         d, h = config.latent_dim, config.d_model
-        self.config, self.shape = config, (config.max_tokens, max(1, h // 8))
+        width = min(h, max(1, int(h / 8 * config.place_spacing)))
+        self.config, self.shape = config, (places(config.max_tokens, config.place_spacing), width)
         features = self.shape[0] * self.shape[1]
         super().__init__(config, features, read)
         self.shrink_token = nn.Linear(h, self.shape[1])
@@ -219,15 +230,20 @@ class SequenceBottleneck(Bottleneck):
     def features(self, states: Tensor, mask: Tensor) -> Tensor:
         """See `Bottleneck.features`."""
         shrunk = self.shrink_token(states) * mask.unsqueeze(2).to(states.dtype)
-        if self.training and self.config.position_jitter > 0:
-            places = jittered_positions(mask, self.config.position_jitter).clamp_max(self.shape[0] - 1)
-            empty = shrunk.new_zeros(len(shrunk), *self.shape)
-            return empty.scatter_add(1, places.unsqueeze(2).expand_as(shrunk), shrunk).flatten(1)
-        return F.pad(shrunk, (0, 0, 0, self.shape[0] - states.shape[1])).flatten(1)
+        jitter = self.config.position_jitter if self.training else 0.0
+        shares = self._shares(jittered_positions(mask, jitter)).to(shrunk.dtype)
+        return (shares.transpose(1, 2) @ shrunk).flatten(1)
+
+    def _shares(self, positions: Tensor) -> Tensor:
+        """Positions (..., t) -> how much of each is in each place, (..., t, places), by linear interpolation."""
+        where = positions.clamp_max(self.config.max_tokens - 1).unsqueeze(-1) / self.config.place_spacing
+        return (1 - (where - torch.arange(self.shape[0], device=positions.device)).abs()).clamp_min(0)
 
     def grow(self, z: Tensor) -> Tensor:
         """(n, d) -> (n, positions, h)."""
-        return self.grow_token(self.grow_sequence(z.to(self.grow_sequence.weight.dtype)).view(len(z), *self.shape))
+        grown = self.grow_sequence(z.to(self.grow_sequence.weight.dtype)).view(len(z), *self.shape)
+        shares = self._shares(torch.arange(self.config.max_tokens, device=z.device))
+        return self.grow_token(shares.to(grown.dtype) @ grown)
 
 
 class FixedLengthBottleneck(SequenceBottleneck):
@@ -272,12 +288,13 @@ class PositionalBottleneck(SequenceBottleneck):
     def lengthen(self, max_tokens: int) -> None:
         """See `Bottleneck.lengthen`."""
         width, d = self.shape[1], self.to_latent.out_features
-        self.shape = (max_tokens, width)
-        there, back = nn.Linear(max_tokens * width, d), nn.Linear(d, max_tokens * width)
-        there.weight.data = _repeat_last(self.to_latent.weight.T, width, max_tokens).T.contiguous()
+        n = places(max_tokens, self.config.place_spacing)
+        self.shape = (n, width)
+        there, back = nn.Linear(n * width, d), nn.Linear(d, n * width)
+        there.weight.data = _repeat_last(self.to_latent.weight.T, width, n).T.contiguous()
         there.bias.data = self.to_latent.bias.data
-        back.weight.data = _repeat_last(self.grow_sequence.weight, width, max_tokens)
-        back.bias.data = _repeat_last(self.grow_sequence.bias, width, max_tokens)
+        back.weight.data = _repeat_last(self.grow_sequence.weight, width, n)
+        back.bias.data = _repeat_last(self.grow_sequence.bias, width, n)
         self.to_latent, self.grow_sequence = there, back
 
     def decode(self, z: Tensor) -> Tensor:
@@ -286,10 +303,15 @@ class PositionalBottleneck(SequenceBottleneck):
         return torch.cat([memory, self.grow(z)], dim=1)
 
 
-def _repeat_last(weight: Tensor, width: int, positions: int) -> Tensor:
-    """(old * width, ...) -> (positions * width, ...): the block of the last position is repeated."""
+def places(max_tokens: int, spacing: float) -> int:
+    """How many places so far apart the positions of a text have."""
+    return math.ceil((max_tokens - 1) / spacing) + 1
+
+
+def _repeat_last(weight: Tensor, width: int, n: int) -> Tensor:
+    """(old * width, ...) -> (n * width, ...): the block of the last place is repeated."""
     blocks = weight.detach().unflatten(0, (-1, width))
-    return torch.cat([blocks, blocks[-1:].expand(positions - len(blocks), *blocks.shape[1:])]).flatten(0, 1)
+    return torch.cat([blocks, blocks[-1:].expand(n - len(blocks), *blocks.shape[1:])]).flatten(0, 1)
 
 
 BOTTLENECKS: dict[str, type[Any]] = {
@@ -609,14 +631,14 @@ def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice
 
 
 def jittered_positions(attention_mask: Tensor, share: float) -> Tensor:
-    """Places (n, t) of tokens; in a share of the texts those from a random one on are one place further or back."""
+    """Positions (n, t) of tokens; in a share of the texts those from a random one on are one further or one back."""
     (n, t), device = attention_mask.shape, attention_mask.device
     lengths = attention_mask.sum(1, keepdim=True)
-    places = torch.arange(t, device=device)
+    positions = torch.arange(t, device=device)
     first = 1 + (torch.rand(n, 1, device=device) * (lengths - 1)).long()
     moved = torch.randint(0, 2, (n, 1), device=device) * 2 - 1
     moved *= torch.rand(n, 1, device=device) < share
-    return places + moved * (places >= first)
+    return positions + moved * (positions >= first)
 
 
 def delete_tokens(input_ids: Tensor, attention_mask: Tensor, most: float) -> tuple[Tensor, Tensor]:

@@ -50,6 +50,7 @@ SHARED = (
     "latent_dim",
     "max_tokens",
     "bottleneck",
+    "place_spacing",
     "regulariser",
     "regulariser_weight",
     "covariance_weight",
@@ -77,7 +78,7 @@ class Settings:
     Args:
         size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
-        bottleneck, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
+        bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
             scheduled_sampling: see `T5VAEConfig`.
         noise, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, position_jitter, token_deletion).
         batch_size: texts a step, over all processes that train along.
@@ -95,6 +96,7 @@ class Settings:
     jitter: float = 0.0
     deletion: float = 0.0
     bottleneck: str = "positional"
+    place_spacing: float = 1.0
     regulariser: str = "mmd"
     regulariser_weight: float = 1.0
     covariance_weight: float = 0.01
@@ -284,7 +286,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
         if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
             model.lengthen(settings.max_tokens)
-        for name in ("latent_dim", "max_tokens", "bottleneck", "regulariser"):
+        for name in ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser"):
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"

@@ -27,7 +27,10 @@ import corpora
 
 SETTINGS = {
     "python-lines": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32),
-    "english-small": Settings(size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, jitter=0.4),
+    # Its directions insert words: the places of z overlap, and the decoder learns to read what was pushed aside.
+    "english-small": Settings(
+        size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, place_spacing=4, jitter=0.5, evaluate_every=500
+    ),
 }
 
 

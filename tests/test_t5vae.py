@@ -119,9 +119,12 @@ def test_a_new_positional_bottleneck_gives_each_token_back_in_its_place():
     assert copied > 0.8
 
 
-@pytest.mark.parametrize("bottleneck", ["positional", "attention"])
-def test_a_lengthened_model_treats_short_texts_as_before(bottleneck):
-    model = tiny_model(50, bottleneck=bottleneck).eval()
+@pytest.mark.parametrize(
+    "fields",
+    [{"bottleneck": "positional"}, {"bottleneck": "positional", "place_spacing": 4}, {"bottleneck": "attention"}],
+)
+def test_a_lengthened_model_treats_short_texts_as_before(fields):
+    model = tiny_model(50, **fields).eval()
     ids, mask = batch(12)
     z = model.encode_ids(ids, mask)
     before = model.token_log_probs(z, ids, mask)
@@ -148,15 +151,16 @@ def test_jittered_tokens_keep_their_order_and_nearly_their_place(n, t, share):
 
 
 @pytest.mark.parametrize("bottleneck", ["positional", "fixed_length"])
-def test_positions_are_jittered_in_training_only(bottleneck):
-    model = tiny_model(50, bottleneck=bottleneck, position_jitter=1.0)
+@pytest.mark.parametrize("spacing", [1, 2.5])
+def test_positions_are_jittered_in_training_only(bottleneck, spacing):
+    model = tiny_model(50, bottleneck=bottleneck, position_jitter=1.0, place_spacing=spacing)
     states, (_, mask) = torch.randn(40, 7, 32), batch(40)
     calm = model.eval().bottleneck.features(states, mask)
     assert torch.equal(calm, model.bottleneck.features(states, mask))
     moved = model.train().bottleneck.features(states, mask)
     assert not torch.allclose(moved, calm)
     # Nothing is lost: what several tokens share a place is their sum.
-    total = [features.view(40, 24, -1).sum(1) for features in (moved, calm)]
+    total = [features.view(40, *model.bottleneck.shape).sum(1) for features in (moved, calm)]
     assert torch.allclose(*total, atol=1e-5)
 
 

@@ -32,6 +32,7 @@ def train(
     bottleneck: Annotated[
         str, typer.Option(help="positional, attention, or fixed_length as in the first T5-VAE.")
     ] = "positional",
+    place_spacing: Annotated[float, typer.Option(min=1.0, help="Positions between two places of z.")] = 1.0,
     regulariser: Annotated[str, typer.Option(help="mmd, mmd_original, kl, adversarial or none.")] = "mmd",
     regulariser_weight: Annotated[float, typer.Option(min=0.0, help="Its weight in the loss.")] = 1.0,
     covariance_weight: Annotated[float, typer.Option(min=0.0, help="Pull of z's covariance to the identity.")] = 0.01,
@@ -63,6 +64,7 @@ def train(
         vocab_size=vocab_size,
         max_tokens=max_tokens,
         bottleneck=bottleneck,
+        place_spacing=place_spacing,
         regulariser=regulariser,
         regulariser_weight=regulariser_weight,
         covariance_weight=covariance_weight,
