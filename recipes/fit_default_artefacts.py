@@ -78,8 +78,7 @@ sources above.
 ## Training
 
 `python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
-step, seed {seed}, AdamW, token deletion up to {deletion}, latent noise up to {noise}; on two CPU cores in bfloat16
-autocast.
+step, seed {seed}, AdamW, position jitter {jitter}; on a CPU core in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -89,8 +88,8 @@ autocast.
 
 ## Limits
 
-It was trained for some hours on two cores: it keeps short texts and loses words of long ones. It knows nothing
-beyond its data, and repeats their prejudices.
+It was trained for about an hour on a CPU core: it keeps short texts, and loses words of long and unusual ones. It knows
+nothing beyond its data, and repeats their prejudices.
 """
 
 
@@ -114,9 +113,10 @@ def card(name: str, folder: Path) -> str:
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
         stages=", then ".join(
-            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}" for stage in STAGES[name]
+            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g} and latent noise up to {stage.noise:g}"
+            for stage in STAGES[name]
         ),
-        **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "noise")},
+        **{key: getattr(settings, key) for key in ("batch_size", "seed", "jitter")},
     )
 
 

@@ -36,14 +36,15 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps and their peak learning rate."""
+    """Optimiser steps, their peak learning rate, and the most noise that is added to z."""
 
     steps: int
     learning_rate: float
+    noise: float = 0.3
 
 
 STAGES = {
-    "python-lines": [Stage(6000, 1e-3)],
+    "python-lines": [Stage(6000, 1e-3), Stage(2000, 5e-4, noise=0.8)],
     "english-small": [Stage(4500, 1e-3)],
 }
 
@@ -73,6 +74,7 @@ def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
         SETTINGS[name],
         steps=stage.steps,
         learning_rate=stage.learning_rate,
+        noise=stage.noise,
         held_out=corpora.HELD_OUT,
         start=start,
     )
@@ -86,13 +88,16 @@ def main() -> None:
     parser.add_argument("--start", help="a model folder to give one more stage to")
     parser.add_argument("--steps", type=int, default=8000, help="of that stage")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="of that stage")
+    parser.add_argument("--noise", type=float, default=0.3, help="of that stage")
     options = parser.parse_args()
     if options.start and not options.only:
         parser.error("--start belongs to one model: name it with --only")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in [options.only] if options.only else sorted(SETTINGS):
         if options.start:
-            run_stage(name, Stage(options.steps, options.learning_rate), options.out / name, options.start)
+            run_stage(
+                name, Stage(options.steps, options.learning_rate, options.noise), options.out / name, options.start
+            )
             continue
         start = None
         for number, stage in enumerate(STAGES[name], 1):

@@ -80,7 +80,7 @@ def go_on(codec: T5VAECodec, texts: list[str], steps: int, term: Term | None) ->
     schedule = get_cosine_schedule_with_warmup(optimiser, steps // 20, steps)
     rng = random.Random(0)
     for _ in range(steps):
-        ids = sorted(codec.tokenize(rng.sample(texts, settings.batch_size)), key=len)
+        ids = sorted(codec.tokenize(rng.sample(texts, settings.batch_size), truncation=True), key=len)
         rows = codec.pad(ids)
         with torch.autocast(codec.device.type, torch.bfloat16):
             loss = model(*rows).loss
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(ROWS), action="append", help="these rows alone")
     options = parser.parse_args()
     unseen = corpora.unseen(corpora.tatoeba())
+    texts = [text for text in english_lines() if corpora.trainable(text)]
     rows = []
     for name, changes in ROWS.items():
         if options.only and name not in options.only:
@@ -146,8 +147,6 @@ def main() -> None:
         for field, value in fields.items():
             setattr(model.config, field, value)
         if steps:
-            texts = [text for text in english_lines() if corpora.trainable(text)]
-            texts = [text for text, fits in zip(texts, codec.fits(texts), strict=True) if fits]
             go_on(codec, texts, steps, term() if term else None)
         rows.append({"row": name, "steps": steps} | measure(T5VAECodec(model, codec.tokenizer), unseen))
         report("searchable", pd.DataFrame(rows), model=options.model)

@@ -19,8 +19,8 @@ HEAD = """# Benchmarks
 
 Every table is what the command above it printed; `make bench` runs them all and `recipes/benchmarks/write_docs.py` writes
 this page. All figures are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`).
-The data are part of public sets with more held back, so these are development figures. The default models were trained
-on two CPU cores, in about six hours for both together; more training is the first thing to try. The tables were
+The data are part of public sets with more held back, so these are development figures. Each default
+model was trained on one CPU core, in about an hour and a half; more training is the first thing to try. The tables were
 measured on two cores of a shared machine, so times are best read as ratios.
 """
 
@@ -28,8 +28,6 @@ SECTIONS = {
     "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost.",
-    "latent_space": "The family of models side by side: each variant trained on the same statements of at most 40 "
-    "characters, by the same short budget, and examined on the same unseen ones.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests.",
     "directions": "How often a sentence, moved along a direction and decoded, is exactly the attested other half of its "
