@@ -21,15 +21,15 @@ HELD_OUT = 0.02
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="python-lines")
+    parser.add_argument("--model", default="python-nano")
     parser.add_argument("--train", type=Path, help="train a model of your own in this folder and use it")
     parser.add_argument("--steps", type=int, default=2000, help="of the training")
     parser.add_argument("-n", type=int, default=500, help="unseen statements to reconstruct")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     disable_progress_bar()
-    statements = latentopt.get("dataset", "python_statements")(max_chars=60)
-    print(f"{len(statements)} distinct statements of at most 60 characters in the standard library")
+    statements = latentopt.get("dataset", "python_statements")(max_chars=40)
+    print(f"{len(statements)} distinct statements of at most 40 characters in the standard library")
     syntax = latentopt.get("filter", "python_syntax")()
     if options.train:
         from latentopt.training import Settings, train

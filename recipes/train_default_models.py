@@ -1,6 +1,6 @@
-"""Train the default models on the real data: `python-lines` and `english-small`.
+"""Train the default models on the real data: `python-nano` and `english-small`.
 
-    python recipes/train_default_models.py --only python-lines
+    python recipes/train_default_models.py --only python-nano
 
 Each is trained in stages: a stage starts from the weights of the one before with a fresh optimiser and a lower learning
 rate. A stage is written to runs/NAME-1, runs/NAME-2, ..., the last one to runs/NAME, and goes on where it was cut off
@@ -26,7 +26,9 @@ import corpora
 # returns large blocks to the system and fetches them again at each step.
 
 SETTINGS = {
-    "python-lines": Settings(size="nano", latent_dim=128, vocab_size=4096, max_tokens=32),
+    "python-nano": Settings(
+        size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, bottleneck="attention", deletion=0.1
+    ),
     # Its directions insert words: the places of z overlap, and the decoder learns to read what was pushed aside.
     "english-small": Settings(
         size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, place_spacing=4, jitter=0.5, evaluate_every=500
@@ -44,14 +46,14 @@ class Stage:
 
 
 STAGES = {
-    "python-lines": [Stage(6000, 1e-3), Stage(2000, 5e-4, noise=0.8)],
+    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
     "english-small": [Stage(4500, 1e-3)],
 }
 
 
 def python_lines() -> list[str]:
-    """Statements of the standard library of at most 60 characters."""
-    return latentopt.get("dataset", "python_statements")(max_chars=60)
+    """Statements of the standard library of at most 40 characters."""
+    return latentopt.get("dataset", "python_statements")(max_chars=40)
 
 
 def english_lines() -> list[str]:
