@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from train_default_models import SETTINGS, STAGES
 
 import latentopt
 from latentopt.models import FOLDER
 
 import corpora
+from train_default_models import SETTINGS, STAGES
 
 DIRECTIONS = {"past-tense": "tense_past", "formal": "contraction_formal", "intense": "intensity_very"}
 TATOEBA = "Tatoeba sentence pairs (CC BY 2.0 FR, tatoeba.org through manythings.org/anki)"

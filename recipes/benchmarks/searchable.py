@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from train_default_models import SETTINGS, english_lines
 from transformers import get_cosine_schedule_with_warmup
 
 import latentopt
@@ -28,6 +27,7 @@ from latentopt.t5vae import T5VAEModel
 from reporting import report
 
 import corpora
+from train_default_models import SETTINGS, english_lines
 
 ATTRIBUTES = ("intensity_very", "negation_not", "tense_past", "number_i_we")
 Term = Callable[[T5VAECodec, random.Random], Tensor]
