@@ -43,7 +43,7 @@ def train(
         float, typer.Option(min=0.0, max=1.0, help="Decoder inputs replaced by its own choices in training.")
     ] = 0.0,
     noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
-    jitter: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the tokens put in another place.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of texts with tokens put a place off.")] = 0.0,
     deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.0,
     held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
     filter: Annotated[str | None, typer.Option(help="Report its share of valid reconstructions.")] = None,
