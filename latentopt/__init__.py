@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from latentopt.pipeline import optimize
     from latentopt.result import Result, Run
     from latentopt.sampling import interpolate, sample
-    from latentopt.search import Problem, Proposal, Searcher
+    from latentopt.search import Outcome, Problem, Proposal, Searcher
 
 _LAZY = {
     "Codec": "codec",
@@ -32,6 +32,7 @@ _LAZY = {
     "Head": "head",
     "LinearDirection": "direction",
     "Objective": "objective",
+    "Outcome": "search",
     "Problem": "search",
     "Proposal": "search",
     "Result": "result",
@@ -59,6 +60,7 @@ __all__ = [
     "LatentoptError",
     "LinearDirection",
     "Objective",
+    "Outcome",
     "Problem",
     "Proposal",
     "Register",

@@ -38,7 +38,7 @@ def register_heads(register: Register) -> None:
 
 @hookspec
 def register_searchers(register: Register) -> None:
-    """Offer searchers: dataclasses with ``search(problem, rng) -> Iterator[Proposal]``."""
+    """Offer searchers: dataclasses with ``search(problem, rng) -> Generator[Proposal, Outcome, None]``."""
 
 
 @hookspec

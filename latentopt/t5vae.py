@@ -1,27 +1,28 @@
-"""The T5-VAE: a T5 encoder, a standardised latent bottleneck and a T5 decoder, in one file.
+"""The T5-VAE: a T5 encoder, a standardised latent bottleneck and a T5 decoder.
 
 Text flows through ``encoder -> a vector for each position -> Linear -> BatchNorm (no affine) = z``, and back through
 ``z -> memory slots (cross-attention) and a vector added to the embedding of each position -> decoder``. The idea is
 that of T5-VAE (Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the
-decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The regularisers stand in `latentopt.regulariser`.
+decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The bottlenecks stand in `latentopt.bottleneck`, the
+regularisers in `latentopt.regulariser`.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel, T5Config, T5ForConditionalGeneration
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.models.t5.modeling_t5 import T5Stack
 
-from latentopt.regulariser import REGULARISERS, Critic, covariance_penalty, kl_divergence, mmd, mmd_original
+from latentopt.bottleneck import BOTTLENECKS, Bottleneck, PositionalBottleneck
+from latentopt.denoising import delete_tokens, mix_latents
+from latentopt.processes import gather, mean_over_processes
+from latentopt.regulariser import REGULARISERS, covariance_penalty, kl_divergence, mmd, mmd_original
 
 
 class T5VAEConfig(T5Config):
@@ -38,6 +39,9 @@ class T5VAEConfig(T5Config):
         kl_annealing: training steps over which the weight of ``kl`` grows from 0.
         free_bits: nats per dimension that ``kl`` does not count.
         latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training (``kl`` has its own).
+        latent_mixing: share of the texts whose z, in training, is replaced by a point on the way to another text's z or
+            to a draw from the batch's Gaussian, so that the decoder learns to write one text of whatever it is given.
+            Also not for ``kl``.
         place_spacing: positions between two places of z, for ``positional`` and ``fixed_length``. With 1 every position
             is a place; with more, a token is shared by the two places beside it, and words that a direction inserts
             push the rest aside by little.
@@ -67,6 +71,7 @@ class T5VAEConfig(T5Config):
         kl_annealing: int = 0,
         free_bits: float = 0.0,
         latent_noise: float = 0.3,
+        latent_mixing: float = 0.0,
         place_spacing: float = 1.0,
         position_jitter: float = 0.0,
         token_deletion: float = 0.0,
@@ -90,6 +95,7 @@ class T5VAEConfig(T5Config):
         self.kl_annealing = kl_annealing
         self.free_bits = free_bits
         self.latent_noise = latent_noise
+        self.latent_mixing = latent_mixing
         self.place_spacing = place_spacing
         self.position_jitter = position_jitter
         self.token_deletion = token_deletion
@@ -101,224 +107,6 @@ class T5VAEConfig(T5Config):
         kwargs.setdefault("dropout_rate", 0.0)
         kwargs.setdefault("decoder_start_token_id", kwargs.get("pad_token_id", 0))
         super().__init__(**kwargs)
-
-
-class AttentionPooling(nn.Module):
-    """Learned queries attend to the encoder's states: (n, t, h), mask (n, t) -> (n, queries * h).
-
-    A learned position is added to each state first: T5 knows relative positions only, and pooling forgets order.
-    """
-
-    def __init__(self, config: T5VAEConfig) -> None:
-        super().__init__()
-        self.queries = nn.Parameter(torch.randn(config.pool_queries, config.d_model) * config.d_model**-0.5)
-        self.positions = nn.Embedding(config.max_tokens, config.d_model)
-        self.attention = nn.MultiheadAttention(config.d_model, config.num_heads, bias=False, batch_first=True)
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        states = states + self.positions.weight[: states.shape[1]].to(states.dtype)
-        queries = self.queries.to(states.dtype).expand(len(states), -1, -1)
-        pooled, _ = self.attention(queries, states, states, key_padding_mask=~mask.bool(), need_weights=False)
-        return pooled.flatten(1)
-
-
-class Bottleneck(nn.Module):
-    """Encoder states to z, and z to what the decoder reads; what both kinds of bottleneck share.
-
-    Args:
-        config: of the model.
-        features: f, the number of features that z is a linear map of.
-        read: m, how many vectors the decoder's cross-attention reads.
-
-    Attributes:
-        standardise: batch normalisation without affine; its running statistics put z in standardised units. ``kl`` does
-            without it, since it would hide a collapse.
-        weights, means, cholesky: the aggregate posterior, a mixture of Gaussians over z of clean text.
-        to_log_variance: of the posterior of each text, for ``kl`` only.
-    """
-
-    weights: Tensor
-    means: Tensor
-    cholesky: Tensor
-    steps: Tensor
-
-    def __init__(self, config: T5VAEConfig, features: int, read: int) -> None:
-        super().__init__()
-        d, self.read = config.latent_dim, read
-        self.to_latent = nn.Linear(features, d)
-        self.standardise = nn.BatchNorm1d(d, affine=False, momentum=0.02)
-        k = config.posterior_components
-        self.register_buffer("weights", torch.full((k,), 1 / k))
-        self.register_buffer("means", torch.zeros(k, d))
-        self.register_buffer("cholesky", torch.eye(d).repeat(k, 1, 1))
-        self.variational = config.regulariser == "kl"
-        if self.variational:
-            self.to_log_variance = nn.Linear(features, d)
-            self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        if config.regulariser == "adversarial":
-            self.critic = Critic(d)
-
-    def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(n, t, h) and (n, t) -> (n, f), what z is a linear map of."""
-        raise NotImplementedError
-
-    def decode(self, z: Tensor) -> Tensor:
-        """(n, d) -> (n, m + p, h): m vectors for the cross-attention, and p to add to the decoder's embeddings.
-
-        p is the number of positions, or 1 where the same vector is added to all.
-        """
-        raise NotImplementedError
-
-    def split(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """What `decode` gave, (n, m + p, h), as its two parts."""
-        return memory[:, : self.read], memory[:, self.read :]
-
-    def lengthen(self, max_tokens: int) -> None:
-        """More positions; each new one starts as the last of the old."""
-        raise ValueError("a bottleneck of a fixed length cannot be lengthened")
-
-    def latent(self, features: Tensor) -> Tensor:
-        """(n, f) -> z (n, d), float32."""
-        raw = self.to_latent(features).float()
-        return raw if self.variational else self.standardise(raw)
-
-
-class AttentionBottleneck(Bottleneck):
-    """Learned queries pool the states; z is read through memory slots and an added embedding."""
-
-    def __init__(self, config: T5VAEConfig) -> None:
-        d, h = config.latent_dim, config.d_model
-        super().__init__(config, config.pool_queries * h, config.memory_slots)
-        self.pool = AttentionPooling(config)
-        self.to_memory = nn.Linear(d, config.memory_slots * h)
-        self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
-        self.to_embedding = nn.Linear(d, h)
-
-    def lengthen(self, max_tokens: int) -> None:
-        """See `Bottleneck.lengthen`."""
-        positions = _repeat_last(self.pool.positions.weight, 1, max_tokens)
-        self.pool.positions = nn.Embedding.from_pretrained(positions, freeze=False)
-
-    def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """See `Bottleneck.features`."""
-        return self.pool(states, mask)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """See `Bottleneck.decode`."""
-        z = z.to(self.to_memory.weight.dtype)
-        memory = self.to_memory(z).view(len(z), *self.slots.shape) + self.slots
-        return torch.cat([memory, self.to_embedding(z).unsqueeze(1)], dim=1)
-
-
-class SequenceBottleneck(Bottleneck):
-    """Each state is shrunk in its place, z is a linear map of them all, and grows back to a vector for each position.
-
-    Attributes:
-        shape: the number of places, and the width of what is kept in each.
-    """
-
-    def __init__(self, config: T5VAEConfig, read: int) -> None:
-        d, h = config.latent_dim, config.d_model
-        width = min(h, max(1, int(h / 8 * config.place_spacing)))
-        self.config, self.shape = config, (places(config.max_tokens, config.place_spacing), width)
-        features = self.shape[0] * self.shape[1]
-        super().__init__(config, features, read)
-        self.shrink_token = nn.Linear(h, self.shape[1])
-        self.grow_sequence = nn.Linear(d, features)
-        self.grow_token = nn.Linear(self.shape[1], h)
-
-    def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """See `Bottleneck.features`."""
-        shrunk = self.shrink_token(states) * mask.unsqueeze(2).to(states.dtype)
-        jitter = self.config.position_jitter if self.training else 0.0
-        shares = self._shares(jittered_positions(mask, jitter)).to(shrunk.dtype)
-        return (shares.transpose(1, 2) @ shrunk).flatten(1)
-
-    def _shares(self, positions: Tensor) -> Tensor:
-        """Positions (..., t) -> how much of each is in each place, (..., t, places), by linear interpolation."""
-        where = positions.clamp_max(self.config.max_tokens - 1).unsqueeze(-1) / self.config.place_spacing
-        return (1 - (where - torch.arange(self.shape[0], device=positions.device)).abs()).clamp_min(0)
-
-    def grow(self, z: Tensor) -> Tensor:
-        """(n, d) -> (n, positions, h)."""
-        grown = self.grow_sequence(z.to(self.grow_sequence.weight.dtype)).view(len(z), *self.shape)
-        shares = self._shares(torch.arange(self.config.max_tokens, device=z.device))
-        return self.grow_token(shares.to(grown.dtype) @ grown)
-
-
-class FixedLengthBottleneck(SequenceBottleneck):
-    """The bottleneck of the first T5-VAE: pad to a set length, shrink each token, shrink the sequence, tanh.
-
-    z is the value before the tanh, standardised; the decoder's cross-attention reads tanh(z), grown back.
-    """
-
-    def __init__(self, config: T5VAEConfig) -> None:
-        super().__init__(config, read=config.max_tokens)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """See `Bottleneck.decode`; nothing is added to the decoder's embeddings."""
-        return F.pad(self.grow(torch.tanh(z)), (0, 0, 0, 1))
-
-
-class PositionalBottleneck(SequenceBottleneck):
-    """What grows back from z is added to the decoder's embedding at its position; memory slots show all of z.
-
-    The way back starts as the transpose of the way there, so that a new model copies each token in its place, roughly,
-    before it has learned anything: the order of the tokens need not be found first, which takes most of a training
-    from random maps.
-    """
-
-    def __init__(self, config: T5VAEConfig) -> None:
-        super().__init__(config, read=config.memory_slots)
-        d, h = config.latent_dim, config.d_model
-        self.to_memory = nn.Linear(d, config.memory_slots * h)
-        self.slots = nn.Parameter(torch.randn(config.memory_slots, h))
-
-    def transpose(self) -> None:
-        """Start the way back as the transpose of the way there."""
-        init.orthogonal_(self.shrink_token.weight)
-        init.orthogonal_(self.to_latent.weight)
-        shrunk, h = self.shrink_token.weight.shape
-        d, features = self.to_latent.weight.shape
-        # What is added shall be twice as large as the embeddings it is added to, that of the token before.
-        gain = 2 * (h / shrunk / min(1, d / features)) ** 0.5
-        init.copy_(self.grow_token.weight, gain * self.shrink_token.weight.T)
-        init.copy_(self.grow_sequence.weight, self.to_latent.weight.T)
-
-    def lengthen(self, max_tokens: int) -> None:
-        """See `Bottleneck.lengthen`."""
-        width, d = self.shape[1], self.to_latent.out_features
-        n = places(max_tokens, self.config.place_spacing)
-        self.shape = (n, width)
-        there, back = nn.Linear(n * width, d), nn.Linear(d, n * width)
-        there.weight.data = _repeat_last(self.to_latent.weight.T, width, n).T.contiguous()
-        there.bias.data = self.to_latent.bias.data
-        back.weight.data = _repeat_last(self.grow_sequence.weight, width, n)
-        back.bias.data = _repeat_last(self.grow_sequence.bias, width, n)
-        self.to_latent, self.grow_sequence = there, back
-
-    def decode(self, z: Tensor) -> Tensor:
-        """See `Bottleneck.decode`."""
-        memory = self.to_memory(z.to(self.to_memory.weight.dtype)).view(len(z), *self.slots.shape) + self.slots
-        return torch.cat([memory, self.grow(z)], dim=1)
-
-
-def places(max_tokens: int, spacing: float) -> int:
-    """How many places so far apart the positions of a text have."""
-    return math.ceil((max_tokens - 1) / spacing) + 1
-
-
-def _repeat_last(weight: Tensor, width: int, n: int) -> Tensor:
-    """(old * width, ...) -> (n * width, ...): the block of the last place is repeated."""
-    blocks = weight.detach().unflatten(0, (-1, width))
-    return torch.cat([blocks, blocks[-1:].expand(n - len(blocks), *blocks.shape[1:])]).flatten(0, 1)
-
-
-BOTTLENECKS: dict[str, type[Any]] = {
-    "positional": PositionalBottleneck,
-    "attention": AttentionBottleneck,
-    "fixed_length": FixedLengthBottleneck,
-}
 
 
 class T5VAEModel(PreTrainedModel, GenerationMixin):
@@ -546,8 +334,11 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
             divergence = kl_divergence(z, log_variance, config.free_bits) * len(mine) / tokens
             return divergence, nothing, noisy
-        sigma = torch.rand(len(mine), 1, device=z.device) * config.latent_noise
-        noisy = mine + sigma * torch.randn_like(mine) if self.training and config.latent_noise > 0 else mine
+        noisy = mine
+        if self.training and config.latent_noise > 0:
+            noisy = mine + torch.rand(len(mine), 1, device=z.device) * config.latent_noise * torch.randn_like(mine)
+        if self.training and config.latent_mixing > 0:
+            noisy = mix_latents(noisy, config.latent_mixing)
         prior = torch.randn_like(z)
         if config.regulariser == "mmd":
             return mmd(z, prior), covariance_penalty(z), noisy
@@ -576,38 +367,6 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         return shown
 
 
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        # A loss of any process may depend on these rows.
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total.chunk(dist.get_world_size())[dist.get_rank()]
-
-
-def gather(rows: Tensor) -> tuple[Tensor, slice]:
-    """The rows (n, f) of every process that trains along, in order of rank, with their gradients; and which are ours."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return rows, slice(None)
-    start = dist.get_rank() * len(rows)
-    return _Gather.apply(rows), slice(start, start + len(rows))
-
-
-def mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of a number over the processes that train along."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return value
-    total = value.float()
-    dist.all_reduce(total)
-    return total / dist.get_world_size()
-
-
 def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:
     """Slices of rows, each of at most ``tokens`` tokens with its padding, and the longest length in each.
 
@@ -628,35 +387,6 @@ def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice
         slices.append((slice(start, end), longest))
         end = start
     return slices[::-1]
-
-
-def jittered_positions(attention_mask: Tensor, share: float) -> Tensor:
-    """Positions (n, t) of tokens; in a share of the texts those from a random one on are one further or one back."""
-    (n, t), device = attention_mask.shape, attention_mask.device
-    lengths = attention_mask.sum(1, keepdim=True)
-    positions = torch.arange(t, device=device)
-    first = 1 + (torch.rand(n, 1, device=device) * (lengths - 1)).long()
-    moved = torch.randint(0, 2, (n, 1), device=device) * 2 - 1
-    moved *= torch.rand(n, 1, device=device) < share
-    return positions + moved * (positions >= first)
-
-
-def delete_tokens(input_ids: Tensor, attention_mask: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Delete each token of a text with a probability p ~ U(0, most) drawn per text; the last token stays.
-
-    Args:
-        input_ids, attention_mask: (n, t), padded on the right.
-
-    Returns:
-        Ids and mask of the same shape, what was kept moved to the left.
-    """
-    n, t = input_ids.shape
-    p = torch.rand(n, 1, device=input_ids.device) * most
-    last = attention_mask.sum(1, keepdim=True) - 1
-    keep = (torch.rand(n, t, device=input_ids.device) >= p) | (torch.arange(t, device=input_ids.device) == last)
-    keep &= attention_mask.bool()
-    order = (~keep).to(torch.int8).argsort(dim=1, stable=True)
-    return input_ids.gather(1, order), keep.gather(1, order).to(attention_mask.dtype)
 
 
 AutoConfig.register(T5VAEConfig.model_type, T5VAEConfig)

@@ -24,6 +24,7 @@ from transformers import (
     set_seed,
 )
 
+from latentopt.bottleneck import BOTTLENECKS
 from latentopt.calibration import CALIBRATION_TEXTS, calibrate, round_weights
 from latentopt.codec import T5VAECodec
 from latentopt.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
@@ -32,7 +33,7 @@ from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.regulariser import REGULARISERS
 from latentopt.split import split
-from latentopt.t5vae import BOTTLENECKS, T5VAEModel
+from latentopt.t5vae import T5VAEModel
 
 logger = logging.getLogger("latentopt")
 
@@ -80,7 +81,8 @@ class Settings:
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
         bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
             scheduled_sampling: see `T5VAEConfig`.
-        noise, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, position_jitter, token_deletion).
+        noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
+            token_deletion).
         batch_size: texts a step, over all processes that train along.
         accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
             z and the regulariser are those of a piece (over all processes), so it should not be small.
@@ -93,6 +95,7 @@ class Settings:
     vocab_size: int = 8192
     max_tokens: int = 32
     noise: float = 0.3
+    mixing: float = 0.0
     jitter: float = 0.0
     deletion: float = 0.0
     bottleneck: str = "positional"
@@ -269,6 +272,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
     bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
     bottleneck |= {
         "latent_noise": settings.noise,
+        "latent_mixing": settings.mixing,
         "position_jitter": settings.jitter,
         "token_deletion": settings.deletion,
     }

@@ -29,6 +29,10 @@ SETTINGS = {
     "python-nano": Settings(
         size="nano", latent_dim=128, vocab_size=4096, max_tokens=32, bottleneck="attention", deletion=0.1
     ),
+    # Half of its space is for texts that nobody wrote: what is drawn or lies between two statements must parse.
+    "python-lines": Settings(
+        size="nano", latent_dim=128, vocab_size=4096, max_tokens=40, place_spacing=2, noise=0.5, mixing=0.4
+    ),
     # Its directions insert words: the places of z overlap, and the decoder learns to read what was pushed aside.
     "english-small": Settings(
         size="nano", latent_dim=256, vocab_size=8192, max_tokens=48, place_spacing=4, jitter=0.5, evaluate_every=500
@@ -42,18 +46,19 @@ class Stage:
 
     steps: int
     learning_rate: float
-    noise: float = 0.3
+    noise: float | None = None
 
 
 STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
+    "python-lines": [Stage(6000, 1e-3)],
     "english-small": [Stage(4500, 1e-3)],
 }
 
 
-def python_lines() -> list[str]:
-    """Statements of the standard library of at most 40 characters."""
-    return latentopt.get("dataset", "python_statements")(max_chars=40)
+def python_lines(max_chars: int) -> list[str]:
+    """Statements of the standard library."""
+    return latentopt.get("dataset", "python_statements")(max_chars=max_chars)
 
 
 def english_lines() -> list[str]:
@@ -68,7 +73,7 @@ def english_lines() -> list[str]:
 def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     """One stage, from random weights or those of a folder."""
     english = name.startswith("english")
-    lines = english_lines() if english else python_lines()
+    lines = english_lines() if english else python_lines(40 if name == "python-nano" else 60)
     # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
     kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
     validity = None if english else latentopt.get("filter", "python_syntax")()
@@ -76,7 +81,7 @@ def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
         SETTINGS[name],
         steps=stage.steps,
         learning_rate=stage.learning_rate,
-        noise=stage.noise,
+        noise=SETTINGS[name].noise if stage.noise is None else stage.noise,
         held_out=corpora.HELD_OUT,
         start=start,
     )

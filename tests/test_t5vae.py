@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
+from latentopt.bottleneck import BOTTLENECKS
+from latentopt.denoising import delete_tokens, jittered_positions, mix_latents
 from latentopt.regulariser import REGULARISERS
-from latentopt.t5vae import BOTTLENECKS, T5VAEConfig, T5VAEModel, delete_tokens, jittered_positions, length_slices
+from latentopt.t5vae import T5VAEConfig, T5VAEModel, length_slices
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -254,3 +256,29 @@ def test_slicing_a_batch_changes_nothing(monkeypatch):
     monkeypatch.setattr(module, "length_slices", lambda mask: [(slice(0, 40), 12)])
     assert torch.allclose(model.encode_ids(ids, mask), z, atol=1e-5)
     assert torch.allclose(model.token_log_probs(z, ids, mask), values, atol=1e-4)
+
+
+def test_mixed_latents_lie_between_texts_or_on_the_way_to_a_draw() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(4000, 6) * torch.tensor([2.0, 1.0, 1.0, 1.0, 1.0, 0.1])
+    assert torch.equal(mix_latents(z, 0.0), z)
+    mixed = mix_latents(z, 1.0)
+    towards = mixed - z
+    other = z.roll(1, 0) - z
+    share = (towards * other).sum(1) / other.square().sum(1)
+    between = (towards - share[:, None] * other).norm(dim=1) < 1e-4
+    assert 0.45 < between.float().mean() < 0.55
+    assert share[between].min() >= 0
+    assert share[between].max() <= 0.5 + 1e-5
+    # A draw has the batch's covariance, so the way to it keeps the covariance.
+    assert torch.allclose(mixed[~between].std(0), z.std(0), rtol=0.15)
+    kept = (mix_latents(z, 0.3) == z).all(1).float().mean()
+    assert 0.65 < kept < 0.75
+
+
+def test_mixing_passes_gradients_to_the_text_s_own_latent() -> None:
+    z = torch.randn(8, 5, requires_grad=True)
+    mix_latents(z, 1.0).sum().backward()
+    assert z.grad is not None
+    assert bool((z.grad > 0).all())
+    assert float(z.grad.max()) <= 1.0

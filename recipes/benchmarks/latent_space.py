@@ -24,6 +24,7 @@ PLAIN = {"noise": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "mmd": {},
     "mmd, no noise": PLAIN,
+    "mmd, latent mixing": {"mixing": 0.4},
     "mmd, token deletion": {"deletion": 0.1},
     "mmd, position jitter": {"jitter": 0.5},
     "mmd, decoder dropout": {"decoder_dropout": 0.2},
