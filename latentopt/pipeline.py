@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
+from latentopt.candidates import Candidates
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import Filter, Metric, apply_filter, similarity
+from latentopt.filters import Filter, Metric
 from latentopt.objective import Objective
 from latentopt.plugins import installed
-from latentopt.result import COLUMNS, IMPROVED, UNCHANGED, Result, Run
-from latentopt.search import Problem, Proposal, Searcher
+from latentopt.result import COLUMNS, Result, Run
+from latentopt.search import Problem, Searcher
 
 logger = logging.getLogger("latentopt")
 
 CHUNK = 64
 """How many drafts are searched at once: memory grows with it, not with the number of drafts."""
+
+DECODES_PER_EVALUATION = 20
+"""The budget of decodes where only evaluations are limited, so that a search which finds no new text ends."""
 
 
 def optimize(
@@ -35,6 +38,8 @@ def optimize(
     top: int = 5,
     seed: int = 0,
     budget: int | None = None,
+    evaluations: int | None = None,
+    pareto: bool = False,
     chunk: int = CHUNK,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
@@ -49,6 +54,9 @@ def optimize(
         top: the most candidates kept per draft.
         seed: the same seed on the same machine gives the same result.
         budget: how many latents may be decoded per draft.
+        evaluations: of how many distinct texts per draft the properties of texts may be asked; without a budget, 20
+            latents may be decoded for each.
+        pareto: with several terms, keep candidates that no other beats in all of them, better than the draft in one.
         chunk: how many drafts are searched at once.
 
     Raises:
@@ -64,7 +72,9 @@ def optimize(
             raise LatentoptError(f"draft {position + 1} is empty; drop it")
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
-    names = [*COLUMNS, *objective.terms, *filters, *metrics]
+    if evaluations is not None and budget is None:
+        budget = DECODES_PER_EVALUATION * evaluations
+    names = [*COLUMNS, *objective.columns, *filters, *metrics]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
@@ -79,6 +89,8 @@ def optimize(
         top=top,
         seed=seed,
         budget=budget,
+        evaluations=evaluations,
+        pareto=pareto,
         chunk=chunk,
     )
     installed().notify("run_started", run=run)
@@ -88,13 +100,12 @@ def optimize(
     counts = {"decoded": 0, "verified": 0}
     for first in range(0, len(texts), chunk):
         drafts, z = texts[first : first + chunk], z0[first : first + chunk]
-        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget)
+        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
-        candidates = _Candidates(problem, filters, top)
-        for proposal in searcher.search(problem, rng):
-            if not candidates.add(proposal):
-                break
+        candidates = Candidates(problem, filters, top, pareto)
+        for _ in candidates.follow(searcher.search(problem, rng)):
+            pass
         table, rows = candidates.finish()
         tables.append(table.assign(source_id=table["source_id"] + first))
         latents.append(rows)
@@ -119,108 +130,3 @@ def _check_parts(objective: Any, searcher: Any, filters: Any, metrics: Any) -> N
     for what, given in (("filters", filters), ("metrics", metrics)):
         if given is not None and not isinstance(given, Mapping):
             raise LatentoptError(f"the {what} should be a dict from names to {what}, got {given!r}")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
-
-
-class _Candidates:
-    """What a search has proposed for one chunk of drafts, decoded and verified."""
-
-    def __init__(self, problem: Problem, filters: Mapping[str, Filter], top: int) -> None:
-        self.problem, self.filters, self.top = problem, filters, top
-        self.decoded = self.verified = 0
-        n = len(problem.texts)
-        self.spent = np.zeros(n, dtype=np.int64)
-        self.seen = {(i, _one_line(text)) for i, text in enumerate(problem.texts)}
-        source = torch.arange(n, device=problem.z0.device)
-        values = self._values(problem.z0, source)
-        predicted = problem.objective.total(values)
-        self.frames = [self._frame(problem.texts, source, predicted, values, problem.z0)]
-        self.latents = [problem.z0.float().cpu().numpy()]
-
-    def add(self, proposal: Proposal) -> bool:
-        """Decode, re-encode and verify a proposal; False once every draft's budget is spent."""
-        z, source = self._within_budget(proposal)
-        if len(z):
-            codec, objective = self.problem.codec, self.problem.objective
-            predicted = objective.total(self._values(z, source))
-            texts = codec.decode(z)
-            self.decoded += len(texts)
-            new = []
-            # A text that is blank, or too long to be encoded whole, could not be verified as it stands.
-            whole = codec.fits(texts)
-            for row, key in enumerate(zip(source.tolist(), texts, strict=True)):
-                if key not in self.seen and whole[row] and key[1].strip():
-                    self.seen.add(key)
-                    new.append(row)
-            if new:
-                fresh = [texts[row] for row in new]
-                self.verified += len(fresh)
-                again = codec.encode(fresh)
-                values = self._values(again, source[new])
-                self.frames.append(self._frame(fresh, source[new], predicted[new], values, again))
-                self.latents.append(again.float().cpu().numpy())
-        budget = self.problem.budget
-        return budget is None or bool((self.spent < budget).any())
-
-    def _within_budget(self, proposal: Proposal) -> tuple[Tensor, Tensor]:
-        z, source = proposal.z.detach(), proposal.source
-        owner = source.cpu().numpy()
-        n = len(self.problem.texts)
-        if z.shape != (len(owner), self.problem.codec.latent_dim) or (
-            len(owner) and not 0 <= owner.min() <= owner.max() < n
-        ):
-            raise LatentoptError(f"a searcher proposed z of shape {tuple(z.shape)} for sources {owner.tolist()[:5]}")
-        if self.problem.budget is not None:
-            order = pd.Series(owner).groupby(owner).cumcount().to_numpy()
-            allowed = np.flatnonzero(self.spent[owner] + order < self.problem.budget)
-            z, source, owner = z[allowed], source[allowed], owner[allowed]
-        self.spent += np.bincount(owner, minlength=n)
-        return z, source
-
-    @torch.no_grad()
-    def _values(self, z: Tensor, source: Tensor) -> dict[str, Tensor]:
-        values = self.problem.objective.values(z, source)
-        for name, value in values.items():
-            if value.shape != (len(z),):
-                raise LatentoptError(f"the term {name!r} gave shape {tuple(value.shape)} for {len(z)} latents")
-            if not bool(torch.isfinite(value).all()):
-                raise LatentoptError(f"the term {name!r} of the objective is NaN or infinite")
-        return values
-
-    def _frame(
-        self, texts: list[str], source: Tensor, predicted: Tensor, values: Mapping[str, Tensor], z: Tensor
-    ) -> pd.DataFrame:
-        columns: dict[str, Any] = {
-            "source_id": source.cpu().numpy(),
-            "text": texts,
-            "predicted": predicted.double().cpu().numpy(),
-            "verified": self.problem.objective.total(values).double().cpu().numpy(),
-        }
-        return pd.DataFrame(columns | {name: value.double().cpu().numpy() for name, value in values.items()})
-
-    def finish(self) -> tuple[pd.DataFrame, np.ndarray]:
-        """The table of these drafts with the ``top`` best candidates each, and the latents of its rows."""
-        problem, n = self.problem, len(self.problem.texts)
-        table = pd.concat(self.frames, ignore_index=True)
-        table["source"] = [problem.texts[i] for i in table["source_id"]]
-        baseline = table["verified"].to_numpy()[:n]
-        # Only what beats its draft is worth a filter's time.
-        better = table["verified"].to_numpy() > baseline[table["source_id"]]
-        better[:n] = True
-        table = table[better]
-        texts, sources = table["text"].tolist(), table["source"].tolist()
-        verdicts = {name: apply_filter(name, accepts, texts, sources) for name, accepts in self.filters.items()}
-        valid = np.logical_and.reduce([np.ones(len(table), dtype=bool), *verdicts.values()])
-        table = table.assign(valid=valid, similarity=similarity(texts, sources), **verdicts)
-        is_draft = table.index < n
-        order = table[is_draft | valid].assign(_draft=is_draft[is_draft | valid])
-        order = order.sort_values(["source_id", "_draft", "verified"], ascending=[True, False, False], kind="stable")
-        order["rank"] = order.groupby("source_id").cumcount()
-        order = order[order["rank"] <= self.top]
-        improved = order.groupby("source_id")["rank"].transform("max") > 0
-        order["status"] = np.where(improved, IMPROVED, UNCHANGED)
-        columns = [*COLUMNS, *problem.objective.terms, *self.filters]
-        return order[columns].reset_index(drop=True), np.concatenate(self.latents)[order.index]

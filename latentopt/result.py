@@ -33,6 +33,8 @@ class Run:
     top: int
     seed: int
     budget: int | None
+    evaluations: int | None
+    pareto: bool
     chunk: int
 
 

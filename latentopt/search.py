@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ class Problem:
         texts: the n drafts.
         z0: (n, d), their encodings.
         budget: how many latents a draft may have decoded; None for as many as the searcher proposes.
+        evaluations: how many distinct texts of a draft a property of the text may be asked about; None for no limit.
     """
 
     codec: Codec
@@ -30,6 +31,7 @@ class Problem:
     texts: list[str]
     z0: Tensor
     budget: int | None = None
+    evaluations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,29 @@ class Proposal:
     step: int
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of a proposal once they were text.
+
+    Attributes:
+        z: (m, d), the re-encodings; the proposed latent where there is none.
+        verified: (m,), the objective at the re-encoding; -inf where the text is blank, too long or refused by a
+            filter, cannot be scored, or was not decoded for want of budget.
+        parts: what each term of the objective added to it, (m,) each.
+        changed: (m,) bool, whether the text differs from the draft's.
+    """
+
+    z: Tensor
+    verified: Tensor
+    parts: dict[str, Tensor]
+    changed: Tensor
+
+
 class Searcher(Protocol):
     """A dataclass of settings with a `search` that owns its restarts and yields only what is worth decoding."""
 
-    def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
-        """Proposals for all drafts at once; the pipeline decodes and verifies them. ``rng`` lives on the CPU."""
+    def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
+        """Proposals for all drafts at once; the pipeline decodes and verifies them. ``rng`` lives on the CPU.
+
+        What ``yield`` returns is the proposal's `Outcome`. A searcher that does not care may be a plain iterator.
+        """

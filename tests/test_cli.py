@@ -58,6 +58,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "header.csv").write_text("text,likes\n", encoding="utf-8")
     (folder / "long.csv").write_text("text\nshort\n" + "x" * 10_000 + "\n", encoding="utf-8")
     (folder / "number.jsonl").write_text('{"text": 1984}\n', encoding="utf-8")
+    (folder / "score.py").write_text(
+        "def shorter(text):\n    return -len(text)\n\n\ndef fails(text):\n    return {}[text]\n", encoding="utf-8"
+    )
     (folder / "gap.csv").write_text("text,n\nfine,1\n,2\n", encoding="utf-8")
     return folder
 
@@ -105,6 +108,30 @@ def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_p
     assert again.read_bytes() == out.read_bytes()
     assert call(*arguments, "--with-source").exit_code == 0
     assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
+
+
+def test_any_function_of_the_text_is_climbed_without_a_gradient(tiny_folder, data, tmp_path):
+    out = tmp_path / "better.csv"
+    score = f"{data / 'score.py'}:shorter"
+    search = ["--searcher", "cma", "--set", "sigma=3", "--evaluations", 30]
+    result = call("optimize", "a big cat sat", "-m", tiny_folder, "--score", score, *search, "-o", out, "--with-source")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(out)
+    assert table["shorter"].tolist() == [-len(text) for text in table["text"]]
+    assert table["predicted"].isna().all()
+    assert int(result.stderr.split(" new texts verified")[0].split()[-1]) <= 30
+
+
+def test_a_value_is_reached_and_another_head_is_held(tiny_folder, head, direction, tmp_path):
+    out = tmp_path / "better.csv"
+    scale = json.loads((head / "artefact.json").read_text())["card"]["scale"]
+    goals = ["--reach", f"{head.name}=3", "--hold", f"{direction}=0.2", "--keep", "cat"]
+    result = call("optimize", "a cat sat", "-m", tiny_folder, "--head", head, *goals, "-o", out, "--with-source", *WIDE)
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(out)
+    assert (table[direction.name].abs() <= 0.2 + 1e-6).all()
+    assert table["verified"].tolist() == pytest.approx((-(table["likes-head"] - 3).abs() / scale).tolist())
+    assert table["keep_words"].all()
 
 
 @pytest.mark.parametrize("ending", ["tsv", "jsonl", "txt"])
@@ -197,6 +224,12 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
         (["optimize", "a cat", "--in", "{data}/drafts.csv", "--head", "{head}"], ["one of the two"]),
         (["optimize", "--head", "{head}"], ["texts as arguments or a file"]),
         (["optimize", "a cat"], ["--head NAME"]),
+        (["optimize", "a cat", "--score", "{data}/none.py:f"], ["FILE.py:FUNCTION", "no file"]),
+        (["optimize", "a cat", "--score", "{data}/score.py:no"], ["score.py has no function 'no'"]),
+        (["optimize", "a cat", "--score", "{data}/score.py:fails"], ["score.py:fails raised KeyError on 'a cat'"]),
+        (["optimize", "a cat", "--score", "{data}/score.py:shorter"], ["no gradient", "cma"]),
+        (["optimize", "a cat", "--head", "{head}", "--reach", "fame=1"], ["--reach fame names no head"]),
+        (["optimize", "a cat", "--head", "{head}", "--hold", "fame"], ["no direction is named 'fame'"]),
         (["optimize", "a cat", "--head", "fame"], ["no head is named 'fame'"]),
         (["optimize", "a cat", "--head", "{head}=much"], ["weight", "much"]),
         (["optimize", "a cat", "--head", "{head}", "--searcher", "luck"], ["no searcher is named 'luck'", "gradient"]),
@@ -318,7 +351,7 @@ main()
 
 
 def test_plugins_are_listed_as_csv_into_a_pipe_and_by_name_with_their_settings(tmp_path):
-    assert call("plugins").stdout.startswith("plugin,version,hooks,offers,errors\ndirections,")
+    assert call("plugins").stdout.startswith("plugin,version,hooks,offers,errors\nblackbox,")
     result = call("plugins", "--names", "-o", tmp_path / "names.csv")
     assert result.exit_code == 0, result.stderr
     table = pd.read_csv(tmp_path / "names.csv", keep_default_na=False).set_index(["kind", "name"])

@@ -12,10 +12,10 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.head import Head
-from latentopt.objective import Objective
+from latentopt.objective import HeadTerm, Held, Objective
 from latentopt.pipeline import optimize
 from latentopt.result import COLUMNS, IMPROVED, NO_MORE, UNCHANGED
-from latentopt.search import Problem, Proposal
+from latentopt.search import Outcome, Problem, Proposal
 from latentopt.testing import ToyCodec, check_searcher
 
 
@@ -157,15 +157,11 @@ def test_a_searcher_that_proposes_for_no_draft_is_named():
         run(["abc"], Lost())
 
 
-def test_the_gradient_searcher_keeps_the_contract():
-    check_searcher(gradient())
-
-
 def test_the_gradient_stays_within_its_radius_and_the_first_start_is_the_draft():
     codec = ToyCodec()
     z0 = codec.encode(["abc", "mno"])
     problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["abc", "mno"], z0)
-    searcher = gradient(restarts=3, steps=30, every=1, radius=2.0, step_size=0.5, prior=0.0)
+    searcher = gradient(restarts=3, steps=30, every=1, radius=2.0, step_size=0.5, prior=0.0, gate=False)
     proposals = list(searcher.search(problem, torch.Generator().manual_seed(0)))
     assert len(proposals) == 30
     away = [(p.z - z0[p.source]).norm(dim=1) for p in proposals]
@@ -181,7 +177,8 @@ def test_the_prior_pulls_towards_the_data():
     problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["zzz"], z0)
 
     def last(prior):
-        *_, proposal = gradient(prior=prior, restarts=1, radius=20).search(problem, torch.Generator().manual_seed(0))
+        searcher = gradient(prior=prior, restarts=1, radius=20, gate=False)
+        *_, proposal = searcher.search(problem, torch.Generator().manual_seed(0))
         return codec.posterior.log_prob(proposal.z)
 
     assert float(last(50.0)) > float(last(0.0))
@@ -206,6 +203,134 @@ def test_a_text_that_is_blank_or_cut_off_is_no_candidate(monkeypatch):
     result = optimize(codec, ["abc"], Objective.of_head("first", Longer()), Shift())
     assert result.table["text"].tolist() == ["abc", "cbc"]
     assert result.counts == {"decoded": 3, "verified": 1}
+
+
+def test_what_became_of_a_proposal_is_sent_back():
+    codec, outcomes = ToyCodec(), []
+
+    @dataclass(frozen=True)
+    class Listening:
+        def search(self, problem, rng):
+            z = problem.z0.repeat(4, 1)
+            z[1, 0] += 1.4 * codec.step  # the next letter, and a promise that is not kept
+            z[2, 0] -= codec.step
+            z[3, 1] += codec.step
+            outcomes.append((yield Proposal(z, torch.zeros(4, dtype=torch.long), 1)))
+
+    result = run(["mno"], Listening(), filters={"no_l": each(lambda text: "l" not in text)})
+    (outcome,) = outcomes
+    z0 = codec.encode(["mno"])
+    assert outcome.changed.tolist() == [False, True, True, True]
+    assert torch.allclose(outcome.z, codec.encode(["mno", "nno", "lno", "moo"]))
+    assert outcome.verified.tolist() == pytest.approx(
+        [float(x) for x in z0[0, 0] + torch.tensor([0.0, 0.2, -0.2, 0.0])]
+    )
+    assert torch.equal(outcome.parts["first"], outcome.verified)
+    assert result.table["text"].tolist() == ["mno", "nno"]
+
+
+def test_a_text_that_a_filter_refuses_is_worth_nothing_to_the_search():
+    outcomes = []
+
+    @dataclass(frozen=True)
+    class Listening:
+        def search(self, problem, rng):
+            z = problem.z0.clone()
+            z[:, 0] += problem.codec.step
+            outcomes.append((yield Proposal(z, torch.arange(len(z)), 1)))
+
+    run(["abc", "mno"], Listening(), filters={"no_b": each(lambda text: text[0] != "b")})
+    assert outcomes[0].verified[0] == -torch.inf
+    assert outcomes[0].verified[1] > -torch.inf
+
+
+def test_what_is_held_stays():
+    class Second(Head):
+        def forward(self, z):
+            return z[:, 1]
+
+    @dataclass(frozen=True)
+    class Two:
+        def search(self, problem, rng):
+            z = problem.z0.repeat(2, 1)
+            z[:, 0] += 2 * problem.codec.step
+            z[1, 1] += 2 * problem.codec.step
+            yield Proposal(z, torch.zeros(2, dtype=torch.long), 1)
+
+    held = {"second": Held(HeadTerm(Second(), scale=0.2), tolerance=1.0)}
+    objective = Objective(OBJECTIVE.terms, OBJECTIVE.weights, held)
+    table = run(["mno"], Two(), objective=objective, top=5).table
+    assert table["text"].tolist() == ["mno", "ono"]
+    assert table["second"].tolist() == [0.0, 0.0]
+    # With room for it the other is as good.
+    loose = Objective(
+        OBJECTIVE.terms, OBJECTIVE.weights, {"second": Held(HeadTerm(Second(), scale=0.2), tolerance=2.5)}
+    )
+    table = run(["mno"], Two(), objective=loose, top=5).table
+    assert sorted(table["text"]) == ["mno", "ono", "opo"]
+    assert table.set_index("text")["second"]["opo"] == pytest.approx(2.0)
+
+
+def test_a_pareto_front_has_no_candidate_that_another_beats():
+    class Letter(Head):
+        def __init__(self, place):
+            super().__init__()
+            self.place = place
+
+        def forward(self, z):
+            return z[:, self.place]
+
+    @dataclass(frozen=True)
+    class Grid:
+        def search(self, problem, rng):
+            moves = torch.tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0], [1.0, 0.0], [-2.0, -2.0], [3.0, -3.0]])
+            z = problem.z0.repeat(6, 1)
+            z[:, :2] += moves * problem.codec.step
+            yield Proposal(z, torch.zeros(6, dtype=torch.long), 1)
+
+    objective = Objective({"a": HeadTerm(Letter(0)), "b": HeadTerm(Letter(1))}, {"a": 1.0, "b": 1.0})
+    table = run(["mmm"], Grid(), objective=objective, top=9, pareto=True).table
+    assert sorted(table["text"][1:]) == ["mom", "nnm", "omm", "pjm"]
+    assert run(["mmm"], Grid(), objective=objective, top=9).table["text"].tolist().count("pjm") == 0
+
+
+SEARCHERS = {
+    "gradient": {},
+    "langevin": {"radius": 4.0, "step_size": 0.5},
+    "ode": {},
+    "fgim": {},
+}
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_searchers_by_gradient_keep_the_contract(name):
+    check_searcher(latentopt.get("searcher", name)(**SEARCHERS[name]))
+
+
+def test_the_gate_goes_on_from_what_the_text_kept():
+    codec = ToyCodec()
+    z0 = codec.encode(["mno"])
+    problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["mno"], z0)
+    search = gradient(steps=2, every=1, restarts=1, step_size=1.4, prior=0.0, radius=9.0).search(
+        problem, torch.Generator().manual_seed(0)
+    )
+    first = next(search)
+    again = codec.encode(codec.decode(first.z))
+    assert not torch.allclose(again, first.z)
+    outcome = Outcome(again, again[:, 0], {}, torch.tensor([True]))
+    second = search.send(outcome)
+    assert (second.z - again).norm() < (second.z - first.z - (first.z - again)).norm() + 1.4 * codec.cell
+    assert float(second.z[0, 0]) == pytest.approx(float(again[0, 0]) + 1.4 * codec.cell / 12**0.5, rel=0.5)
+
+
+def test_fgim_stops_at_its_gain():
+    codec = ToyCodec()
+    z0 = codec.encode(["mno"])
+    problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["mno"], z0)
+    *_, last = latentopt.get("searcher", "fgim")(gain=0.3, steps=40).search(problem, torch.Generator().manual_seed(0))
+    gains = last.z[:, 0] - z0[0, 0]
+    assert (gains >= 0.3 - 1e-6).sum() == 3
+    assert float(gains.max()) < 0.3 + 0.5 * codec.cell
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"restarts": 1.5}, {"radius": -1}, {"every": 0}])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +20,15 @@ def optimize(
     model: common.Model = "english-small",
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
+    score: Annotated[
+        list[str] | None, typer.Option(help="Any function of one text, FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.")
+    ] = None,
+    reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
+    hold: Annotated[
+        list[str] | None, typer.Option(help="A head or direction that should stay, NAME or NAME=TOLERANCE.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
+    caution: Annotated[float, typer.Option(min=0.0, help="Standard deviations of a head's doubt taken off.")] = 0.0,
     near: Annotated[float, typer.Option(help="Weight of staying near the draft.")] = 0.0,
     prior: Annotated[float, typer.Option(help="Weight of the density of real text.")] = 0.0,
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
@@ -29,7 +36,9 @@ def optimize(
     filters: common.Filters = None,
     metrics: common.Metrics = None,
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
+    pareto: Annotated[bool, typer.Option("--pareto", help="With several terms: the rewrites no other beats.")] = False,
     budget: Annotated[int | None, typer.Option(min=1, help="The most decodes per draft.")] = None,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="The most texts per draft that are scored.")] = None,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
@@ -39,50 +48,31 @@ def optimize(
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
     drafts = common.read_texts(texts, in_file, text_column)
-    if not (head or direction):
-        raise LatentoptError("name what to improve: --head NAME or --direction NAME")
-    from latentopt.artefact import load_artefact
-    from latentopt.objective import HeadTerm, Near, Objective, Prior, Probe, Term
+    if not (head or direction or score):
+        raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
+    from latentopt.cli.objective import build_objective
     from latentopt.pipeline import optimize as run
-    from latentopt.spec import build, parse_assignments, parse_weighted
+    from latentopt.spec import build, parse_assignments
 
-    for option, value in (("--near", near), ("--prior", prior)):
-        if not math.isfinite(value):
-            raise LatentoptError(f"{option} should be a finite number, got {value}")
     search = build("searcher", searcher, **parse_assignments(settings or []))
-    accepts, measures = common.build_all("filter", filters), common.build_all("metric", metrics)
+    kept = [f"keep_words={keep}"] if keep else []
+    accepts, measures = common.build_all("filter", [*(filters or []), *kept]), common.build_all("metric", metrics)
     codec = common.load(model, device, dtype)
-    terms: dict[str, Term] = {}
-    weights: dict[str, float] = {}
-    for kind, items in (("head", head), ("direction", direction)):
-        for item in items or []:
-            ref, weight = parse_weighted(item)
-            module, card = load_artefact(kind, ref, codec)
-            name = Path(ref).name
-            if name in terms:
-                raise LatentoptError(
-                    f"two terms of the objective are named {name!r}; name each head and direction once"
-                )
-            terms[name] = HeadTerm(module, card.get("scale", 1.0)) if kind == "head" else Probe(module)  # type: ignore[arg-type]
-            weights[name] = weight
-    extra: dict[str, tuple[Term, float]] = {"near": (Near(), near), "prior": (Prior(), prior)}
-    for name, (term, weight) in extra.items():
-        if weight and name in terms:
-            raise LatentoptError(
-                f"a head or direction named {name!r} cannot stand beside --{name}; copy it to another name"
-            )
-        if weight:
-            terms[name], weights[name] = term, weight
+    objective = build_objective(
+        codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
+    )
     result = run(
         codec,
         drafts,
-        Objective(terms, weights),
+        objective,
         search,
         accepts,
         measures,
         top=top,
         seed=seed,
         budget=budget,
+        evaluations=evaluations,
+        pareto=pareto,
     )
     best = result.best(top, with_source)
     rewritten = int((result.table.groupby("source_id")["rank"].max() > 0).sum())

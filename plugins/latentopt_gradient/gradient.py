@@ -1,13 +1,14 @@
-"""Gradient ascent in latent space."""
+"""Gradient ascent in latent space, gated by what the text keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Problem, Proposal
+from latentopt.search import Outcome, Problem, Proposal
+from latentopt_gradient.ascent import check_settings, starts, value, within
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Gradient:
         radius: how far from the draft a search may go, in cells.
         prior: weight of the aggregate posterior's log-density per dimension, which keeps z where text is.
         every: propose the present latents for decoding every so many steps.
+        gate: go on from the re-encoding of a decoded text wherever it verified better than all before it in this
+            search: what decoding lost is not built upon.
     """
 
     steps: int = 24
@@ -33,34 +36,31 @@ class Gradient:
     radius: float = 1.5
     prior: float = 0.3
     every: int = 6
+    gate: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("steps", "restarts", "every"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} should be a whole number of at least 1, got {getattr(self, name)!r}")
-        for name in ("step_size", "radius"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} should be above 0, got {getattr(self, name)!r}")
+        check_settings(self, ("steps", "restarts", "every"), ("step_size", "radius"))
 
-    def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
+    def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
         """See `latentopt.search.Searcher`."""
-        n, d = problem.z0.shape
-        cell, posterior = problem.codec.cell, problem.codec.posterior
-        source = torch.arange(n, device=problem.z0.device).repeat(self.restarts)
-        anchor = problem.z0.repeat(self.restarts, 1)
-        noise = torch.randn(self.restarts, n, d, generator=rng) * (self.noise * cell / d**0.5)
-        noise[0] = 0
-        z = (anchor + noise.view(-1, d).to(anchor)).requires_grad_(True)
+        cell, d = problem.codec.cell, problem.z0.shape[1]
+        z, source = starts(problem, self.restarts, self.noise, rng)
+        anchor = problem.z0[source]
+        z.requires_grad_(True)
+        best = torch.full((len(z),), -torch.inf, device=z.device)
         # Adam moves every coordinate by about its learning rate, so the vector moves by sqrt(d) of them.
         optimizer = torch.optim.Adam([z], lr=self.step_size * cell / d**0.5)
         for step in range(1, self.steps + 1):
             optimizer.zero_grad()
-            value = problem.objective(z, source) + self.prior * posterior.log_prob(z) / d
-            (-value.sum()).backward()
+            (-value(problem, z, source, self.prior).sum()).backward()
             optimizer.step()
             with torch.no_grad():
-                away = z - anchor
-                far = away.norm(dim=1, keepdim=True) / (self.radius * cell)
-                z.copy_(anchor + away / far.clamp_min(1.0))
+                z.copy_(within(z, anchor, self.radius * cell))
             if step % self.every == 0 or step == self.steps:
-                yield Proposal(z.detach().clone(), source, step)
+                outcome = yield Proposal(z.detach().clone(), source, step)
+                if self.gate:
+                    kept = outcome.changed & (outcome.verified > best)
+                    best = torch.where(kept, outcome.verified, best)
+                    with torch.no_grad():
+                        z[kept] = within(outcome.z, anchor, self.radius * cell)[kept]
+                        optimizer.state[z]["exp_avg"][kept] = 0

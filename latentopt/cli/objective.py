@@ -1,0 +1,132 @@
+"""The objective as the command line names it."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentopt.errors import LatentoptError
+
+if TYPE_CHECKING:
+    from latentopt.codec import Codec
+    from latentopt.filters import Metric
+    from latentopt.objective import HeadTerm, Objective, Probe
+
+
+def build_objective(
+    codec: Codec,
+    heads: Sequence[str],
+    directions: Sequence[str],
+    scores: Sequence[str],
+    reach: Sequence[str],
+    hold: Sequence[str],
+    near: float,
+    prior: float,
+    caution: float,
+) -> Objective:
+    """Heads, directions, properties of the text, what is to be reached and what is to stay.
+
+    Args:
+        heads, directions: NAME or NAME=WEIGHT.
+        scores: FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.
+        reach: NAME=VALUE of one of these.
+        hold: NAME or NAME=TOLERANCE of a head or direction.
+    """
+    from latentopt.objective import Held, Near, Objective, Prior, Term, TextTerm
+    from latentopt.spec import parse_weighted
+
+    goals = dict(parse_weighted(item) for item in reach)
+    terms: dict[str, Term | TextTerm] = {}
+    weights: dict[str, float] = {}
+
+    def add(name: str, term: Term | TextTerm, weight: float) -> None:
+        if name in terms:
+            raise LatentoptError(f"two terms of the objective are named {name!r}; name each once, or copy one")
+        terms[name], weights[name] = term, weight
+
+    for kind, items in (("head", heads), ("direction", directions)):
+        for item in items:
+            ref, weight = parse_weighted(item)
+            name = Path(ref).name
+            add(name, _term(codec, ref, (kind,), caution, goals.pop(name, None)), weight)
+    for item in scores:
+        ref, weight = parse_weighted(item)
+        name = ref.rpartition(":")[2]
+        add(name, TextTerm(_function(ref), reach=goals.pop(name, None)), weight)
+    for name, term, weight in (("near", Near(), near), ("prior", Prior(), prior)):
+        if not math.isfinite(weight):
+            raise LatentoptError(f"--{name} should be a finite number, got {weight}")
+        if weight:
+            add(name, term, weight)
+    if goals:
+        raise LatentoptError(f"--reach {next(iter(goals))} names no head, direction or score of this objective")
+    held = {}
+    for item in hold:
+        ref, tolerance = parse_weighted(item) if "=" in item else (item, 0.5)
+        if tolerance < 0:
+            raise LatentoptError(f"the tolerance in {item!r} should be at least 0")
+        held[Path(ref).name] = Held(_term(codec, ref, ("head", "direction")), tolerance)
+    return Objective(terms, weights, held)
+
+
+def _term(
+    codec: Codec, ref: str, kinds: Sequence[str], caution: float = 0.0, reach: float | None = None
+) -> HeadTerm | Probe:
+    """A fitted head or direction as a term."""
+    from latentopt.artefact import load_artefact
+    from latentopt.objective import HeadTerm, Probe
+
+    for kind in kinds:
+        try:
+            module: Any
+            module, card = load_artefact(kind, ref, codec)
+        except LatentoptError:
+            if kind == kinds[-1]:
+                raise
+        else:
+            break
+    if kind == "direction":
+        return Probe(module, reach)
+    return HeadTerm(module, card.get("scale", 1.0), caution, reach)
+
+
+def _function(ref: str) -> Metric:
+    """The function of one text in a file, ``FILE.py:FUNCTION``, as a metric.
+
+    Raises:
+        LatentoptError: when the file or the function is absent, or importing the file fails.
+    """
+    path, _, name = ref.rpartition(":")
+    if not Path(path).is_file():
+        raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION, and there is no file {path or ref}")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise LatentoptError(f"the score {ref!r} should name a .py file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise LatentoptError(f"importing {path} raised {type(error).__name__}: {error}") from error
+    function: Callable[[str], float] | None = getattr(module, name, None)
+    if not callable(function):
+        raise LatentoptError(f"{path} has no function {name!r}")
+
+    def score(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return np.array([_called(function, text, ref) for text in texts], dtype=np.float64)
+
+    return score
+
+
+def _called(function: Callable[[str], float], text: str, ref: str) -> float:
+    try:
+        return float(function(text))
+    except Exception as error:
+        raise LatentoptError(
+            f"the score {ref} raised {type(error).__name__} on {text[:60]!r}: {error}; "
+            "return float('nan') for a text that cannot be scored"
+        ) from error

@@ -1,0 +1,132 @@
+import pytest
+import torch
+
+import latentopt
+from latentopt.errors import LatentoptError
+from latentopt.objective import Objective, TextTerm
+from latentopt.pipeline import optimize
+from latentopt.testing import ToyCodec, check_searcher
+
+SEARCHERS = {
+    "perturbation": {"radius": 4.0},
+    "cma": {"sigma": 3.0},
+    "optuna": {"trials": 24, "dimensions": 6, "radius": 4.0},
+}
+
+
+def make(name, **settings):
+    return latentopt.get("searcher", name)(**SEARCHERS[name] | settings)
+
+
+def vowels(texts, sources):
+    return [sum(letter in "aeiou" for letter in text) for text in texts]
+
+
+OBJECTIVE = Objective({"vowels": TextTerm(vowels)}, {"vowels": 1.0})
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_searchers_keep_the_contract(name):
+    check_searcher(make(name))
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_any_function_of_the_text_can_be_climbed(name):
+    result = optimize(ToyCodec(), ["mmmmmmmm", "bcdfg"], OBJECTIVE, make(name), top=1)
+    best = result.table[result.table["rank"] == 1]
+    assert len(best) == 2
+    assert (best["vowels"] == vowels(best["text"], best["source"])).all()
+    assert (best["vowels"] >= 2).all()
+
+
+def test_cma_gains_more_than_perturbation_on_the_same_decodes():
+    text = "mmmmmmmmmmmm"
+    best = {
+        name: optimize(ToyCodec(), [text], OBJECTIVE, make(name), budget=480, seed=3).table["verified"].max()
+        for name in ("cma", "perturbation")
+    }
+    assert best["cma"] > best["perturbation"]
+
+
+def test_a_property_is_asked_once_for_each_new_valid_text_and_no_oftener_than_allowed():
+    asked = []
+
+    def score(texts, sources):
+        asked.extend(texts)
+        return [float(len(set(text))) for text in texts]
+
+    objective = Objective({"letters": TextTerm(score)}, {"letters": 1.0})
+    short = latentopt.each(lambda text: "b" not in text)
+    optimize(ToyCodec(), ["mmmm"], objective, make("cma"), {"no_b": short}, evaluations=30)
+    tried = asked[1:]  # the first is the draft's
+    assert len(tried) == 30
+    assert len(set(asked)) == 31
+    assert not any("b" in text for text in tried)
+
+
+def test_a_search_that_finds_nothing_new_ends():
+    objective = Objective({"letters": TextTerm(lambda texts, sources: [1.0] * len(texts))}, {"letters": 1.0})
+    result = optimize(ToyCodec(), ["mmmm"], objective, make("cma", sigma=1e-6), evaluations=10)
+    assert result.counts == {"decoded": 200, "verified": 0}
+
+
+def test_texts_that_cannot_be_scored_are_no_candidates():
+    objective = Objective({"x": TextTerm(lambda texts, sources: [float("nan")] * len(texts))}, {"x": 1.0})
+    for name in SEARCHERS:
+        assert optimize(ToyCodec(), ["mmmm"], objective, make(name)).table["rank"].tolist() == [0]
+
+
+@pytest.mark.parametrize("place", ["{}/study.log", "sqlite:///{}/study.db"])
+def test_a_study_that_is_kept_goes_on(tmp_path, place):
+    storage = place.format(tmp_path)
+    first = optimize(ToyCodec(), ["mmmmmmmm"], OBJECTIVE, make("optuna", storage=storage))
+    again = optimize(ToyCodec(), ["mmmmmmmm"], OBJECTIVE, make("optuna", storage=storage, trials=1))
+    assert again.table["verified"].max() >= first.table["verified"].max()
+
+
+def test_several_terms_are_several_objectives_for_nsgaii():
+    def early(texts, sources):
+        return [-sum(map(ord, text)) / 100 for text in texts]
+
+    objective = Objective({"vowels": TextTerm(vowels), "early": TextTerm(early)}, {"vowels": 1.0, "early": 1.0})
+    result = optimize(
+        ToyCodec(), ["mmmmmm"], objective, make("optuna", sampler="nsgaii", trials=60), top=20, pareto=True
+    )
+    front = result.table[result.table["rank"] > 0]
+    assert len(front) > 1
+    assert front.sort_values("vowels")["early"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("optuna", {"sampler": "best"}),
+        ("optuna", {"trials": 0}),
+        ("cma", {"population": 1}),
+        ("perturbation", {"radius": 0}),
+    ],
+)
+def test_bad_settings_are_refused(name, settings):
+    with pytest.raises(ValueError, match=r"should be|is none of"):
+        make(name, **settings)
+
+
+def test_a_storage_that_cannot_be_used_is_named(tmp_path):
+    with pytest.raises(LatentoptError, match="storage"):
+        optimize(ToyCodec(), ["abc"], OBJECTIVE, make("optuna", storage="nosuch://x"))
+
+
+def test_gradient_searchers_refuse_what_has_no_gradient():
+    for name in ("gradient", "langevin", "ode", "fgim"):
+        with pytest.raises(LatentoptError, match="no gradient"):
+            optimize(ToyCodec(), ["abc"], OBJECTIVE, latentopt.get("searcher", name)())
+
+
+def test_perturbations_stay_within_the_radius():
+    codec = ToyCodec()
+    z0 = codec.encode(["mmmm", "abc"])
+    problem = latentopt.Problem(codec, OBJECTIVE.anchor(codec, z0), ["mmmm", "abc"], z0)
+    proposals = list(make("perturbation", samples=10, batch=4).search(problem, torch.Generator().manual_seed(0)))
+    assert sum(len(proposal.z) for proposal in proposals) == 20
+    for proposal in proposals:
+        assert ((proposal.z - z0[proposal.source]).norm(dim=1) <= 4.0 * codec.cell + 1e-5).all()
