@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from latentopt.errors import LatentoptError
@@ -56,8 +57,18 @@ def settings_of(factory: Any) -> str:
     return ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default}" for p in parameters) or "none"
 
 
-def build(kind: str, spec: str, **settings: Any) -> Any:
+def split_specs(text: str) -> list[str]:
+    """``"max_chars=20|regex=^x" -> ["max_chars=20", "regex=^x"]``; ``||`` stands for a ``|`` inside one."""
+    parts = [part.replace("\0", "|") for part in text.replace("||", "\0").split("|")]
+    return [part for part in parts if part.strip()]
+
+
+def build(kind: str, spec: str, offered: Mapping[str, Any] | None = None, **settings: Any) -> Any:
     """Look a name up and call what is registered: ``build("filter", "max_chars=280")``.
+
+    Args:
+        offered: settings for a factory that has parameters of these names, and for no other.
+        settings: for the factory, which refuses what it does not take.
 
     Raises:
         LatentoptError: when the name is unknown or the factory refuses its settings.
@@ -66,7 +77,9 @@ def build(kind: str, spec: str, **settings: Any) -> Any:
     factory = get(kind, name)
     arguments = [value if _takes_text(factory) else parse_value(value)] if equals else []
     try:
-        inspect.signature(factory).bind(*arguments, **settings)
+        signature = inspect.signature(factory)
+        settings |= {name: value for name, value in (offered or {}).items() if name in signature.parameters}
+        signature.bind(*arguments, **settings)
         return factory(*arguments, **settings)
     except (TypeError, ValueError) as error:
         takes = f"; it takes {settings_of(factory)}" if callable(factory) else ""

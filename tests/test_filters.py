@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
-from latentopt.filters import apply_filter, each, similarity
+from latentopt.filters import all_of, any_of, apply_filter, each, not_, similarity
+from latentopt.testing import check_filter
 
 quick = settings(max_examples=80, deadline=None)
 
@@ -113,3 +114,58 @@ def test_known_similarities(text, source, value):
 def test_similarity_needs_a_draft_for_each_text():
     with pytest.raises(ValueError, match="same"):
         similarity(["a", "b"], ["a"])
+
+
+short = each(lambda text: len(text) < 3)
+starts_with_a = each(lambda text: text.startswith("a"))
+
+
+@quick
+@given(TEXTS)
+def test_combined_filters_are_logical_and_or_and_not(texts):
+    one, other = short(texts, texts), starts_with_a(texts, texts)
+    assert all_of(short, starts_with_a)(texts, texts).tolist() == (one & other).tolist()
+    assert any_of(short, starts_with_a)(texts, texts).tolist() == (one | other).tolist()
+    assert not_(short)(texts, texts).tolist() == (~one).tolist()
+    assert all_of()(texts, texts).tolist() == [True] * len(texts)
+    assert any_of()(texts, texts).tolist() == [False] * len(texts)
+
+
+@pytest.mark.parametrize("accepts", [all_of(short, starts_with_a), any_of(short, starts_with_a), not_(short)])
+def test_combined_filters_keep_the_contract(accepts):
+    check_filter(accepts)
+
+
+@pytest.mark.parametrize("combine", [all_of, any_of, lambda first, second: not_(second)])
+def test_a_part_with_one_verdict_for_all_texts_is_refused(combine):
+    with pytest.raises(LatentoptError, match=r"part [12] gave verdicts of shape \(1,\) for 2 texts"):
+        combine(short, lambda texts, sources: [True])(["a", "b"], ["", ""])
+
+
+@pytest.mark.parametrize("combine", [all_of, any_of, not_])
+def test_a_part_that_raises_fails_that_text_alone(combine, caplog):
+    def fragile(text: str) -> bool:
+        if text == "boom":
+            raise RuntimeError("too loud")
+        return text == "yes"
+
+    texts = ["yes", "boom", "no"]
+    verdicts = apply_filter("loud", combine(each(fragile)), texts, texts)
+    assert verdicts.tolist() == ([False, False, True] if combine is not_ else [True, False, False])
+    assert len(caplog.messages) == 1
+    assert "'loud' raised RuntimeError on 'boom'" in caplog.text
+
+
+@pytest.mark.parametrize(("bad", "most_texts"), [(1, 5000), (1000, 12_000)])
+def test_finding_the_texts_that_raise_takes_no_quadratic_time(bad, most_texts):
+    asked = []
+
+    def fragile(texts, sources):
+        asked.append(len(texts))
+        if any(text < f"{bad:04}" for text in texts):
+            raise ValueError
+        return np.ones(len(texts), dtype=bool)
+
+    texts = [f"{i:04}" for i in range(1000)]
+    assert apply_filter("fragile", any_of(fragile), texts, texts).sum() == 1000 - bad
+    assert sum(asked) < most_texts

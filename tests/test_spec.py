@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentopt.cli.common import build_all
 from latentopt.errors import LatentoptError
 from latentopt.hookspecs import hookimpl
 from latentopt.plugins import Plugins
-from latentopt.spec import build, parse_assignments, parse_value, parse_weighted
+from latentopt.spec import build, parse_assignments, parse_value, parse_weighted, split_specs
 
 quick = settings(max_examples=150, deadline=None)
 
@@ -161,3 +162,35 @@ def test_a_factory_that_refuses_its_settings_is_told_by_name(spec, settings, why
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(LatentoptError, match="no filter is named 'pear'; known: angry, no factory, nothing, pair"):
         build("filter", "pear=3")
+
+
+def test_what_is_offered_goes_to_those_that_take_it():
+    assert build("filter", "pair=3", {"second": 9, "third": 1}) == (3, 9)
+    assert build("filter", "nothing", {"second": 9}) == "made"
+    assert build_all("filter", ["pair=3", "nothing", "pair=4"], second=9) == {
+        "pair": (3, 9),
+        "nothing": "made",
+        "pair=4": (4, 9),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("max_chars=20|regex=^x", ["max_chars=20", "regex=^x"]),
+        ("regex=a||b|regex=||", ["regex=a|b", "regex=|"]),
+        ("a|||b", ["a|", "b"]),
+        ("a", ["a"]),
+        ("", []),
+        (" | |", []),
+    ],
+)
+def test_specs_in_one_text_come_apart_at_single_bars(text, parts):
+    assert split_specs(text) == parts
+
+
+@quick
+@given(st.lists(st.text("ab|=", min_size=1), min_size=1))
+def test_specs_with_doubled_bars_come_apart_again(parts):
+    parts = [f"regex={part}$" for part in parts]
+    assert split_specs("|".join(part.replace("|", "||") for part in parts)) == parts

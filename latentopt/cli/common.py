@@ -51,14 +51,18 @@ def read_texts(texts: list[str] | None, path: Path | None, name: str) -> list[st
     return text_column(read_table(path), name, path)
 
 
-def build_all(kind: str, specs: list[str] | None) -> dict[str, Any]:
-    """Filters or metrics from the command line, by name; one that is named twice goes by its whole text."""
+def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:
+    """Filters or metrics from the command line, by name; one that is named twice goes by its whole text.
+
+    Args:
+        offered: settings for those that have parameters of these names, such as ``model``.
+    """
     from latentopt.spec import build
 
     built: dict[str, Any] = {}
     for spec in specs or []:
         name = spec.partition("=")[0]
-        built[spec if name in built else name] = build(kind, spec)
+        built[spec if name in built else name] = build(kind, spec, offered)
     return built
 
 

@@ -25,7 +25,7 @@ def doctor(
     dtype: common.Dtype = "auto",
 ) -> None:
     """Examine a model: what it keeps, how still it holds, what its samples are worth."""
-    accepts = common.build_all("filter", filters)
+    accepts = common.build_all("filter", filters, model=model)
     from latentopt.corpus import Lines
     from latentopt.doctor import diagnose
 

@@ -56,7 +56,10 @@ def optimize(
 
     search = build("searcher", searcher, **parse_assignments(settings or []))
     kept = [f"keep_words={keep}"] if keep else []
-    accepts, measures = common.build_all("filter", [*(filters or []), *kept]), common.build_all("metric", metrics)
+    accepts, measures = (
+        common.build_all("filter", [*(filters or []), *kept], model=model),
+        common.build_all("metric", metrics),
+    )
     codec = common.load(model, device, dtype)
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
@@ -104,7 +107,7 @@ def transfer(
     from latentopt.artefact import load_artefact
     from latentopt.direction import transfer as run
 
-    accepts = common.build_all("filter", filters)
+    accepts = common.build_all("filter", filters, model=model)
     codec = common.load(model, device, dtype)
     module, card = load_artefact("direction", direction, codec)
     chosen = float(card.get("strength", 1.0)) if strength is None else strength
@@ -128,7 +131,7 @@ def sample(
     common.check_out(out)
     if temperature is not None and temperature <= 0:
         raise LatentoptError(f"the temperature should be above 0, got {temperature}")
-    accepts = common.build_all("filter", filters)
+    accepts = common.build_all("filter", filters, model=model)
     from latentopt.sampling import sample as run
 
     table, counts = run(common.load(model, device, dtype), n, accepts, temperature, seed, tries)
@@ -154,7 +157,7 @@ def interpolate(
 ) -> None:
     """Decode the straight line between two texts."""
     common.check_out(out)
-    accepts = common.build_all("filter", filters)
+    accepts = common.build_all("filter", filters, model=model)
     from latentopt.sampling import interpolate as run
 
     common.show(run(common.load(model, device, dtype), first, last, steps, accepts), out)

@@ -36,14 +36,36 @@ def blocklist(words: str) -> Filter:
     Args:
         words: separated by commas, or the path of a file with one a line.
     """
+    pattern = whole_words(words_of(words))
+    return each(lambda text: pattern.search(text) is None)
+
+
+def words_of(words: str) -> list[str]:
+    """The words of a list ``a,b,c`` or of a file with one a line.
+
+    Raises:
+        ValueError: when there is none, or the file is absent or not UTF-8.
+    """
     words = str(words)
     # Path.is_file raises where a long list of words is no possible file name.
-    entries = Path(words).read_text(encoding="utf-8-sig").splitlines() if os.path.isfile(words) else words.split(",")
-    banned = [entry.strip() for entry in entries if entry.strip()]
-    if not banned:
-        raise ValueError(f"the blocklist {words!r} holds no word")
-    pattern = re.compile(r"(?<!\w)(?:\L<words>)(?!\w)", re.IGNORECASE, words=banned)
-    return each(lambda text: pattern.search(text) is None)
+    if os.path.isfile(words):
+        try:
+            entries = Path(words).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file {words} cannot be read as UTF-8 text: {error}") from error
+    elif words.endswith(".txt") and "," not in words:
+        raise ValueError(f"there is no file {words}")
+    else:
+        entries = words.split(",")
+    found = [entry.strip() for entry in entries if entry.strip()]
+    if not found:
+        raise ValueError(f"the list {words!r} holds no word")
+    return found
+
+
+def whole_words(words: list[str]) -> re.Pattern[str]:
+    """A pattern that finds these words where they stand by themselves, whatever the case."""
+    return re.compile(r"(?<!\w)(?:\L<words>)(?!\w)", re.IGNORECASE, words=words)
 
 
 def regex(pattern: str, timeout: float = 1.0) -> Filter:

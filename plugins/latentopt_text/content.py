@@ -1,0 +1,103 @@
+"""Filters that hold a paraphrase to the content of its draft: words, numbers, names and negation.
+
+Each compares surface forms, so each is exact about what it looks at and blind to the rest; its docstring says which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import regex as re
+
+from latentopt.filters import Filter
+from latentopt_text.filters import whole_words, words_of
+
+NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|\p{L}+")
+_UNITS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+NAMED = {
+    **{name: str(number) for number, name in enumerate(_UNITS.split(), 2)},
+    **{name: str(10 * number) for number, name in enumerate(_TENS.split(), 2)},
+    "hundred": "100",
+    "thousand": "1000",
+    "million": "1000000",
+    "billion": "1000000000",
+}
+NAME = re.compile(r"(?<!(?:^|[.!?…:\"“„«])\W*)\b\p{Lu}[\p{L}\p{M}\p{N}]*|\b\p{L}+\p{Lu}[\p{L}\p{N}]*")
+WORD = re.compile(r"\p{L}[\p{L}\p{M}\p{N}]*")
+NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|cannot|without|hardly|barely|scarcely"
+    r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
+    re.IGNORECASE,
+)
+
+
+def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
+    """A filter from a function of one text and its draft."""
+
+    def filter_pairs(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        pairs = zip(texts, sources, strict=True)
+        return np.fromiter((kept(text, source) for text, source in pairs), dtype=bool, count=len(texts))
+
+    return filter_pairs
+
+
+def keep_words(words: str) -> Filter:
+    """Texts that hold each of these words that their draft holds, whatever the case.
+
+    Args:
+        words: separated by commas, or the path of a file with one a line; a draft without one of them need not get it.
+    """
+    pattern = whole_words(words_of(words))
+
+    def held(text: str) -> set[str]:
+        return {word.lower() for word in pattern.findall(text)}
+
+    return _pairwise(lambda text, source: held(source) <= held(text))
+
+
+def numbers(text: str) -> Counter[str]:
+    """The numbers of a text and how often each is there: digits, and English words from two on.
+
+    "1,000" is 1000 and "two" is 2, but "twenty-five" is 20 and 5; "one" is left out, since it is a pronoun too.
+    """
+    found = (NAMED.get(token.lower(), token) for token in NUMBER.findall(text))
+    return Counter(re.sub(r",(?=\d{3}(?!\d))", "", token) for token in found if not token.isalpha())
+
+
+def keep_numbers() -> Filter:
+    """Texts with the numbers of their draft, each as often, and no others (`numbers`)."""
+    return _pairwise(lambda text, source: numbers(text) == numbers(source))
+
+
+def names(text: str) -> set[str]:
+    """The capitalised words that begin no sentence or quotation, "I" aside, and those with a capital inside (NASA).
+
+    A name that stands only at the beginning of a sentence is not found; a text all in capitals is all names.
+    """
+    return {name.lower() for name in NAME.findall(text)} - {"i"}
+
+
+def keep_names() -> Filter:
+    """Texts that hold each name of their draft, and no name that the draft does not hold (`names`).
+
+    A name is held wherever it stands and whatever its case.
+    """
+
+    def words(text: str) -> set[str]:
+        return {word.lower() for word in WORD.findall(text)}
+
+    return _pairwise(lambda text, source: names(source) <= words(text) and names(text) <= words(source))
+
+
+def keep_negation() -> Filter:
+    """Texts with as many English negations as their draft: not, n't, no, never, nothing, without, hardly and their like.
+
+    What negates by its meaning (fail, refuse, un-) is not seen, nor is where in the text a negation stands.
+    """
+    return _pairwise(lambda text, source: len(NEGATION.findall(text)) == len(NEGATION.findall(source)))

@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from latentopt_text.content import keep_names, keep_negation, keep_numbers, keep_words, names, numbers
+
+from latentopt.errors import LatentoptError
+from latentopt.spec import build
+from latentopt.testing import check_filter
+
+quick = settings(max_examples=80, deadline=None)
+
+KEEPERS = {
+    "keep_words": keep_words("cat,two,Mary,not"),
+    "keep_numbers": keep_numbers(),
+    "keep_names": keep_names(),
+    "keep_negation": keep_negation(),
+}
+
+
+PIECES = ["I", "Mary", "NASA", "two", "3", "not", "don't", ".", "cat"]
+
+
+def keeps(accept, source: str, *texts: str) -> list[bool]:
+    return accept(list(texts), [source] * len(texts)).tolist()
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+def test_the_filters_keep_their_contract(name):
+    check_filter(KEEPERS[name])
+
+
+@quick
+@given(st.sampled_from(list(KEEPERS)), st.text(), st.lists(st.sampled_from(PIECES)))
+def test_every_text_keeps_its_own_content(name, text, words):
+    assert keeps(KEEPERS[name], text, text) == [True]
+    assert keeps(KEEPERS[name], " ".join(words), " ".join(words)) == [True]
+
+
+def test_each_text_is_compared_with_its_own_draft():
+    assert keep_numbers()(["2 cats", "2 cats"], ["two cats", "3 cats"]).tolist() == [True, False]
+
+
+def test_keep_words_asks_for_those_named_words_that_the_draft_holds():
+    kept = keep_words("Acme, New York ,c++")
+    texts = ["ACME of new york", "acme", "Acmes of New York", "New York"]
+    assert keeps(kept, "Acme is in New York", *texts) == [True, False, False, False]
+    assert keeps(kept, "nothing named", *texts) == [True] * 4
+    assert keeps(kept, "I write C++", "c++ it is", "c it is") == [True, False]
+
+
+def test_keep_words_reads_a_file(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("cat\ndog\n")
+    assert keeps(keep_words(str(path)), "a cat and a bird", "the cat", "the bird") == [True, False]
+
+
+@pytest.mark.parametrize("name", ["keep_words", "blocklist"])
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [("absent.txt", None, "no file"), ("empty.txt", b" \n", "no word"), ("latin.txt", b"caf\xe9", "UTF-8")],
+)
+def test_a_bad_file_of_words_is_refused(tmp_path, name, file, content, why):
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(LatentoptError, match=f"'{name}' refuses its settings: .*{why}"):
+        build("filter", f"{name}={tmp_path / file}")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I paid $1,000.50 for two cats", ["1000.50", "2"]),
+        ("pages 5-6 at -7 degrees", ["5", "6", "-7"]),
+        ("Covid-19 and A4 at 3pm", ["19", "4", "3"]),
+        ("twenty-five of Twenty", ["20", "5", "20"]),
+        ("one of them, often", []),
+        ("on the 3rd. 4, 5", ["3", "4", "5"]),
+    ],
+)
+def test_known_numbers(text, found):
+    assert sorted(numbers(text).elements()) == sorted(found)
+
+
+def test_keep_numbers_refuses_lost_changed_and_new_ones():
+    texts = ["In 2024, 3 cats", "3 cats", "four cats in 2024", "three cats, 3 dogs in 2024"]
+    assert keeps(keep_numbers(), "three cats in 2024", *texts) == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Yesterday I met Mary in Paris.", {"mary", "paris"}),
+        ("Mary left. Paris slept! “We saw It", {"it"}),
+        ("NASA, the iPhone and O'Brien", {"nasa", "iphone", "o", "brien"}),
+        ("he said, Émile", {"émile"}),
+        ("no names", set()),
+    ],
+)
+def test_known_names(text, found):
+    assert names(text) == found
+
+
+def test_keep_names_refuses_lost_and_new_ones():
+    texts = ["Paris is where John met Mary.", "John met Mary.", "John met her in PARIS", "John, Mary, Paris and Ann"]
+    assert keeps(keep_names(), "John met Mary in Paris.", *texts) == [True, False, False, False]
+
+
+def test_keep_negation_refuses_lost_and_new_ones():
+    texts = ["I do not like it", "I don\u2019t like it", "I dont like it", "I NEVER liked it", "I cannot like it"]
+    assert keeps(keep_negation(), "I don't like it", *texts) == [True] * 5
+    assert keeps(keep_negation(), "I like it", *texts) == [False] * 5
+    lost = ["I like it", "I want it", "a knot", "I don't, not now", "nothing ventured, nothing gained"]
+    assert keeps(keep_negation(), "I don't like it", *lost) == [False] * 5
+
+
+@pytest.mark.parametrize("spec", ["keep_numbers=2", "keep_names=Mary", "keep_negation=not", "keep_words"])
+def test_settings_that_are_not_taken_are_refused(spec):
+    with pytest.raises(LatentoptError, match=r"refuses its settings: (?:too many|missing)"):
+        build("filter", spec)
