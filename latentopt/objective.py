@@ -216,7 +216,8 @@ class Objective:
                 found[name] = term(z, source)
         for name, term in self.terms.items():
             if isinstance(term, HeadTerm) and term.caution > 0:
-                found[f"{name}_std"] = term.head.uncertainty(z)
+                doubt = getattr(term.head, "uncertainty", None)
+                found[f"{name}_std"] = doubt(z) if doubt else torch.zeros_like(found[name])
         return found | {name: held(z, source) for name, held in self.held.items()}
 
     def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> dict[str, np.ndarray]:

@@ -1,4 +1,7 @@
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,8 +14,14 @@ from sklearn.tree import DecisionTreeRegressor
 
 import latentopt
 from latentopt.errors import LatentoptError
-from latentopt.head import as_torch, fit_head, rank_correlation
+from latentopt.head import as_torch, fit_head, learns_classes, rank_correlation
 from latentopt.testing import check_head
+from latentopt.validation import expected_calibration_error, platt_scaling
+
+
+class Unweighted(LinearRegression):
+    def fit(self, X, y):
+        return super().fit(X, y)
 
 
 def letters(n: int, seed: int = 0, length: int = 8) -> list[str]:
@@ -84,6 +93,17 @@ def test_an_estimator_with_a_twin_may_be_given_as_it_is(toy_codec):
         fit_head(toy_codec, texts, first_letter(texts), head=DecisionTreeRegressor())
 
 
+def test_groups_and_targets_may_be_series_of_any_index_or_lists(toy_codec):
+    texts = letters(60)
+    index = np.arange(60)[::-1] + 100
+    y, groups = pd.Series(first_letter(texts), index), pd.Series(np.repeat(np.arange(20), 3), index)
+    cards = [
+        fit_head(toy_codec, texts, y, groups, weights=pd.Series(np.arange(1.0, 61), index), reencodings=1).card,
+        fit_head(toy_codec, texts, list(y), list(groups), weights=list(np.arange(1.0, 61)), reencodings=1).card,
+    ]
+    assert cards[0] == cards[1]
+
+
 def test_the_score_of_noise_is_chance(toy_codec):
     texts = letters(200)
     fitted = fit_head(toy_codec, texts, np.random.default_rng(5).normal(size=200))
@@ -107,21 +127,22 @@ def test_within_groups_only_differences_within_a_group_count(toy_codec):
 def test_rows_of_one_group_never_stand_on_both_sides(toy_codec, monkeypatch):
     import latentopt.head as module
 
-    seen = []
-    original = module._folds
+    fitted_on = []
+    original = module.Fitter.fit
 
-    def spy(*args):
-        for train, test in original(*args):
-            seen.append((train, test))
-            yield train, test
+    def spy(self, examples, rows):
+        fitted_on.append(rows)
+        return original(self, examples, rows)
 
-    monkeypatch.setattr(module, "_folds", spy)
+    monkeypatch.setattr(module.Fitter, "fit", spy)
     texts, groups = letters(60), np.repeat(np.arange(20), 3)
     fit_head(toy_codec, texts, first_letter(texts), groups)
-    assert len(seen) == 5
-    for train, test in seen:
-        assert not set(groups[train]) & set(groups[test])
-    assert sorted(np.concatenate([test for _, test in seen])) == list(range(60))
+    *cross_validated, last = [set(rows) for rows in fitted_on]
+    assert len(cross_validated) == 5
+    assert last == set(range(60))
+    for rows in cross_validated:
+        assert not set(groups[list(rows)]) & set(groups[list(last - rows)])
+    assert sorted(row for rows in cross_validated for row in last - rows) == list(range(60))
 
 
 def test_logistic_takes_labels_and_gives_log_odds(toy_codec):
@@ -143,7 +164,18 @@ def test_logistic_takes_labels_and_gives_log_odds(toy_codec):
         (lambda t, y: (t, y, {"head": "oracle"}), "no head is named 'oracle'"),
         (lambda t, y: (t, y, {"head": "logistic"}), "two classes"),
         (lambda t, y: (t, y, {"settings": {"colour": 3}}), "'ridge' refuses its settings"),
+        (lambda t, y: (t, y, {"head": "mlp_ensemble", "settings": {"members": 1}}), "members should be at least 2"),
+        (lambda t, y: (t, y, {"head": Ridge(), "settings": {"alpha": 3}}), "set those of the Ridge itself"),
+        (lambda t, y: (t, y, {"head": "auto", "settings": {"alpha": 3}}), "'auto' takes no settings"),
+        (lambda t, y: (t, y, {"transform": "root"}), "no transform is named 'root'"),
+        (lambda t, y: (t, y, {"transform": "rate"}), "give them"),
+        (lambda t, y: (t, y, {"transform": "rate", "weights": y}), "does not vary"),
+        (lambda t, y: (t, y, {"weights": y * 0}), "weight of row 1 is 0"),
+        (lambda t, y: (t, y, {"head": Unweighted(), "weights": y}), "takes no weights"),
+        (lambda t, y: (t, y > 102, {"head": "logistic", "transform": "rank"}), "a classifier learns classes"),
+        (lambda t, y: (t, y, {"head": "linear"}), "no parameters to train"),
         (lambda t, y: (t, y, {"groups": np.zeros(50)}), "single group"),
+        (lambda t, y: (t, y, {"groups": np.arange(49)}), "50 texts but 49 groups"),
         (lambda t, y: (t, y, {"groups": np.arange(50)}), "does not vary within any group"),
     ],
 )
@@ -217,3 +249,168 @@ def test_a_head_of_noise_scores_about_zero_on_average(toy_codec):
         fit_head(toy_codec, texts, np.random.default_rng(seed).normal(size=40), seed=seed).score for seed in range(30)
     ]
     assert abs(np.mean(scores)) < 0.08
+
+
+@pytest.mark.parametrize("head", ["mlp", "mlp_ensemble", "gradient_boosting"])
+def test_the_same_seed_gives_the_same_head_and_leaves_torchs_own_generator_alone(toy_codec, head):
+    texts = letters(60)
+    settings = {} if head == "gradient_boosting" else {"hidden": 4}
+    torch.manual_seed(1)
+    first = fit_head(toy_codec, texts, first_letter(texts), head=head, settings=settings)
+    drawn = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), drawn)
+    again = fit_head(toy_codec, texts, first_letter(texts), head=head, settings=settings)
+    assert torch.equal(first.module(toy_codec.encode(texts)), again.module(toy_codec.encode(texts)))
+    assert first.card == again.card
+
+
+def test_a_head_is_certain_unless_it_knows_better(toy_codec):
+    texts = letters(60)
+    z = toy_codec.encode(texts)
+    certain = fit_head(toy_codec, texts, first_letter(texts)).module
+    assert certain.differentiable
+    assert torch.equal(certain.uncertainty(z), torch.zeros(60))
+    settings = {"members": 3, "hidden": 4}
+    ensemble = fit_head(toy_codec, texts, first_letter(texts), head="mlp_ensemble", settings=settings).module
+    assert (ensemble.uncertainty(z) > 0).all()
+
+
+def test_reencodings_are_fitted_on_and_never_scored(toy_codec, monkeypatch):
+    import latentopt.head as module
+
+    original, sizes = module.Fitter.fit, []
+
+    def spy(self, examples, rows):
+        z, y, weights, units = examples.take(rows)
+        sizes.append(len(z))
+        assert weights is None
+        # A copy has the target and the unit of its text, and lies within reach of it.
+        assert (y[len(rows) :] == np.repeat(examples.y[rows], 3)).all()
+        assert (units[len(rows) :] == np.repeat(rows, 3)).all()
+        moved = np.linalg.norm(z[len(rows) :] - np.repeat(z[: len(rows)], 3, axis=0), axis=1)
+        # Within a cell, and what rounding to whole letters adds.
+        assert moved.max() < toy_codec.cell * (1 + 0.5 * toy_codec.latent_dim**0.5)
+        assert len(set(moved.round(4))) > 1
+        return original(self, examples, rows)
+
+    monkeypatch.setattr(module.Fitter, "fit", spy)
+    texts = letters(50)
+    fitted = fit_head(toy_codec, texts, first_letter(texts), reencodings=3)
+    assert sizes == [160] * 5 + [200]
+    assert fitted.card["reencodings"] == 3
+    assert fitted.card["texts"] == 50
+
+
+def test_a_rate_is_fitted_with_its_impressions_as_weights(toy_codec):
+    texts = letters(400)
+    rng = np.random.default_rng(0)
+    impressions = np.where(np.arange(400) % 2, 5, 5000)
+    truth = 0.1 + 0.02 * (first_letter(texts) - ord("a"))
+    clicks = rng.binomial(impressions, truth)
+
+    def error(**options):
+        fitted = fit_head(toy_codec, texts, **options)
+        return np.abs(fitted.module(toy_codec.encode(texts)).numpy() - truth).mean()
+
+    weighted = error(y=clicks, weights=impressions, transform="rate")
+    assert weighted < 0.01
+    assert weighted < error(y=clicks / impressions) / 2
+    card = fit_head(toy_codec, texts, clicks, weights=impressions, transform="rate").card
+    assert (card["transform"], card["weighted"]) == ("rate", True)
+
+
+def test_the_last_step_of_a_pipeline_is_given_the_weights(toy_codec):
+    texts = letters(100)
+    y = np.where(np.arange(100) < 50, first_letter(texts), -first_letter(texts))
+    weights = np.where(np.arange(100) < 50, 1.0, 1e-9)
+    fitted = fit_head(toy_codec, texts, y, head=make_pipeline(StandardScaler(), Ridge()), weights=weights)
+    predicted = fitted.module(toy_codec.encode(texts)).numpy()
+    assert np.corrcoef(predicted, first_letter(texts))[0, 1] > 0.95
+
+
+def test_auto_reports_all_and_takes_the_best_that_has_a_gradient(toy_codec):
+    texts = letters(150)
+    y = first_letter(texts) + np.random.default_rng(0).normal(size=150)
+    fitted = fit_head(toy_codec, texts, y, head="auto")
+    assert fitted.card["head"] == "ridge"
+    assert fitted.card["settings"] == {}
+    scores = {row["head"]: row["held_out_rank_correlation"] for row in fitted.card["candidates"]}
+    assert list(scores) == ["ridge", "mlp_ensemble", "gradient_boosting"]
+    assert scores["ridge"] == max(scores.values()) == fitted.score
+    assert fitted.score == pytest.approx(fit_head(toy_codec, texts, y).score)
+    assert "note" not in fitted.card
+
+
+def test_auto_says_when_a_black_box_was_better_and_does_not_take_it(toy_codec):
+    texts = letters(200)
+    # A sawtooth: no line and no smooth network follows it, and a tree does.
+    fitted = fit_head(toy_codec, texts, first_letter(texts) % 2, head="auto")
+    assert fitted.card["head"] in ("ridge", "mlp_ensemble")
+    assert fitted.module.differentiable
+    assert fitted.card["note"].startswith("gradient_boosting scored")
+
+
+def test_auto_takes_labels_too(toy_codec):
+    texts = letters(100)
+    fitted = fit_head(toy_codec, texts, np.where(first_letter(texts) > ord("f"), "late", "early"), head="auto")
+    assert [row["head"] for row in fitted.card["candidates"]] == ["logistic", "gradient_boosting_classifier"]
+    assert fitted.card["head"] == "logistic"
+
+
+@pytest.mark.parametrize("head", ["logistic", "gradient_boosting_classifier"])
+def test_a_classifier_is_calibrated_on_rows_it_has_not_seen(toy_codec, head):
+    texts, rng = letters(400), np.random.default_rng(0)
+    odds = (first_letter(texts) - ord("f")) / 2
+    y = np.where(rng.random(400) < 1 / (1 + np.exp(-odds)), "yes", "no")
+    settings = {"C": 100.0} if head == "logistic" else {"iterations": 300}
+    fitted = fit_head(toy_codec, texts, y, head=head, settings=settings)
+    figures = fitted.card["calibration"]
+    assert fitted.card["classes"] == ["no", "yes"]
+    if head == "gradient_boosting_classifier":
+        # So many trees are far too sure of themselves.
+        assert figures["brier"] < figures["brier_before"] - 0.01
+        assert figures["expected_calibration_error"] < figures["expected_calibration_error_before"] / 2
+    new = letters(2000, seed=9)
+    probability = torch.sigmoid(fitted.module(toy_codec.encode(new))).numpy()
+    truth = 1 / (1 + np.exp(-(first_letter(new) - ord("f")) / 2))
+    assert abs(probability.mean() - truth.mean()) < 0.06
+    assert np.abs(probability - truth).mean() < 0.16
+    assert fitted.scale == pytest.approx(fitted.module(toy_codec.encode(texts)).numpy().std(), rel=1e-4)
+
+
+def test_platt_scaling_finds_slope_and_intercept_and_turns_no_head_round():
+    rng = np.random.default_rng(0)
+    odds, fold = rng.normal(size=4000), np.arange(4000) % 5
+    labels = (rng.random(4000) < 1 / (1 + np.exp(-(2 * odds - 1)))).astype(int)
+    slope, intercept, figures = platt_scaling(4 * odds, labels, fold)
+    assert slope == pytest.approx(0.5, abs=0.04)
+    assert intercept == pytest.approx(-1, abs=0.15)
+    assert figures["expected_calibration_error"] < 0.03 < figures["expected_calibration_error_before"]
+    slope, intercept, figures = platt_scaling(-odds, labels, fold)
+    assert (slope, intercept) == (1, 0)
+    assert figures["brier"] == figures["brier_before"]
+    # Classes that never mix do not drive the slope to infinity.
+    assert platt_scaling(odds, (odds > 0).astype(int), fold)[0] < 100
+
+
+def test_expected_calibration_error_is_the_gap_of_probability_and_frequency():
+    labels = np.array([1, 0, 0, 0, 1, 1])
+    probability = np.array([0.25, 0.25, 0.25, 0.25, 1.0, 1.0])
+    assert expected_calibration_error(labels, probability) == pytest.approx(0)
+    assert expected_calibration_error(labels, np.full(6, 0.9)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("head", ["ridge", "logistic", "auto"])
+def test_a_card_is_json(toy_codec, head):
+    texts = letters(60)
+    y = (first_letter(texts) > ord("f")).astype(np.int64)
+    fitted = fit_head(toy_codec, texts, y, np.arange(60) // 3, head=head, weights=np.arange(1, 61), reencodings=1)
+    assert json.loads(json.dumps(fitted.card)) == fitted.card
+
+
+def test_learns_classes_tells_labels_from_numbers():
+    assert learns_classes("logistic", None, np.arange(3))
+    assert not learns_classes("mlp", {"hidden": 3}, np.array(["a"]))
+    assert learns_classes("auto", None, np.array(["a", "b"]))
+    assert not learns_classes("auto", None, np.array(["1", "b"]))

@@ -1,0 +1,149 @@
+"""How well a head predicts rows it was not fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+from latentopt.errors import LatentoptError
+
+
+def assign_folds(y: np.ndarray, groups: np.ndarray | None, classifier: bool, folds: int, seed: int) -> np.ndarray:
+    """The fold in which each row is held out, (n,); rows of one group share theirs."""
+    if groups is not None:
+        distinct = len(np.unique(groups))
+        if distinct < 2:
+            raise LatentoptError("the group column holds a single group; without it, drop the option")
+        splits = GroupKFold(min(folds, distinct), shuffle=True, random_state=seed).split(y, groups=groups)
+    elif classifier:
+        fewest = int(np.unique(y, return_counts=True)[1].min())
+        if fewest < 2:
+            raise LatentoptError("one class has a single row; each needs at least 2")
+        splits = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed).split(y, y)
+    else:
+        # Two rows in a fold at least: predictions are compared within a fold.
+        splits = KFold(min(folds, len(y) // 2), shuffle=True, random_state=seed).split(y)
+    fold = np.empty(len(y), dtype=int)
+    for number, (_, test) in enumerate(splits):
+        fold[test] = number
+    return fold
+
+
+def rank_correlation(
+    y: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, tuple[float, float]]:
+    """Spearman's rank correlation with a 95 % bootstrap interval; within groups where groups are given.
+
+    Within groups, ranks are taken and centred in each group and correlated over all of them, so larger groups count
+    for more; the bootstrap then draws whole groups. Ranks are not taken anew in each draw, so the interval is approximate.
+
+    Args:
+        strata: (n,), used where there are no groups: rows are compared within a stratum alone, but drawn one by one.
+
+    Returns:
+        The correlation (0 where one side is constant) and the interval.
+    """
+    scores, draws = rank_correlations(y, predicted[None], groups, strata, resamples, seed)
+    low, high = interval(draws[:, 0])
+    return float(scores[0]), (low, high)
+
+
+def rank_correlations(
+    y: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rank correlations of k predictions (k, n) with y, (k,), and their bootstrap draws, (resamples, k).
+
+    All predictions are scored on the same draws, so that differences between them may be read off the draws. The rest
+    is as in `rank_correlation`.
+    """
+    codes = np.arange(len(y)) if groups is None else pd.factorize(groups)[0]
+    compared = codes if groups is not None else np.zeros(len(y)) if strata is None else strata
+
+    def centred_ranks(values: np.ndarray) -> np.ndarray:
+        ranks = pd.Series(values).groupby(compared).rank()
+        return (ranks - ranks.groupby(compared).transform("mean")).to_numpy()
+
+    a = centred_ranks(y)
+    parts = [(a * b, a * a, b * b) for b in map(centred_ranks, predicted)]
+    sums = np.stack([[np.bincount(codes, weights=part) for part in three] for three in parts])
+    rng = np.random.default_rng(seed)
+    count = sums.shape[-1]
+    even = np.full(count, 1 / count)
+    # One draw at a time: all of them together would take 8 kB a group.
+    drawn = np.stack([sums @ rng.multinomial(count, even) for _ in range(resamples)])
+
+    def correlation(total: np.ndarray) -> np.ndarray:
+        norm = np.sqrt(total[..., 1] * total[..., 2])
+        return np.divide(total[..., 0], norm, out=np.zeros_like(norm), where=norm > 0)
+
+    return correlation(sums.sum(-1)), correlation(drawn)
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of bootstrap draws."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def platt_scaling(log_odds: np.ndarray, labels: np.ndarray, fold: np.ndarray) -> tuple[float, float, dict[str, float]]:
+    """The slope and intercept that turn held-out log-odds (n,) into calibrated ones, after Platt (1999).
+
+    The figures after scaling are honest: each fold is scaled by what the other folds say. Log-odds that rank no better
+    than chance are left as they are, since a slope of 0 or less would turn the head round.
+
+    Args:
+        labels: (n,), 0 or 1.
+        fold: (n,), the fold in which each row was held out.
+
+    Returns:
+        Slope, intercept, and the Brier score and the expected calibration error before and after.
+    """
+    slope, intercept = _platt(log_odds, labels)
+    before = after = expit(log_odds)
+    if slope > 0:
+        after = np.empty(len(fold))
+        for number in np.unique(fold):
+            test = fold == number
+            a, b = _platt(log_odds[~test], labels[~test])
+            after[test] = expit(a * log_odds[test] + b)
+    else:
+        slope, intercept = 1.0, 0.0
+    return (
+        slope,
+        intercept,
+        {
+            "brier_before": float(brier_score_loss(labels, before)),
+            "brier": float(brier_score_loss(labels, after)),
+            "expected_calibration_error_before": expected_calibration_error(labels, before),
+            "expected_calibration_error": expected_calibration_error(labels, after),
+        },
+    )
+
+
+def _platt(log_odds: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Logistic regression on targets that Platt moved a little from 0 and 1: classes that never mix stay finite."""
+    positive = labels.sum()
+    target = np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (len(labels) - positive + 2))
+    outcome, share = np.repeat([1, 0], len(labels)), np.concatenate([target, 1 - target])
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(np.tile(log_odds, 2)[:, None], outcome, share)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def expected_calibration_error(labels: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
+    """The mean distance of probability from frequency over bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(place, probability - labels, bins)).sum() / len(labels))
