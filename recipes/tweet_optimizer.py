@@ -2,88 +2,151 @@
 
     python recipes/tweet_optimizer.py                                         # shipped head, sample drafts
     python recipes/tweet_optimizer.py --table posts.csv --target likes --drafts drafts.txt
+    python recipes/tweet_optimizer.py --table twitter-archive.zip --target favorites --drafts drafts.txt
 
-With a table of your own, a head is fitted on it first and its score on texts it has not seen is printed. Every rewrite
-is decoded, encoded again and scored as text; only those that then beat their draft are shown.
+With posts of your own, a head is fitted on them first. It is scored on posts it has not seen, and if that is no better
+than chance, the terminal and the report say so. Every rewrite is decoded, encoded again and scored as text; only those
+that then beat their draft are shown, in a table and in a page for the browser.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+import torch
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import draw
+from latentopt.archive import read_archive
+from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.files import column, number_column, read_table, text_column, write_table
+from latentopt.learning_curve import learning_curve, reading
+from latentopt.report import Landscape, verdict, write_report
+from latentopt.tracing import Traced
 
 SAMPLES = Path(__file__).resolve().parent.parent / "examples/drafts.txt"
+DOTS = 2000
+"""The most texts on the map."""
 
 
-def fit(codec: latentopt.Codec, options: argparse.Namespace) -> latentopt.Objective:
-    """An objective from a table of texts with a number each."""
-    table = read_table(options.table)
-    texts = text_column(table, options.text_column, options.table)
-    y = number_column(table, options.target, options.table)
-    groups = column(table, options.group_column, options.table).to_numpy() if options.group_column else None
-    rows = [row for row, fits in enumerate(codec.fits(texts)) if fits]
-    print(f"{len(rows)} of {len(texts)} texts are short enough for {codec.name}")
-    fitted = latentopt.fit_head(
-        codec, [texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None, seed=options.seed
-    )
-    low, high = fitted.interval
-    print(f"rank correlation with {options.target} on unseen texts: {fitted.score:.3f} ({low:.3f} to {high:.3f})")
-    if low <= 0:
-        print("warning: that is no better than chance; do not trust the rewrites")
-    return latentopt.Objective.of_head(options.target, fitted.module, fitted.scale)
+@dataclass
+class Learned:
+    """What is climbed, and what is known of it."""
+
+    name: str
+    head: latentopt.Head
+    card: dict[str, Any]
+    landscape: Landscape
+    curve: pd.DataFrame | None = None
 
 
-def shipped(codec: latentopt.Codec, name: str) -> latentopt.Objective:
-    """An objective from a fitted head."""
-    head, card = latentopt.load_artefact("head", name, codec)
-    return latentopt.Objective.of_head(name, head, card["scale"])
+def read_posts(options: argparse.Namespace) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """Texts, their numbers and their groups, from a table or an archive."""
+    path, group = options.table, options.group_column
+    if path.suffix == ".zip":
+        table = read_archive(path, options.replies)
+        # Followers come with the years: what an old post got says nothing of its words.
+        group = group or ("month" if len(set(table["month"])) > 1 else None)
+    else:
+        table = read_table(path)
+    texts, y = text_column(table, options.text_column, path), number_column(table, options.target, path)
+    return texts, y, column(table, group, path).to_numpy() if group else None
 
 
-def main() -> None:
+def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
+    """Fit a head on one's own posts."""
+    texts, y, groups = read_posts(options)
+    rows = keep_fitting(codec, texts)
+    texts, y, groups = [texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None
+    how = {"transform": options.transform, "seed": options.seed}
+    fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
+    try:
+        curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
+        print(f"would more data help? {reading(curve)}")
+    except latentopt.LatentoptError as error:  # too few posts for one
+        print(f"no learning curve: {error}")
+        curve = None
+    shown = np.random.default_rng(options.seed).permutation(len(texts))[:DOTS]
+    z = codec.encode([texts[row] for row in shown]).cpu().numpy()
+    landscape = Landscape(z, y[shown], f"Dots are posts, coloured by {options.target}")
+    return Learned(options.target, fitted.module, fitted.card, landscape, curve)
+
+
+def shipped(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
+    """A head that is fitted already; the map shows where it expects much of the texts that the model knows."""
+    head, card = latentopt.load_artefact("head", options.head, codec)
+    z = codec.posterior.draw(DOTS, torch.Generator().manual_seed(options.seed))
+    with torch.no_grad():
+        value = head(z.to(codec.device)).cpu().numpy()
+    caption = f"Dots are random points where the model has texts, coloured by what {options.head} predicts"
+    return Learned(options.head, head, card, Landscape(z.cpu().numpy(), value, caption))
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--drafts", type=Path, default=SAMPLES, help="a file of drafts (.txt, .csv, .tsv, .jsonl)")
-    parser.add_argument("--table", type=Path, help="texts with a number each, to learn from")
-    parser.add_argument("--target", help="the column with the number")
+    parser.add_argument("--table", type=Path, help="posts to learn from: a table, or the archive of X (.zip)")
+    parser.add_argument("--target", help="the column with the number; of an archive: favorites or retweets")
     parser.add_argument("--text-column", default="text")
-    parser.add_argument("--group-column", help="compare only within these groups, such as one A/B test")
+    parser.add_argument("--group-column", help="compare only within these groups; of an archive: within a month")
+    parser.add_argument("--replies", action="store_true", help="of an archive: learn from replies too")
+    parser.add_argument("--transform", default="log1p", help="of the number: log1p for counts, rank or none")
+    parser.add_argument("--head-kind", default="ridge", help="what is fitted: ridge, mlp_ensemble, ..., or auto")
+    parser.add_argument("--caution", type=float, default=1.0, help="with mlp_ensemble: its doubts to take off, in stds")
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("demo/rewrites.csv"))
+    parser.add_argument("--out", type=Path, default=Path("demo/rewrites.csv"), help="the table")
+    parser.add_argument("--report", type=Path, help="the page; report.html beside the table unless told")
     options = parser.parse_args()
     if (options.table is None) != (options.target is None):
         parser.error("--table and --target go together")
+    options.report = options.report or options.out.with_name("report.html")
+    for path, endings in ((options.out, ()), (options.report, (".html",))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        check_out(path, *endings)
+    return options
+
+
+def main() -> None:
+    options = parse()
     disable_progress_bar()
     codec = latentopt.load_codec(options.model)
-    objective = fit(codec, options) if options.table else shipped(codec, options.head)
+    drafts = text_column(read_table(options.drafts), "text", options.drafts)
+    drafts = [drafts[row] for row in keep_fitting(codec, drafts)]
+
+    learned = learn(codec, options) if options.table else shipped(codec, options)
+    trusted, sentence = verdict(learned.card)
+    print(sentence if trusted else f"warning: {sentence}")
+
+    doubts = type(learned.head).uncertainty is not latentopt.Head.uncertainty
+    objective = latentopt.Objective.of_head(
+        learned.name, learned.head, learned.card["scale"], caution=options.caution if doubts else 0.0
+    )
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
     }
+    metrics = {"chrf": latentopt.get("metric", "chrf")()}
+    searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(
-        codec,
-        text_column(read_table(options.drafts), "text", options.drafts),
-        objective,
-        latentopt.get("searcher", "gradient")(),
-        filters,
-        {"chrf": latentopt.get("metric", "chrf")()},
-        top=options.top,
-        seed=options.seed,
+        codec, drafts, objective, searcher, filters, metrics, top=options.top, seed=options.seed
     )
+
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_table(best, options.out)
-    print(f"wrote {options.out}")
+    cards = {learned.name: learned.card}
+    write_report(options.report, result, searcher.paths, learned.landscape, cards, learned.curve)
+    print(f"wrote {options.out} and {options.report}")
 
 
 if __name__ == "__main__":

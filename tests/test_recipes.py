@@ -1,11 +1,17 @@
 """The recipes and benchmarks start, and the split keeps what is evaluated out of what is fitted."""
 
 import gzip
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from latentopt import LatentoptError
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(
@@ -90,3 +96,84 @@ def test_an_absent_folder_is_named(monkeypatch):
     monkeypatch.setenv("LATENTOPT_DATA", "nowhere/at/all")
     with pytest.raises(SystemExit, match="no data at nowhere/at/all: set LATENTOPT_DATA"):
         module.data_folder()
+
+
+@pytest.fixture
+def optimizer(tmp_path, tiny_folder, lines, monkeypatch):
+    """Runs the tweet optimizer on two drafts with a tiny model."""
+    import tweet_optimizer
+
+    drafts = tmp_path / "drafts.txt"
+    drafts.write_text("\n".join([*lines[:2], "a long draft " * 20]), encoding="utf-8")
+
+    def run(*options):
+        given = ["--drafts", drafts, "--model", tiny_folder, "--min-similarity", 0, "--out", tmp_path / "out/a.csv"]
+        monkeypatch.setattr(sys, "argv", ["tweet_optimizer.py", *map(str, [*given, *options])])
+        tweet_optimizer.main()
+        return pd.read_csv(tmp_path / "out/a.csv"), (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+    return run
+
+
+@pytest.fixture
+def posts(lines):
+    """80 short texts, and likes that have nothing to do with them."""
+    texts = [f"{a[:10]} and {b[:8]}" for a in lines[:4] for b in lines[:4] for _ in range(5)]
+    return pd.DataFrame({"text": texts, "likes": np.random.default_rng(1).integers(0, 99, len(texts))})
+
+
+def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path, capsys):
+    posts.loc[len(posts)] = {"text": "too long " * 50, "likes": 1}
+    posts.to_csv(tmp_path / "posts.csv", index=False)
+    table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--top", 2)
+    assert table.groupby("source_id").size().tolist() == [3, 3]
+    printed = capsys.readouterr()
+    assert "skipped 1 of 81 rows" in printed.err
+    assert "skipped 1 of 3 rows" in printed.err
+    assert "warning: On texts it has not seen, this head predicts no better than chance" in printed.out
+    assert "would more data help?" in printed.out
+    assert "predicts no better than chance" in page
+    assert "transform: log1p" in page
+    for part in ("map", "curve", "draft-1", "draft-2"):
+        assert f'id="{part}"' in page
+
+
+def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp_path):
+    posts.head(12).to_csv(tmp_path / "posts.csv", index=False)
+    table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "mlp_ensemble")
+    assert (table["verified"] < 1e6).all()
+    assert " ± " in page
+    # Twelve posts are too few for one.
+    assert 'id="curve"' not in page
+
+
+def test_an_archive_is_learned_from_month_by_month(optimizer, posts, tmp_path):
+    entries = [
+        {
+            "tweet": {
+                "full_text": row.text,
+                "favorite_count": str(row.likes),
+                "retweet_count": "0",
+                "created_at": f"Wed {month} 10 20:19:24 +0000 2018",
+            }
+        }
+        for row, month in zip(posts.itertuples(), ["Jan", "Feb", "Mar", "Apr"] * 20, strict=True)
+    ]
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("data/tweets.js", f"window.YTD.tweets.part0 = {json.dumps(entries)}")
+    _, page = optimizer("--table", tmp_path / "archive.zip", "--target", "favorites")
+    assert "groups: 4" in page
+    assert "coloured by favorites" in page
+    with pytest.raises(LatentoptError, match="has no column 'likes'; it has text, favorites, retweets, month"):
+        optimizer("--table", tmp_path / "archive.zip", "--target", "likes")
+
+
+def test_what_cannot_be_written_or_learned_is_refused_before_the_work(optimizer, posts, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        optimizer("--table", tmp_path / "posts.csv")
+    assert "--table and --target go together" in capsys.readouterr().err
+    with pytest.raises(LatentoptError, match=r"use \.html"):
+        optimizer("--report", tmp_path / "page.pdf")
+    posts.assign(likes=-posts["likes"]).to_csv(tmp_path / "posts.csv", index=False)
+    with pytest.raises(LatentoptError, match="the transform 'log1p' is for counts"):
+        optimizer("--table", tmp_path / "posts.csv", "--target", "likes")
