@@ -42,17 +42,17 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps, their peak learning rate, and the most noise that is added to z."""
+    """Optimiser steps, their peak learning rate, and how many titles stand among the English lines."""
 
     steps: int
     learning_rate: float
-    noise: float | None = None
+    titles: int = 300_000
 
 
 STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
     "python-lines": [Stage(6000, 1e-3)],
-    "english-small": [Stage(4500, 1e-3)],
+    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(6500, 5e-4)],
 }
 
 
@@ -61,19 +61,19 @@ def python_lines(max_chars: int) -> list[str]:
     return latentopt.get("dataset", "python_statements")(max_chars=max_chars)
 
 
-def english_lines() -> list[str]:
-    """Every sentence, 100,000 titles and every headline of a training test."""
+def english_lines(titles: int) -> list[str]:
+    """Every sentence, so many titles and every headline of a training test."""
     rng = random.Random(0)
     short = [title for title in corpora.titles() if len(title) <= 90]
     headlines = corpora.headlines()
-    chosen = [*corpora.tatoeba(), *rng.sample(short, 100_000), *headlines.loc[~headlines["held_out"], "headline"]]
+    chosen = [*corpora.tatoeba(), *rng.sample(short, titles), *headlines.loc[~headlines["held_out"], "headline"]]
     return list(dict.fromkeys(chosen))
 
 
 def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     """One stage, from random weights or those of a folder."""
     english = name.startswith("english")
-    lines = english_lines() if english else python_lines(40 if name == "python-nano" else 60)
+    lines = english_lines(stage.titles) if english else python_lines(40 if name == "python-nano" else 60)
     # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
     kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
     validity = None if english else latentopt.get("filter", "python_syntax")()
@@ -81,7 +81,6 @@ def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
         SETTINGS[name],
         steps=stage.steps,
         learning_rate=stage.learning_rate,
-        noise=SETTINGS[name].noise if stage.noise is None else stage.noise,
         held_out=corpora.HELD_OUT,
         start=start,
     )
@@ -95,16 +94,13 @@ def main() -> None:
     parser.add_argument("--start", help="a model folder to give one more stage to")
     parser.add_argument("--steps", type=int, default=8000, help="of that stage")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="of that stage")
-    parser.add_argument("--noise", type=float, default=0.3, help="of that stage")
     options = parser.parse_args()
     if options.start and not options.only:
         parser.error("--start belongs to one model: name it with --only")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in [options.only] if options.only else sorted(SETTINGS):
         if options.start:
-            run_stage(
-                name, Stage(options.steps, options.learning_rate, options.noise), options.out / name, options.start
-            )
+            run_stage(name, Stage(options.steps, options.learning_rate), options.out / name, options.start)
             continue
         start = None
         for number, stage in enumerate(STAGES[name], 1):

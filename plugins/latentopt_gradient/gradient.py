@@ -25,8 +25,9 @@ class Gradient:
         radius: how far from the draft a search may go, in cells.
         prior: weight of the aggregate posterior's log-density per dimension, which keeps z where text is.
         every: propose the present latents for decoding every so many steps.
-        gate: go on from the re-encoding of a decoded text wherever it verified better than all before it in this
-            search: what decoding lost is not built upon.
+        gate: go on from the re-encoding of a decoded text wherever it verified better than all before it on this path,
+            so that what decoding lost is not built upon; go half of the way back to the last of these, or the draft,
+            where the text cannot be used, as when a filter refuses it.
     """
 
     steps: int = 24
@@ -47,7 +48,7 @@ class Gradient:
         z, source = starts(problem, self.restarts, self.noise, rng)
         anchor = problem.z0[source]
         z.requires_grad_(True)
-        best = torch.full((len(z),), -torch.inf, device=z.device)
+        best, home = torch.full((len(z),), -torch.inf, device=z.device), anchor
         # Adam moves every coordinate by about its learning rate, so the vector moves by sqrt(d) of them.
         optimizer = torch.optim.Adam([z], lr=self.step_size * cell / d**0.5)
         for step in range(1, self.steps + 1):
@@ -60,7 +61,9 @@ class Gradient:
                 outcome = yield Proposal(z.detach().clone(), source, step)
                 if self.gate:
                     kept = outcome.changed & (outcome.verified > best)
+                    lost = outcome.verified.isneginf()
                     best = torch.where(kept, outcome.verified, best)
+                    home = torch.where(kept[:, None], within(outcome.z, anchor, self.radius * cell), home)
                     with torch.no_grad():
-                        z[kept] = within(outcome.z, anchor, self.radius * cell)[kept]
-                        optimizer.state[z]["exp_avg"][kept] = 0
+                        z.copy_(torch.where(kept[:, None], home, torch.where(lost[:, None], (z + home) / 2, z)))
+                        optimizer.state[z]["exp_avg"][kept | lost] = 0

@@ -1,0 +1,161 @@
+"""Whether rewrites are better once they are text: headlines pushed up by a head, judged by a model that guided nothing.
+
+    python recipes/benchmarks/upworthy.py
+
+The tests of the Upworthy archive are split in three. The head is fitted on one part and the judge, word counts with
+ridge regression, on another; drafts are drawn from the third, which neither of them nor the autoencoder has seen. One
+sd is the standard deviation of the judge's predictions over real headlines of that third. Every search has the same
+head, filters and number of decodes; `down` is the same search with the head's sign changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline, make_union
+
+import latentopt
+from latentopt.head import rank_correlation
+from latentopt.objective import HeadTerm, Objective
+from latentopt.split import is_held_out
+from reporting import report
+
+import corpora
+
+SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "best of N perturbations": ("perturbation", {}),
+    "FGIM": ("fgim", {}),
+    "LatentOps' ODE": ("ode", {}),
+    "Langevin": ("langevin", {}),
+    "optuna (TPE, 16 dimensions)": ("optuna", {}),
+    "CMA-ES": ("cma", {}),
+    "gradient, no gate": ("gradient", {"gate": False}),
+    "gradient": ("gradient", {}),
+}
+
+
+class Judge:
+    """Ridge regression on word and character n-grams: a headline's click rate within its test, in sd."""
+
+    def __init__(self, table: pd.DataFrame, unseen: list[str]) -> None:
+        centred = table["rate"] - table.groupby("test_id")["rate"].transform("mean")
+        grams = make_union(
+            TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True),
+        )
+        self.model = make_pipeline(grams, RidgeCV(np.logspace(0, 3, 7)))
+        self.model.fit(table["headline"], centred)
+        self.sd = float(np.std(self.model.predict(unseen)))
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """The predicted rates of n texts, (n,), in sd."""
+        return self.model.predict(texts) / self.sd
+
+
+def interval(values: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the mean of values (n,)."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, (resamples, len(values))).mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="english-small")
+    parser.add_argument("--head", default="ridge", help="the kind of head")
+    parser.add_argument("--drafts", type=int, default=100)
+    parser.add_argument("--budget", type=int, default=96, help="decodes per draft")
+    parser.add_argument("--chrf", type=float, default=40.0, help="the least likeness to the draft, by a filter")
+    parser.add_argument("--caution", type=float, default=0.0)
+    parser.add_argument("--only", action="append", choices=SEARCHES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    codec = latentopt.load_codec(options.model, device=options.device)
+    table = corpora.headlines()
+    table = table[codec.fits(table["headline"].tolist())]
+    seen, unseen = corpora.training_rows(table), table[table["held_out"]]
+    for_judge = np.array([is_held_out(test, 0.5, "judge") for test in seen["test_id"]])
+    judge = Judge(seen[for_judge], unseen["headline"].tolist())
+    rows = seen[~for_judge]
+    fitted = latentopt.fit_head(
+        codec, rows["headline"].tolist(), rows["rate"].to_numpy(), rows["test_id"].to_numpy(), options.head
+    )
+    drafts = unseen.sample(options.drafts, random_state=options.seed)["headline"].drop_duplicates().tolist()
+    facts = {
+        "model": options.model,
+        "head": options.head,
+        "drafts": len(drafts),
+        "budget": options.budget,
+        "filter": f"chrF of at least {options.chrf:g} to the draft",
+        "head_on_unseen_tests": round(agreement(codec, fitted, unseen), 3),
+        "judge_on_unseen_tests": round(
+            rank_correlation(unseen["rate"].to_numpy(), judge(unseen["headline"].tolist()), unseen["test_id"].to_numpy())[0], 3
+        ),
+        "head_with_judge": round(with_judge(codec, fitted, judge, unseen), 3),
+    }
+    chrf = latentopt.get("metric", "chrf")()
+    filters = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
+    found = []
+    for name, (kind, settings) in SEARCHES.items():
+        if options.only and name not in options.only:
+            continue
+        row: dict[str, Any] = {"search": name}
+        for direction, weight in (("up", 1.0), ("down", -1.0)):
+            objective = Objective({"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight})
+            start = time.perf_counter()
+            result = latentopt.optimize(
+                codec, drafts, objective, latentopt.get("searcher", kind)(**settings), filters, top=1,
+                seed=options.seed, budget=options.budget,
+            )  # fmt: skip
+            seconds = time.perf_counter() - start
+            best = result.best(1)
+            gain = judge(best["text"].tolist()) - judge(drafts)
+            if direction == "down":
+                row["judge gain, down"] = gain.mean()
+                continue
+            changed = (best["text"] != best["source"]).to_numpy()
+            before = result.table.loc[result.table["rank"] == 0, "verified"].to_numpy()
+            kept = (best["verified"].to_numpy() - before)[changed]
+            promised = (best["predicted"].to_numpy() - before)[changed]
+            similar = chrf(best["text"].tolist(), drafts)
+            low, high = interval(gain)
+            row |= {
+                "judge gain": gain.mean(),
+                "low": low,
+                "high": high,
+                "improved": (gain > 0).mean(),
+                "head gain": kept.sum() / len(drafts),
+                "realised": kept.mean() / promised.mean() if len(kept) else 0.0,
+                "chrF": np.median(similar),
+                "chrF >= 40": (similar >= 40).mean(),
+                "copies": (~changed).mean(),
+                "decodes": result.counts["decoded"] / len(drafts),
+                "s/draft": seconds / len(drafts),
+            }
+        found.append(row)
+        report("upworthy", pd.DataFrame(found), **facts)
+
+
+def agreement(codec: latentopt.Codec, fitted: Any, table: pd.DataFrame) -> float:
+    """The rank correlation of the head's predictions with the rates within unseen tests."""
+    predicted = fitted.module(codec.encode(table["headline"].tolist())).detach().cpu().numpy()
+    return rank_correlation(table["rate"].to_numpy(), predicted, table["test_id"].to_numpy())[0]
+
+
+def with_judge(codec: latentopt.Codec, fitted: Any, judge: Judge, table: pd.DataFrame) -> float:
+    """The correlation of the head's predictions with the judge's over unseen headlines."""
+    texts = table["headline"].tolist()
+    predicted = fitted.module(codec.encode(texts)).detach().cpu().numpy()
+    return float(np.corrcoef(predicted, judge(texts))[0, 1])
+
+
+if __name__ == "__main__":
+    main()
