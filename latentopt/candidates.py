@@ -77,7 +77,7 @@ class Candidates:
             if key not in self.rows and key not in self.refused and key not in new and whole[row] and key[1].strip():
                 new[key] = row
         if new:
-            self._verify(new, z[inside], source[inside])
+            self._verify(new, z[inside], source[inside], proposal)
         found: dict[int, int] = {
             place: self.rows[key] for place, key in zip(inside.tolist(), keys, strict=True) if key in self.rows
         }
@@ -109,15 +109,18 @@ class Candidates:
         self.spent += np.bincount(owner[allowed], minlength=n)
         return torch.from_numpy(allowed).to(z.device)
 
-    def _verify(self, new: Mapping[Key, int], z: Tensor, source: Tensor) -> None:
+    def _verify(self, new: Mapping[Key, int], z: Tensor, source: Tensor, proposal: Proposal) -> None:
         """Score the texts of new candidates on their re-encodings; ``new`` gives the row of z that each came from."""
         problem, objective, keys = self.problem, self.problem.objective, list(new)
         if objective.text_terms:
             accepted = self._accepted(keys)
             self.refused.update(key for key, good in zip(keys, accepted, strict=True) if not good)
-            keys = self._affordable([key for key, good in zip(keys, accepted, strict=True) if good])
-            if not keys:
-                return
+            keys = [key for key, good in zip(keys, accepted, strict=True) if good]
+        keys = self._screened(keys, proposal)
+        if objective.text_terms:
+            keys = self._affordable(keys)
+        if not keys:
+            return
         rows = torch.tensor([new[key] for key in keys], device=z.device)
         owner, texts = source[rows], [text for _, text in keys]
         again = problem.codec.encode(texts)
@@ -132,6 +135,17 @@ class Candidates:
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
         self._store(keys, again, values, predicted, valid)
+
+    def _screened(self, keys: list[Key], proposal: Proposal) -> list[Key]:
+        """Those of new texts that the searcher finds promising, the most promising first."""
+        if proposal.screen is None or not keys:
+            return keys
+        owner = torch.tensor([key[0] for key in keys], device=proposal.z.device)
+        again = self.problem.codec.encode([text for _, text in keys])
+        promise = pd.Series(proposal.screen(again, owner).double().cpu().numpy())
+        order = promise[promise > -np.inf].sort_values(ascending=False, kind="stable").index
+        place = pd.Series(order).groupby(owner.cpu().numpy()[order]).cumcount().to_numpy()
+        return [keys[row] for row in order[place < (proposal.most or len(keys))]]
 
     def _affordable(self, keys: list[Key]) -> list[Key]:
         """Those that the drafts' evaluations reach to."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,11 +42,16 @@ class Proposal:
         z: (m, d).
         source: (m,) int64, the draft each row belongs to.
         step: how far the search had come.
+        screen: how promising re-encodings are, ``(z (k, d), source (k,)) -> (k,)``; asked about new texts that every
+            filter accepts, before they are scored. Those at -inf are passed over.
+        most: of each draft, only so many of the most promising are scored; the others may be proposed again.
     """
 
     z: Tensor
     source: Tensor
     step: int
+    screen: Callable[[Tensor, Tensor], Tensor] | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)

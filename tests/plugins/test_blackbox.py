@@ -5,11 +5,13 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.objective import Objective, TextTerm
 from latentopt.pipeline import optimize
+from latentopt.search import Proposal
 from latentopt.testing import ToyCodec, check_searcher
 
 SEARCHERS = {
     "perturbation": {"radius": 4.0},
     "cma": {"sigma": 3.0},
+    "surrogate": {"noise": 6.0, "rounds": 12},
     "optuna": {"trials": 24, "dimensions": 6, "radius": 4.0},
 }
 
@@ -103,11 +105,13 @@ def test_several_terms_are_several_objectives_for_nsgaii():
         ("optuna", {"sampler": "best"}),
         ("optuna", {"trials": 0}),
         ("cma", {"population": 1}),
+        ("surrogate", {"texts": ("a",)}),
+        ("surrogate", {"parents": 1}),
         ("perturbation", {"radius": 0}),
     ],
 )
 def test_bad_settings_are_refused(name, settings):
-    with pytest.raises(ValueError, match=r"should be|is none of"):
+    with pytest.raises(ValueError, match=r"should be|is none of|but 0 values"):
         make(name, **settings)
 
 
@@ -130,3 +134,40 @@ def test_perturbations_stay_within_the_radius():
     assert sum(len(proposal.z) for proposal in proposals) == 20
     for proposal in proposals:
         assert ((proposal.z - z0[proposal.source]).norm(dim=1) <= 4.0 * codec.cell + 1e-5).all()
+
+
+def test_a_surrogate_starts_at_what_is_known_and_does_not_score_it_again():
+    known = ("aaaaaaaammmm", "mmmmmmmmeeee", "mmmmmmmmmmmm")
+    asked = []
+
+    def score(texts, sources):
+        asked.extend(texts)
+        return vowels(texts, sources)
+
+    searcher = make("surrogate", texts=known, values=tuple(map(float, vowels(known, known))))
+    objective = Objective({"vowels": TextTerm(score)}, {"vowels": 1.0})
+    result = optimize(ToyCodec(), ["mmmmmmmmmmmm"], objective, searcher, evaluations=40, budget=5000, top=1)
+    assert len(asked) == 41
+    assert not set(known[:2]) & set(asked)
+    # Without them it comes to half of that.
+    assert result.table["verified"].max() >= 8
+
+
+def test_only_the_most_promising_are_scored():
+    asked = []
+
+    class Screening:
+        def search(self, problem, rng):
+            z = problem.z0.repeat(6, 1)
+            z[:, 0] += torch.arange(6) * problem.codec.step
+            yield Proposal(z, torch.zeros(6, dtype=torch.long), 1, lambda again, owner: again[:, 0], 2)
+            yield Proposal(
+                z, torch.zeros(6, dtype=torch.long), 2, lambda again, owner: torch.full((len(again),), -torch.inf)
+            )
+
+    def score(texts, sources):
+        asked.extend(texts)
+        return [1.0] * len(texts)
+
+    optimize(ToyCodec(), ["abc"], Objective({"x": TextTerm(score)}, {"x": 1.0}), Screening())
+    assert asked == ["abc", "fbc", "ebc"]
