@@ -77,6 +77,16 @@ def headlines() -> pd.DataFrame:
 
 
 @cache
+def yelp(part: str) -> pd.DataFrame:
+    """Review sentences of ``train`` or ``dev``: ``text``, ``label`` (0 negative, 1 positive)."""
+    tables = []
+    for label in (0, 1):
+        lines = (data_folder() / f"yelp/{part}.{label}").read_text(encoding="utf-8").split("\n")
+        tables.append(pd.DataFrame({"text": [line.strip() for line in lines if line.strip()], "label": label}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@cache
 def evaluated() -> frozenset[str]:
     """Texts that some evaluation uses although their own hash would put them in training."""
     texts: set[str] = set()

@@ -1,10 +1,12 @@
-"""The tone changer: find a direction in pairs of sentences, and move other sentences along it.
+"""The tone changer: find a direction in pairs of sentences, report on it, and move other sentences along it.
 
     python recipes/tone_transfer.py                                           # shipped direction, sample sentences
-    python recipes/tone_transfer.py --pairs pairs.tsv --texts mine.txt --out moved.csv
+    python recipes/tone_transfer.py --pairs pairs.tsv --out tone              # tone/direction and tone/report.md
+    python recipes/tone_transfer.py --pairs pairs.tsv --out tone --texts mine.txt --moved moved.csv
 
-With pairs of your own (columns ``source`` and ``target``), a fifth of them is held out to choose the strength, and the
-share of those that come out exactly as their target is printed for each strength.
+The pairs are a .tsv with the columns ``source`` and ``target``. A fifth of them is held out for the report: how many come
+out exactly by strength and with a strength of their own, what they became, and what else moved. The direction is then
+fitted on all of them. The texts may be a file of any size: it is moved in chunks and written whole at the end.
 """
 
 from __future__ import annotations
@@ -13,44 +15,124 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import draw
-from latentopt.files import read_table, text_column, write_table
+from latentopt.cli.common import draw, keep_fitting
+from latentopt.comparison import Comparison, reading
+from latentopt.finding import FittedDirection
+from latentopt.pairs import read_pairs, reversed_rows
+from latentopt.plugins import installed
+from latentopt.streaming import stream_texts, transfer_stream, write_tables
+from latentopt.strength import STRENGTHS
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
+COLUMNS = ["source", "text", "status", "strength", "before", "after"]
+SHOWN = 12
+"""Rows of the table of moved sentences in a report."""
+
+
+def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+    """The mean change of the other directions fitted on this codec, and of the length, beside that of the true targets."""
+    z = [codec.encode(texts, truncation=True) for texts in (moved["source"].tolist(), moved["text"].tolist(), targets)]
+    rows = []
+    for entry in installed().entries("artefact"):
+        try:
+            direction, _ = latentopt.load_artefact("direction", entry.name, codec)
+        except latentopt.LatentoptError:
+            continue  # a head, or of another codec
+        before, after, wanted = (direction.score(part).mean().item() for part in z)  # type: ignore[operator]
+        rows.append({"attribute": entry.name, "change": after - before, "change of the targets": wanted - before})
+    lengths = [np.mean([len(text.split()) for text in texts]) for texts in (moved["source"], moved["text"], targets)]
+    rows.append(
+        {"attribute": "words", "change": lengths[1] - lengths[0], "change of the targets": lengths[2] - lengths[0]}
+    )
+    return pd.DataFrame(rows)
+
+
+def report(codec: latentopt.Codec, fitted: FittedDirection, sources: list[str], targets: list[str]) -> str:
+    """What a direction does to pairs it was not fitted on, in Markdown."""
+    moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line)
+    exact = np.mean([text == target for text, target in zip(moved["text"], targets, strict=True)])
+    curve = []
+    for strength in STRENGTHS:
+        texts = latentopt.transfer(codec, sources, fitted.direction, strength)["text"]
+        share = np.mean([text == target for text, target in zip(texts, targets, strict=True)])
+        curve.append({"strength": strength, "exact match": share})
+    shown = moved[COLUMNS].assign(target=targets).head(SHOWN)
+    tables = {
+        f"Exact match by strength; each sentence with its own: {exact:.2f}": pd.DataFrame(curve),
+        "What became of them": moved["status"].value_counts().rename_axis("status").reset_index(),
+        "Before and after": shown,
+        "What else moved": what_else_moved(codec, moved, targets),
+    }
+    parts = [f"# {fitted.card['finder']}, {len(sources)} pairs held out of {len(sources) + fitted.card['sources']}"]
+    for title, table in tables.items():
+        parts.append(f"## {title}\n\n```\n{table.to_string(index=False, float_format='{:.2f}'.format)}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def fit(codec: latentopt.Codec, options: argparse.Namespace) -> FittedDirection:
+    """A direction from a table of pairs, saved with its report."""
+    sources, targets = read_pairs(options.pairs)
+    turned = reversed_rows(sources, targets)
+    if turned:
+        print(f"warning: {len(turned)} pairs look the wrong way round, the first in row {turned[0] + 1}")
+    rows = np.random.default_rng(options.seed).permutation(keep_fitting(codec, sources, targets))
+    held, rest = ([(sources[row], targets[row]) for row in part] for part in np.split(rows, [len(rows) // 5]))
+    if not held:
+        raise latentopt.LatentoptError(f"{len(rows)} pairs are too few to hold some out; at least 5 are needed")
+    finder = options.finder
+    if finder == "best":
+        comparison = Comparison(codec, *zip(*rest, strict=True), seed=options.seed)
+        table = comparison.table()
+        finder = table["finder"].iloc[0]
+        draw(table)
+        print(reading(comparison.learning_curve(finder)))
+    text = report(
+        codec,
+        latentopt.fit_direction(codec, *zip(*rest, strict=True), finder=finder),
+        *map(list, zip(*held, strict=True)),
+    )
+    fitted = latentopt.fit_direction(codec, *zip(*held, *rest, strict=True), finder=finder)
+    options.out.mkdir(parents=True, exist_ok=True)
+    latentopt.save_artefact(options.out / "direction", "direction", fitted.direction, codec, fitted.card)
+    (options.out / "report.md").write_text(text, encoding="utf-8")
+    print(f"{text}\nwrote {options.out / 'direction'} and {options.out / 'report.md'}")
+    return fitted
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=Path, help="a table with the columns source and target")
-    parser.add_argument("--texts", type=Path, help="a file of sentences to move")
+    parser.add_argument("--pairs", type=Path, help="a .tsv with the columns source and target")
+    parser.add_argument("--finder", default="ridge_map", help="a direction finder, or best to compare them all first")
+    parser.add_argument("--out", type=Path, default=Path("tone"), help="the folder of the direction and its report")
+    parser.add_argument("--texts", type=Path, help="a file of sentences to move (.txt, .csv, .tsv, .jsonl)")
+    parser.add_argument("--moved", type=Path, help="where to write them; without it they are shown")
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--direction", default="past-tense", help="the fitted direction where there are no pairs")
-    parser.add_argument("--strength", type=float, help="how far; below 0 the other way")
-    parser.add_argument("--out", type=Path, help="where to write the table")
+    parser.add_argument("--strength", type=float, help="how far, for all; each sentence's own unless told")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     disable_progress_bar()
     codec = latentopt.load_codec(options.model)
     if options.pairs:
-        table = read_table(options.pairs)
-        sources, targets = (text_column(table, name, options.pairs) for name in ("source", "target"))
-        fits = [a and b for a, b in zip(codec.fits(sources), codec.fits(targets), strict=True)]
-        kept = [row for row, good in enumerate(fits) if good]
-        fitted = latentopt.fit_direction(codec, [sources[row] for row in kept], [targets[row] for row in kept])
-        direction, card = fitted.direction, fitted.card
-        print(f"{len(kept)} pairs; {card['measure']} by strength, held out:")
-        print("  ".join(f"{strength}: {score:.2f}" for strength, score in card["held_out_score_by_strength"].items()))
+        fitted = fit(codec, options)
+        direction, chosen = fitted.direction, fitted.line
     else:
-        direction, card = latentopt.load_artefact("direction", options.direction, codec)
-    strength = card["strength"] if options.strength is None else options.strength
-    texts = text_column(read_table(options.texts), "text", options.texts) if options.texts else SAMPLES
-    moved = latentopt.transfer(codec, texts, direction, strength)
-    draw(moved[["source", "text", "status", "strength", "before", "after"]])
-    if options.out:
-        write_table(moved, options.out)
-        print(f"wrote {options.out}")
+        direction, chosen = latentopt.load_composition(codec, options.direction)
+    if options.strength is not None:
+        chosen = options.strength
+    texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
+    tables = transfer_stream(codec, texts, direction, chosen)
+    if options.moved:
+        write_tables(tables, options.moved)
+        print(f"wrote {options.moved}")
+    else:
+        for table in tables:
+            draw(table[COLUMNS])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Stage:
 STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
     "python-lines": [Stage(6000, 1e-3)],
-    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(6500, 5e-4)],
+    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(4500, 5e-4)],
 }
 
 

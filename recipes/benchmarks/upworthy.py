@@ -97,7 +97,10 @@ def main() -> None:
         "filter": f"chrF of at least {options.chrf:g} to the draft",
         "head_on_unseen_tests": round(agreement(codec, fitted, unseen), 3),
         "judge_on_unseen_tests": round(
-            rank_correlation(unseen["rate"].to_numpy(), judge(unseen["headline"].tolist()), unseen["test_id"].to_numpy())[0], 3
+            rank_correlation(
+                unseen["rate"].to_numpy(), judge(unseen["headline"].tolist()), unseen["test_id"].to_numpy()
+            )[0],
+            3,
         ),
         "head_with_judge": round(with_judge(codec, fitted, judge, unseen), 3),
     }
@@ -109,7 +112,9 @@ def main() -> None:
             continue
         row: dict[str, Any] = {"search": name}
         for direction, weight in (("up", 1.0), ("down", -1.0)):
-            objective = Objective({"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight})
+            objective = Objective(
+                {"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight}
+            )
             start = time.perf_counter()
             result = latentopt.optimize(
                 codec, drafts, objective, latentopt.get("searcher", kind)(**settings), filters, top=1,
