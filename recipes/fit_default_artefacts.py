@@ -113,7 +113,7 @@ def card(name: str, folder: Path) -> str:
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
         stages=", then ".join(
-            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g} and latent noise up to {stage.noise:g}"
+            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g} and {stage.mixing:.0%} of the latents mixed"
             for stage in STAGES[name]
         ),
         **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "jitter")},
