@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentopt.candidates import Candidates
 from latentopt.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
@@ -94,11 +95,13 @@ def check_metric(metric: Metric, texts: Sequence[str] = ("a", "good morning", "x
 
 
 def check_head(head: Head, latent_dim: int) -> None:
-    """A head maps (n, d) to (n,), row by row, and has a gradient."""
+    """A head maps (n, d) to (n,), row by row, and has a gradient unless it says that it is not differentiable."""
     z = torch.randn(5, latent_dim, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     values = head(z)
     assert values.shape == (5,), f"z of shape (5, {latent_dim}) gave {tuple(values.shape)}, not (5,)"
     assert torch.allclose(head(z[:2]), values[:2], atol=1e-5), "a value depends on the other rows of the batch"
+    if not getattr(head, "differentiable", True):
+        return
     (gradient,) = torch.autograd.grad(values.sum(), z)
     assert bool(torch.isfinite(gradient).all()), "the gradient is NaN or infinite"
 
@@ -113,7 +116,7 @@ def check_direction(direction: Direction, latent_dim: int) -> None:
 
 
 def check_finder(finder: Finder, latent_dim: int = 12) -> None:
-    """A finder fitted on pairs that differ by one shift moves sources to their targets' side."""
+    """A finder fitted on pairs that differ by one shift moves sources to their targets' side, on average."""
     rng = np.random.default_rng(0)
     sources = rng.normal(size=(40, latent_dim))
     targets = sources + np.eye(latent_dim)[0] * 2 + rng.normal(size=(40, latent_dim)) * 0.01
@@ -121,8 +124,8 @@ def check_finder(finder: Finder, latent_dim: int = 12) -> None:
     direction = finder.fit(stacked, y, groups=np.tile(np.arange(40), 2)).direction_
     check_direction(direction, latent_dim)
     z = torch.from_numpy(sources).float()
-    better = direction.score(direction.move(z, 1.0)) > direction.score(z)
-    assert bool(better.all()), "a move of strength 1 should raise the score"
+    rise = direction.score(direction.move(z, 1.0)).mean() - direction.score(z).mean()
+    assert float(rise) > 0.5, "a move of strength 1 should bring the average source nearer to the targets'"
 
 
 def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
@@ -140,7 +143,7 @@ def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
 
     def proposals() -> list[tuple[Tensor, Tensor]]:
         found = searcher.search(replace(problem), torch.Generator().manual_seed(1))
-        return [(proposal.z, proposal.source) for proposal in found]
+        return [(proposal.z, proposal.source) for proposal, _ in Candidates(problem, {}, 1).follow(found)]
 
     first, again = proposals(), proposals()
     assert first, "the searcher proposed nothing"

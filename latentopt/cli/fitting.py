@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,9 @@ def train(
         float, typer.Option(min=0.0, max=1.0, help="Decoder inputs replaced by its own choices in training.")
     ] = 0.0,
     noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
+    mixing: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of latents moved towards another or a draw.")
+    ] = 0.0,
     jitter: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of texts with tokens put a place off.")] = 0.0,
     deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.0,
     held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
@@ -73,6 +76,7 @@ def train(
         decoder_dropout=decoder_dropout,
         scheduled_sampling=scheduled_sampling,
         noise=noise,
+        mixing=mixing,
         jitter=jitter,
         deletion=deletion,
         steps=steps,
@@ -101,7 +105,17 @@ def fit_head(
     group_column: Annotated[
         str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
     ] = None,
-    head: Annotated[str, typer.Option(help="The head's kind: ridge, logistic, mlp, ...")] = "ridge",
+    head: Annotated[
+        str, typer.Option(help="The head's kind: ridge, logistic, mlp_ensemble, ..., or auto for the best of several.")
+    ] = "ridge",
+    transform: Annotated[
+        str, typer.Option(help="Of the target: log1p for counts, rate for counts per weight, rank, or none.")
+    ] = "none",
+    weight_column: Annotated[
+        str | None, typer.Option(help="How much each row counts, such as its impressions.")
+    ] = None,
+    reencodings: Annotated[int, typer.Option(min=0, help="Neighbours a text, decoded and encoded again.")] = 0,
+    learning_curve: Annotated[bool, typer.Option(help="Also tell whether more data would help.")] = False,
     model: common.Model = "english-small",
     settings: common.Settings = None,
     seed: common.Seed = 0,
@@ -109,45 +123,58 @@ def fit_head(
 ) -> None:
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np
-    from sklearn.base import is_classifier
-    from torch import nn
 
     from latentopt.artefact import check_place, save_artefact
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
     from latentopt.head import fit_head as run
-    from latentopt.plugins import get
-    from latentopt.spec import build, parse_assignments
+    from latentopt.head import learns_classes
+    from latentopt.learning_curve import learning_curve as curve_of
+    from latentopt.learning_curve import reading
+    from latentopt.spec import parse_assignments
 
     check_place(out, "head")
     table = read_table(in_file)
     texts = texts_of(table, text_column, in_file)
     options = parse_assignments(settings or [])
-    factory = get("head", head)
-    module_class = isinstance(factory, type) and issubclass(factory, nn.Module)
-    labels = not module_class and is_classifier(build("head", head, **options))
-    y = column(table, target, in_file).to_numpy() if labels else number_column(table, target, in_file)
+    y = column(table, target, in_file).to_numpy()
+    if not learns_classes(head, options, y):
+        y = number_column(table, target, in_file)
     groups = column(table, group_column, in_file).to_numpy() if group_column else None
+    weights = number_column(table, weight_column, in_file) if weight_column else None
     codec = common.load(model, device, "auto")
     rows = np.array(common.keep_fitting(codec, texts), dtype=int)
-    fitted = run(
-        codec,
-        [texts[row] for row in rows],
-        y[rows],
-        groups[rows] if groups is not None else None,
-        head,
-        options,
-        seed=seed,
-    )
+    data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)
+    how: dict[str, Any] = {
+        "seed": seed,
+        "weights": weights[rows] if weights is not None else None,
+        "transform": transform,
+        "reencodings": reencodings,
+    }
+    fitted = run(codec, *data, head, options, **how)
     save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
     low, high = fitted.interval
     within = f" within {group_column}" if group_column else ""
     common.note(
         f"held-out rank correlation{within} on {len(rows)} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
     )
+    for candidate in fitted.card.get("candidates", []):
+        common.note(f"  {candidate['head']}: {candidate['held_out_rank_correlation']:.3f}")
+    if "note" in fitted.card:
+        common.note(fitted.card["note"])
+    if "calibration" in fitted.card:
+        figures = fitted.card["calibration"]
+        common.note(
+            f"calibrated: expected calibration error {figures['expected_calibration_error']:.3f}, "
+            f"before {figures['expected_calibration_error_before']:.3f}"
+        )
     if low <= 0:
         common.note("warning: on texts it has not seen, this head predicts no better than chance")
     common.note(f"wrote the head to {out}")
+    if learning_curve:
+        curve = curve_of(codec, *data, fitted.card["head"], options, **how)
+        common.show(curve, None)
+        common.note(reading(curve))
 
 
 @app.command()
@@ -160,6 +187,9 @@ def fit_direction(
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
     text_column: common.TextColumn = "text",
     finder: Annotated[str, typer.Option(help="The direction finder.")] = "mean_difference",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Cross-validate all finders, show their scores and take the best.")
+    ] = False,
     strength: Annotated[float | None, typer.Option(help="Fix the default strength instead of choosing it.")] = None,
     model: common.Model = "english-small",
     settings: common.Settings = None,
@@ -168,19 +198,26 @@ def fit_direction(
 ) -> None:
     """Find the direction that turns sources into targets, report the held-out score and save it."""
     from latentopt.artefact import check_place, save_artefact
-    from latentopt.direction import STRENGTHS
-    from latentopt.direction import fit_direction as run
+    from latentopt.comparison import Comparison, reading
     from latentopt.files import read_table
     from latentopt.files import text_column as texts_of
+    from latentopt.finding import fit_direction as run
+    from latentopt.pairs import read_pairs, reversed_rows
     from latentopt.spec import parse_assignments
+    from latentopt.strength import STRENGTHS
 
     check_place(out, "direction")
     if (pairs is None) == (from_file is None or to_file is None):
         raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
+    if compare and settings:
+        raise LatentoptError("--set is for one finder: leave it out, or name the finder instead of --compare")
     if pairs is not None:
-        table = read_table(pairs)
-        sources, targets = texts_of(table, source_column, pairs), texts_of(table, target_column, pairs)
+        sources, targets = read_pairs(pairs, source_column, target_column)
         data = pairs.name
+        turned = reversed_rows(sources, targets)
+        if turned:
+            named = ", ".join(str(row + 1) for row in turned[:FEW]) + (", ..." if len(turned) > FEW else "")
+            common.note(f"warning: {len(turned)} of {len(sources)} pairs look the wrong way round: rows {named}")
     else:
         assert from_file is not None
         assert to_file is not None
@@ -196,11 +233,25 @@ def fit_direction(
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
     strengths = STRENGTHS if strength is None else (strength,)
     options = parse_assignments(settings or [])
+    compared = {}
+    if compare:
+        comparison = Comparison(codec, sources, targets, pairs is not None, seed=seed)
+        table = comparison.table()
+        finder = str(table["finder"].iloc[0])
+        common.show(table, None)
+        curve = comparison.learning_curve(finder)
+        common.show(curve, None)
+        common.note(f"{finder} is the best; {reading(curve)}")
+        compared = {"compared": table.to_dict("records"), "learning_curve": curve.to_dict("records")}
     fitted = run(codec, sources, targets, pairs is not None, finder, options, strengths, seed)
-    save_artefact(out, "direction", fitted.direction, codec, fitted.card | {"data": data})
+    save_artefact(out, "direction", fitted.direction, codec, fitted.card | compared | {"data": data})
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
     held_out, measure = fitted.card["held_out"], fitted.card["measure"]
     common.note(f"held-out {measure}: {score:.3f} of {held_out} at strength {fitted.strength:g}")
+    if "held_out_score" in fitted.card.get("line", {}):
+        common.note(f"with a strength for each text: {fitted.card['line']['held_out_score']:.3f}")
+    if fitted.card["identical_pairs_left_out"]:
+        common.note(f"left out {fitted.card['identical_pairs_left_out']} pairs of twice the same text")
     if held_out < FEW:
         common.note(f"warning: {held_out} held-out texts say little; fit it on more to know how good it is")
     elif score == 0:
