@@ -38,11 +38,16 @@ DATA = {
 
 
 def fit_head(codec: latentopt.Codec, out: Path) -> None:
-    """The `engagement` head: click rates of headlines within their A/B test."""
+    """The `engagement` head: click rates of headlines within their A/B test, weighted by impressions."""
     table = corpora.training_rows(corpora.headlines())
     table = table[codec.fits(table["headline"].tolist())]
     fitted = latentopt.fit_head(
-        codec, table["headline"].tolist(), table["rate"].to_numpy(), table["test_id"].to_numpy()
+        codec,
+        table["headline"].tolist(),
+        table["clicks"].to_numpy(),
+        table["test_id"].to_numpy(),
+        weights=table["impressions"].to_numpy(),
+        transform="rate",
     )
     card = fitted.card | {"target": "clicks per impression, less the mean of the test", "data": UPWORTHY}
     latentopt.save_artefact(out / "heads/engagement", "head", fitted.module, codec, card)
@@ -54,11 +59,13 @@ def fit_directions(codec: latentopt.Codec, out: Path) -> None:
     for name, attribute in DIRECTIONS.items():
         table = corpora.training_rows(corpora.pairs(attribute))
         table = table[np.logical_and(codec.fits(table["source"].tolist()), codec.fits(table["target"].tolist()))]
-        fitted = latentopt.fit_direction(codec, table["source"].tolist(), table["target"].tolist())
+        fitted = latentopt.fit_direction(
+            codec, table["source"].tolist(), table["target"].tolist(), finder="offset_network"
+        )
         latentopt.save_artefact(
             out / "directions" / name, "direction", fitted.direction, codec, fitted.card | {"data": TATOEBA}
         )
-        print(f"{name}: {fitted.card['held_out_score_by_strength']}")
+        print(f"{name}: {fitted.card['line']}")
 
 
 CARD = """# {name}

@@ -36,10 +36,16 @@ def main() -> None:
     tests = test["test_id"].to_numpy()
     rng = np.random.default_rng(0)
     shuffled = train.groupby("test_id")["rate"].transform(lambda rates: rng.permutation(rates.to_numpy()))
+    impressions = train["impressions"].to_numpy()
+    weighted = {"weights": impressions, "transform": "rate"}
     rows = []
-    for name, y in ((options.head, train["rate"]), (f"{options.head}, shuffled target", shuffled)):
+    for name, y, how in (
+        (options.head, train["clicks"], weighted),
+        (f"{options.head}, unweighted", train["rate"], {}),
+        (f"{options.head}, shuffled target", shuffled * impressions, weighted),
+    ):
         groups = train["test_id"].to_numpy()
-        fitted = latentopt.fit_head(codec, train["headline"].tolist(), y.to_numpy(), groups, options.head)
+        fitted = latentopt.fit_head(codec, train["headline"].tolist(), y.to_numpy(), groups, options.head, **how)
         with torch.inference_mode():
             predicted = fitted.module.to(z.device)(z).cpu().numpy()
         score, (low, high) = rank_correlation(test["rate"].to_numpy(), predicted, tests)

@@ -165,7 +165,7 @@ def ours(counter: Counter, codec: latentopt.Codec, rng: np.random.Generator) -> 
         Objective({"fit": property_}, {"fit": 1.0}),
         searcher,
         {
-            "valid": latentopt.each(lambda text: values(text) is not None),
+            "expression": latentopt.each(lambda text: values(text) is not None),
             "new": latentopt.each(lambda t: t.strip() not in known),
         },
         evaluations=counter.limit,

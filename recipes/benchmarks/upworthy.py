@@ -86,7 +86,13 @@ def main() -> None:
     judge = Judge(seen[for_judge], unseen["headline"].tolist())
     rows = seen[~for_judge]
     fitted = latentopt.fit_head(
-        codec, rows["headline"].tolist(), rows["rate"].to_numpy(), rows["test_id"].to_numpy(), options.head
+        codec,
+        rows["headline"].tolist(),
+        rows["clicks"].to_numpy(),
+        rows["test_id"].to_numpy(),
+        options.head,
+        weights=rows["impressions"].to_numpy(),
+        transform="rate",
     )
     drafts = unseen.sample(options.drafts, random_state=options.seed)["headline"].drop_duplicates().tolist()
     facts = {

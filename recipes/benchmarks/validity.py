@@ -1,0 +1,182 @@
+"""What only valid text costs: samples and interpolations of Python lines, freely, filtered, and under the grammar.
+
+    python recipes/benchmarks/validity.py
+
+Each plan decodes the same latents. ``time`` is processor time, the free decoding of the same latents being 1, and
+``tries`` the latents decoded per valid text. A grammar that made lines valid by making them trivial would show in their
+lengths, in the share that is distinct and in the share that stands in the corpus.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from latentopt_python.grammar import python_line
+
+import latentopt
+from latentopt.interpolation import PATHS, grid, interpolate
+from latentopt.repair import FAILED, Policy, decode_valid
+from reporting import report
+
+import corpora
+
+
+class Proof:
+    """The figures of one model."""
+
+    def __init__(self, model: str, n: int, seed: int, device: str) -> None:
+        self.codec: Any = latentopt.load_codec(model, device=device)
+        self.n, self.rng = n, random.Random(seed)
+        self.z = self.codec.posterior.draw(n, torch.Generator().manual_seed(seed)).to(self.codec.device)
+        self.statements = latentopt.get("dataset", "python_statements")(max_chars=60)
+        self.corpus = set(self.statements)
+        self.length = float(np.median([len(text) for text in self.statements if len(text) <= 40]))
+        self.syntax = latentopt.get("filter", "python_syntax")()
+        self.constraint = python_line(self.codec)
+        self.rows: list[dict[str, Any]] = []
+
+    def policy(self, plan: str, tries: int = 8) -> Policy:
+        """``free`` decodes once; ``neighbours`` looks around; the others are ``constrain``."""
+        if plan in ("free", "neighbours"):
+            return Policy({"syntax": self.syntax}, tries=1 if plan == "free" else tries)
+        return Policy({"syntax": self.syntax}, self.constraint, plan, tries)
+
+    def add(
+        self, points: str, plan: str, texts: Iterable[str], valid: int, asked: int, tried: int, took: float
+    ) -> None:
+        """A row of the table; ``texts`` are the valid ones."""
+        texts = list(texts)
+        self.rows.append(
+            {
+                "points": points,
+                "plan": plan,
+                "valid": valid / asked,
+                "time": took,
+                "tries": tried / max(valid, 1),
+                "distinct": len(set(texts)) / max(len(texts), 1),
+                "length": float(np.median([len(text) for text in texts])) / self.length,
+                "in corpus": float(np.mean([text in self.corpus for text in texts])),
+            }
+        )
+
+    def plans(self, points: str, z: torch.Tensor) -> None:
+        """The same latents by every plan, in turn; the first one is warm-up."""
+        unit = 0.0
+        for plan in ("free", "free", "failures", "always", "neighbours"):
+            start = time.process_time()
+            decoded = decode_valid(self.codec, z, self.policy(plan))
+            took = time.process_time() - start
+            if plan == "free":
+                self.rows = [row for row in self.rows if (row["points"], row["plan"]) != (points, plan)]
+                unit, self.free = took, decoded
+            valid = [text for text, status in zip(decoded.texts, decoded.status, strict=True) if status != FAILED]
+            self.add(points, plan, valid, len(valid), len(z), decoded.counts["tried"], took / unit)
+
+    def changed(self) -> dict[str, int]:
+        """Of latents that decode to a valid text freely: how many does the constraint decode to another, and why."""
+        free = self.codec.decode(self.z)
+        bound = self.codec.decode(self.z, logits_processor=self.constraint)
+        valid = self.syntax(free, free)
+        counts = {
+            "valid as they came": int(valid.sum()),
+            "changed": 0,
+            "no end in the room": 0,
+            "not in the grammar": 0,
+        }
+        for text, other, good, fits in zip(free, bound, valid, self.codec.fits(free), strict=True):
+            if good and text != other:
+                counts["changed"] += 1
+                counts["no end in the room" if not fits else "not in the grammar"] += 1
+        return counts
+
+    def refused(self, n: int = 10_000) -> float:
+        """The share of real lines that the grammar refuses."""
+        lines = self.rng.sample(self.statements, min(n, len(self.statements)))
+        refused = 0
+        for ids in self.codec.tokenizer(lines, add_special_tokens=False)["input_ids"]:
+            matcher = self.constraint.fresh.deep_copy()
+            refused += matcher.try_consume_tokens(ids) < len(ids) or not matcher.is_accepting()
+        return refused / len(lines)
+
+    def exceptions(self, n: int = 5_000) -> int:
+        """Of lines made of random scores: how many the parser refuses all the same."""
+        rng = torch.Generator().manual_seed(0)
+        size, texts = self.codec.model.config.vocab_size, []
+        while len(texts) < n:
+            ids = torch.zeros(250, 1, dtype=torch.long)
+            # Every batch has tokens of its own that are likely, or long names would be all there is.
+            likely = torch.randn(size, generator=rng) * 3
+            for room in range(self.codec.max_tokens, 0, -1):
+                scores = torch.randn(len(ids), size, generator=rng) + likely
+                ids = torch.cat([ids, self.constraint.choose(ids, scores, room)[:, None]], dim=1)
+            texts += [self.codec.tokenizer.decode(row[: row.index(self.constraint.end)]) for row in ids[:, 1:].tolist()]
+        return int((~self.syntax(texts, texts)).sum())
+
+    def paths(self, pairs: int) -> None:
+        """Interpolations between unseen lines along every path, and grids between four."""
+        unseen = [text for text in corpora.unseen(self.statements) if len(text) <= 40]
+        unseen = [text for text, fits in zip(unseen, self.codec.fits(unseen), strict=True) if fits]
+        for path in PATHS:
+            self.rng.seed(1)
+            ends = [self.rng.sample(unseen, 2) for _ in range(pairs)]
+            for plan in ("free", "failures"):
+                policy = self.policy(plan)
+                start = time.process_time()
+                found = [
+                    interpolate(
+                        self.codec, *pair, 11, policy.filters, path, policy.constraint, policy.constrain, policy.tries
+                    )
+                    for pair in ends
+                ]
+                self.summary(f"{path} paths", plan, found, start)
+        corners = [self.rng.sample(unseen, 4) for _ in range(max(1, pairs // 5))]
+        start = time.process_time()
+        self.summary(
+            "grids of four", "free", [grid(self.codec, c, 5, {"syntax": self.syntax}, tries=1) for c in corners], start
+        )
+
+    def summary(self, points: str, plan: str, found: list[tuple[pd.DataFrame, dict[str, float]]], start: float) -> None:
+        """A row for many interpolations; its time is that of the first plan of these points."""
+        took = time.process_time() - start
+        table = pd.concat([table for table, _ in found])
+        if plan == "free":
+            self.unit = took
+        tried = int(sum(counts["tried"] for _, counts in found))
+        valid = table.loc[table["valid"], "text"].tolist()
+        self.add(points, plan, valid, len(valid), len(table), tried, took / self.unit)
+        if "smoothness" in found[0][1]:
+            self.rows[-1]["smoothness"] = float(np.nanmean([counts["smoothness"] for _, counts in found]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="python-nano", help="the model of statements")
+    parser.add_argument("-n", type=int, default=1000, help="samples, and points between samples")
+    parser.add_argument("--pairs", type=int, default=60, help="interpolations along each path")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    proof = Proof(options.model, options.n, options.seed, options.device)
+    proof.plans("samples", proof.z)
+    proof.plans("points between samples", (proof.z + proof.z.roll(1, 0)) / 2)
+    proof.paths(options.pairs)
+    report(
+        "validity",
+        pd.DataFrame(proof.rows),
+        model=proof.codec.name,
+        n=options.n,
+        real_lines_refused=f"{proof.refused():.2%}",
+        random_lines_that_do_not_parse=proof.exceptions(),
+        under_always=proof.changed(),
+    )
+
+
+if __name__ == "__main__":
+    main()
