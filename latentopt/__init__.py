@@ -16,18 +16,25 @@ from latentopt.plugins import get
 if TYPE_CHECKING:
     from latentopt.artefact import load_artefact, save_artefact
     from latentopt.codec import Codec, load_codec
-    from latentopt.direction import Direction, LinearDirection, fit_direction, transfer
+    from latentopt.composition import Composition, load_composition
+    from latentopt.direction import Direction, LinearDirection
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
+    from latentopt.finding import fit_direction
     from latentopt.head import Head, as_torch, fit_head
+    from latentopt.interpolation import interpolate
+    from latentopt.moving import transfer
     from latentopt.objective import Objective
+    from latentopt.paraphrasing import paraphrase
     from latentopt.pipeline import optimize
     from latentopt.result import Result, Run
-    from latentopt.sampling import interpolate, sample
+    from latentopt.sampling import sample
     from latentopt.search import Outcome, Problem, Proposal, Searcher
+    from latentopt.strength import StrengthLine, strength_of
 
 _LAZY = {
     "Codec": "codec",
+    "Composition": "composition",
     "Direction": "direction",
     "Head": "head",
     "LinearDirection": "direction",
@@ -38,23 +45,28 @@ _LAZY = {
     "Result": "result",
     "Run": "result",
     "Searcher": "search",
+    "StrengthLine": "strength",
     "as_torch": "head",
     "diagnose": "doctor",
     "each": "filters",
-    "fit_direction": "direction",
+    "fit_direction": "finding",
     "fit_head": "head",
-    "interpolate": "sampling",
+    "interpolate": "interpolation",
     "load_artefact": "artefact",
     "load_codec": "codec",
+    "load_composition": "composition",
     "optimize": "pipeline",
+    "paraphrase": "paraphrasing",
     "sample": "sampling",
     "save_artefact": "artefact",
     "similarity": "filters",
-    "transfer": "direction",
+    "strength_of": "strength",
+    "transfer": "moving",
 }
 
 __all__ = [
     "Codec",
+    "Composition",
     "Direction",
     "Head",
     "LatentoptError",
@@ -67,6 +79,7 @@ __all__ = [
     "Result",
     "Run",
     "Searcher",
+    "StrengthLine",
     "as_torch",
     "diagnose",
     "each",
@@ -77,10 +90,13 @@ __all__ = [
     "interpolate",
     "load_artefact",
     "load_codec",
+    "load_composition",
     "optimize",
+    "paraphrase",
     "sample",
     "save_artefact",
     "similarity",
+    "strength_of",
     "transfer",
 ]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
-from latentopt.decoding import Decoder
+from latentopt.decoding import Constraint, Decoder
 from latentopt.errors import LatentoptError, listed, unknown
 from latentopt.plugins import installed
 from latentopt.posterior import AggregatePosterior
@@ -60,7 +60,7 @@ class Codec(Protocol):
         *,
         temperature: float | None = None,
         rng: torch.Generator | None = None,
-        logits_processor: LogitsProcessor | None = None,
+        logits_processor: LogitsProcessor | Constraint | None = None,
     ) -> list[str]:
         """z of shape (n, d) -> n texts; greedy unless a temperature is given."""
 
@@ -224,7 +224,7 @@ class T5VAECodec:
         *,
         temperature: float | None = None,
         rng: torch.Generator | None = None,
-        logits_processor: LogitsProcessor | None = None,
+        logits_processor: LogitsProcessor | Constraint | None = None,
     ) -> list[str]:
         """See `Codec.decode`."""
         if z.ndim != 2 or z.shape[1] != self.latent_dim:

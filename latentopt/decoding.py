@@ -30,6 +30,20 @@ class RowState(Protocol):
         """``rows`` are the positions, in the present batch, of the rows that go on."""
 
 
+@runtime_checkable
+class Constraint(RowState, Protocol):
+    """Chooses each row's token itself, so that it need only look at the tokens that would be chosen."""
+
+    def choose(self, ids: Tensor, scores: Tensor, room: int) -> Tensor:
+        """The next token of each row, (rows,).
+
+        Args:
+            ids: those so far, (rows, t), the start token first; t = 1 begins a new batch.
+            scores: (rows, vocabulary). The highest one would be chosen: where tokens are sampled, it is in them already.
+            room: how many more tokens a row can hold, this one and the end token included.
+        """
+
+
 @dataclass
 class _Layer:
     self_norm: Tensor
@@ -85,7 +99,7 @@ class Decoder:
         max_tokens: int,
         temperature: float | None = None,
         rng: torch.Generator | None = None,
-        logits_processor: LogitsProcessor | None = None,
+        logits_processor: LogitsProcessor | Constraint | None = None,
     ) -> Tensor:
         """Token ids of shape (n, t), t <= max_tokens, without the start token and padded after the end token.
 
@@ -95,7 +109,8 @@ class Decoder:
             temperature: sample with it; greedy where None.
             rng: the generator to sample with, on the CPU.
             logits_processor: called with the ids so far (rows, t), the start token first, and the scores
-                (rows, vocabulary) of the rows that go on. One with a state per row also has ``keep`` (`RowState`).
+                (rows, vocabulary) of the rows that go on. One with a state per row also has ``keep`` (`RowState`). A
+                `Constraint` chooses the tokens itself.
         """
         memory = self.model.bottleneck.decode(z)
         slots, added = self.model.bottleneck.split(memory)
@@ -113,9 +128,13 @@ class Decoder:
             # One vector for every position, or one for all.
             here = added[rows, min(step, added.shape[1] - 1)]
             logits = self._step(output[rows, step], step, here, cross, cache)
-            if logits_processor is not None:
-                logits = logits_processor(output[rows, : step + 1], logits.float())  # type: ignore[arg-type]
-            token = _choose(logits, temperature, rng)
+            if isinstance(logits_processor, Constraint):
+                scores = _scores(logits, temperature, rng)
+                token = logits_processor.choose(output[rows, : step + 1], scores, max_tokens - step)
+            else:
+                if logits_processor is not None:
+                    logits = logits_processor(output[rows, : step + 1], logits.float())  # type: ignore[arg-type]
+                token = _scores(logits, temperature, rng).argmax(-1)
             output[rows, step + 1] = token.masked_fill(finished, self.pad)
             finished |= token == self.end
             going = int((~finished).sum())
@@ -166,9 +185,10 @@ class Decoder:
         return F.linear(states, self.model.lm_head.weight)
 
 
-def _choose(logits: Tensor, temperature: float | None, rng: torch.Generator | None) -> Tensor:
+def _scores(logits: Tensor, temperature: float | None, rng: torch.Generator | None) -> Tensor:
+    """What the highest one of is chosen, (rows, vocabulary): the logits, or those with the noise of sampling."""
     if temperature is None:
-        return logits.float().argmax(-1)  # several times as fast as in bfloat16
+        return logits.float()  # whose argmax is several times as fast as in bfloat16
     # The Gumbel trick, with the uniform draws made on the CPU so that a seed means the same on every device.
     uniform = torch.rand(logits.shape, generator=rng).clamp_min(1e-20).to(logits.device)
-    return (logits.float() / temperature - (-uniform.log()).log()).argmax(-1)
+    return logits.float() / temperature - (-uniform.log()).log()

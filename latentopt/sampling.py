@@ -1,19 +1,22 @@
-"""Random texts, and texts between two texts."""
+"""Random texts from where the data are in the latent space."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 import torch
 
 from latentopt.codec import Codec
+from latentopt.decoding import Constraint
 from latentopt.errors import LatentoptError
-from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.filters import Filter
+from latentopt.repair import FAILED, TRIES, VALID, Policy, decode_valid
 
-TRIES = 20
-"""How many texts are decoded per wanted one before `sample` gives up."""
+DRAWS = 20
+"""How many latents are drawn per wanted text before `sample` looks around those it has."""
 
 
 def sample(
@@ -22,67 +25,54 @@ def sample(
     filters: Mapping[str, Filter] | None = None,
     temperature: float | None = None,
     seed: int = 0,
-    tries: int = TRIES,
+    tries: int = DRAWS,
+    constraint: Constraint | None = None,
+    constrain: str = "failures",
     batch: int = 256,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Distinct, non-blank texts decoded from draws of the codec's aggregate posterior.
+    """Distinct, valid texts decoded from draws of the codec's aggregate posterior.
 
     Args:
         n: how many texts are wanted.
-        filters: only texts that all of them accept are kept.
+        filters: only texts that all of them accept are kept; blank ones never are.
         temperature: of the decoding; greedy where None.
-        tries: at most ``n * tries`` texts are decoded, so it ends even where hardly any text passes.
+        tries: at most ``n * tries`` latents are drawn. What is wanting then is looked for near those that were refused,
+            `latentopt.repair.TRIES` times each, so it ends even where hardly any text passes.
+        constraint, constrain: see `latentopt.repair.Policy`.
 
     Returns:
-        A table with the column ``text`` (fewer rows than n when the tries were used up), and counts: ``tried``,
-        ``valid`` (of those tried) and ``distinct`` (of those valid).
+        A table with the columns ``text`` and ``status`` (fewer rows than n where not enough were found), and counts:
+        ``tried`` (latents decoded), ``valid`` (texts valid as decoded freely), ``repaired`` (valid after it),
+        ``distinct``, and ``failed`` (how many of n were not found).
     """
     if n < 1:
         raise LatentoptError(f"the number of samples should be at least 1, got {n}")
-    filters = filters or {}
+    policy = Policy(filters or {}, constraint, constrain, tries)
+    # A new draw is as good a try as a neighbour, and a freer one.
+    once = replace(policy, tries=2 if constraint is not None and constrain == "failures" else 1)
     rng = torch.Generator().manual_seed(seed)
-    found: dict[str, None] = {}
-    counts = {"tried": 0, "valid": 0, "distinct": 0}
-    while len(found) < n and counts["tried"] < n * tries:
-        size = min(batch, n * tries - counts["tried"])
-        z = codec.posterior.draw(size, rng)
-        texts = [text for text in codec.decode(z, temperature=temperature, rng=rng) if text.strip()]
-        for name, accepts in filters.items():
-            verdicts = apply_filter(name, accepts, texts, texts)
-            texts = [text for text, valid in zip(texts, verdicts, strict=True) if valid]
-        counts["tried"] += size
-        counts["valid"] += len(texts)
-        found |= dict.fromkeys(texts)
-    counts["distinct"] = len(found)
-    return pd.DataFrame({"text": list(found)[:n]}, dtype=object), counts
+    found: dict[str, str] = {}
+    refused: list[torch.Tensor] = []
+    counts = {"tried": 0, "valid": 0, "repaired": 0}
 
+    def take(z: torch.Tensor, how: Policy) -> None:
+        decoded = decode_valid(codec, z, how, temperature=temperature, rng=rng)
+        for name in counts:
+            counts[name] += decoded.counts[name]
+        refused.extend(decoded.z[decoded.status == FAILED])
+        for text, status in zip(decoded.texts, decoded.status, strict=True):
+            # The freer way to a text is told, where it was come by in two.
+            if status != FAILED and found.get(text) != VALID:
+                found[text] = status
 
-def interpolate(
-    codec: Codec, first: str, last: str, steps: int = 11, filters: Mapping[str, Filter] | None = None
-) -> pd.DataFrame:
-    """Texts decoded along the straight line between two encodings.
-
-    Args:
-        steps: points on the line, both ends included.
-
-    Returns:
-        A row per point: ``step``, ``position`` (0 to 1), ``text``, ``similarity`` to the text before it (1 at the
-        first), one column per filter, and ``valid``.
-    """
-    if steps < 2:
-        raise LatentoptError(f"an interpolation has at least 2 steps, got {steps}")
-    if not (first.strip() and last.strip()):
-        raise LatentoptError("an interpolation goes from one text to another, and one of the two is empty")
-    start, end = codec.encode([first, last])
-    positions = torch.linspace(0, 1, steps, device=start.device)
-    texts = codec.decode(start + positions[:, None] * (end - start))
-    columns: dict[str, Any] = {
-        "step": range(steps),
-        "position": positions.cpu().numpy(),
-        "text": texts,
-        "similarity": similarity(texts, [texts[0], *texts[:-1]]),
-    }
-    table = pd.DataFrame(columns)
-    for name, accepts in (filters or {}).items():
-        table[name] = apply_filter(name, accepts, texts, texts)
-    return table.assign(valid=table[list(filters)].all(axis=1) if filters else True)
+    drawn = 0
+    while len(found) < n and drawn < n * tries:
+        wanted = math.ceil((n - len(found)) * (drawn + 1) / (len(found) + 1))
+        size = min(batch, n * tries - drawn, wanted)
+        take(codec.posterior.draw(size, rng), once)
+        drawn += size
+    if len(found) < n and refused:
+        take(torch.stack(refused[: n - len(found)]), replace(policy, tries=TRIES))
+    rows = list(found.items())[:n]
+    table = pd.DataFrame(rows, columns=["text", "status"], dtype=object)
+    return table, counts | {"distinct": len(found), "failed": n - len(rows)}

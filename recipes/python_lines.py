@@ -1,4 +1,4 @@
-"""Python lines, as in the post that began this: reconstruct, sample and interpolate single statements.
+"""Python lines, as in the post that began this: reconstruct, sample and interpolate statements, and only valid ones.
 
 python recipes/python_lines.py                                            # the shipped model
 python recipes/python_lines.py --train runs/mine --steps 2000             # train one on your standard library first
@@ -44,11 +44,17 @@ def main() -> None:
     rebuilt = codec.decode(codec.encode(unseen, truncation=True))
     exact = sum(a == b for a, b in zip(rebuilt, unseen, strict=True)) / len(unseen)
     print(f"{exact:.0%} of {len(unseen)} unseen statements come back exactly")
-    table, counts = latentopt.sample(codec, 10, seed=options.seed)
-    valid = syntax(table["text"].tolist(), table["text"].tolist())
-    draw(table.assign(parses=valid))
-    print(f"{counts['tried']} latents of the aggregate posterior were decoded")
-    draw(latentopt.interpolate(codec, "x = a - 1", "x = a + 10 * 2", 11, {"python_syntax": syntax}))
+    line = latentopt.get("constraint", "python_line")(codec)
+    valid = {"python_syntax": syntax}
+    table, counts = latentopt.sample(codec, 10, valid, seed=options.seed, constraint=line)
+    draw(table)
+    print(
+        f"{counts['tried']} latents of the aggregate posterior were decoded; {counts['valid']} texts parsed as they came, "
+        f"{counts['repaired']} under the grammar"
+    )
+    table, counts = latentopt.interpolate(codec, "x = a - 1", "x = a + 10 * 2", 11, valid, constraint=line)
+    draw(table[["position", "text", "status", "distance"]])
+    print(f"{counts['distinct']} distinct texts, the largest jump {counts['smoothness']:.1f} times the mean")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,12 @@ from typer.testing import CliRunner
 
 import latentopt.cli.fitting
 import latentopt.cli.latents
+import latentopt.cli.paraphrasing
 import latentopt.cli.rewriting
+import latentopt.cli.sampling
 from latentopt.cli import app
+from latentopt.learning_curve import reading
+from latentopt.testing import ToyCodec
 
 LETTERS = "abcdefghij"
 
@@ -48,6 +52,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "holes": np.where(np.arange(60) == 6, np.nan, 1.0),
             "words": "many",
             "same": 1.0,
+            "views": 10 + np.arange(60) % 7,
+            "none": 0,
         }
     ).to_csv(folder / "likes.csv", index=False)
     pd.DataFrame({"text": texts[:3]}).to_csv(folder / "drafts.csv", index=False)
@@ -61,6 +67,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "score.py").write_text(
         "def shorter(text):\n    return -len(text)\n\n\ndef fails(text):\n    return {}[text]\n", encoding="utf-8"
     )
+    (folder / "notab.tsv").write_text("source\ttarget\na\tb\nno tab\n", encoding="utf-8")
+    (folder / "one.tsv").write_text("source\ttarget\na cat\ta dog\n", encoding="utf-8")
     (folder / "gap.csv").write_text("text,n\nfine,1\n,2\n", encoding="utf-8")
     return folder
 
@@ -167,6 +175,38 @@ def test_a_direction_may_be_climbed_and_transferred(tiny_folder, tiny_codec, dir
     assert table["text"].tolist() == tiny_codec.decode(tiny_codec.encode(["a cat sat", "a dog"]))
 
 
+def test_a_file_is_moved_line_by_line_and_what_is_not_moved_is_counted(tiny_folder, direction, tmp_path):
+    texts, out = tmp_path / "mine.txt", tmp_path / "moved.csv"
+    texts.write_text("a cat sat\n\n" + "x" * 10_000 + "\n", encoding="utf-8")
+    arguments = ["transfer", "--in", texts, "-m", tiny_folder, "--out", out, "--direction"]
+    result = call(*arguments, f"{direction} - 0.5*{direction}", "--keep", direction, "--min-similarity", 0.1)
+    assert result.exit_code == 0, result.stderr
+    assert "wrote 3 rows" in result.stderr
+    assert "1 empty" in result.stderr
+    assert "1 too long for the model" in result.stderr
+    table = pd.read_csv(out, keep_default_na=False)
+    assert table["text"].tolist()[1:] == ["", "x" * 10_000]
+    assert table["source_id"].tolist() == [0, 1, 2]
+
+
+def test_finders_are_compared_and_odd_pairs_are_reported(tiny_folder, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentopt.comparison.finders", lambda paired: ["mean_difference", "ridge_map"])
+    table = pd.read_csv(data / "pairs.tsv", sep="\t")
+    table.loc[2, ["source", "target"]] = table.loc[2, ["target", "source"]].to_numpy()
+    table.loc[3, "target"] = table.loc[3, "source"]
+    table.to_csv(tmp_path / "odd.tsv", sep="\t", index=False)
+    arguments = ["fit-direction", "--pairs", tmp_path / "odd.tsv", "-m", tiny_folder, "-o", tmp_path / "d"]
+    result = call(*arguments, "--compare")
+    assert result.exit_code == 0, result.stderr
+    assert "1 of 60 pairs look the wrong way round: rows 3" in result.stderr
+    assert "left out 1 pairs of twice the same text" in result.stderr
+    assert "is the best" in result.stderr
+    card = json.loads((tmp_path / "d/artefact.json").read_text())["card"]
+    assert card["finder"] == card["compared"][0]["finder"]
+    assert {"ridge_map", "mean_difference"} <= {row["finder"] for row in card["compared"]}
+    assert card["learning_curve"][-1]["pairs"] > card["learning_curve"][0]["pairs"]
+
+
 def test_unpaired_sets_make_a_direction(tiny_folder, data, tmp_path):
     others = data / "likes.csv"
     result = call(
@@ -186,6 +226,32 @@ def test_a_head_of_labels(tiny_folder, data, tmp_path):
     assert "no better than chance" in result.stderr
 
 
+def test_a_head_of_rates_with_its_candidates_and_a_learning_curve(tiny_folder, data, tmp_path):
+    result = call(
+        "fit-head", "--in", data / "likes.csv", "--target", "likes", "--head", "auto", "-m", tiny_folder, "-o",
+        tmp_path / "h", "--transform", "rate", "--weight-column", "views", "--reencodings", 1, "--group-column", "test",
+        "--learning-curve",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    card = json.loads((tmp_path / "h/artefact.json").read_text())["card"]
+    assert (card["transform"], card["weighted"], card["reencodings"], card["groups"]) == ("rate", True, 1, 15)
+    for candidate in card["candidates"]:
+        assert f"  {candidate['head']}: {candidate['held_out_rank_correlation']:.3f}\n" in result.stderr
+    curve = pd.read_csv(StringIO(result.stdout))
+    assert list(curve.columns) == ["rows", "score", "low", "high", "gain", "gain_low", "gain_high"]
+    assert curve["score"].iloc[-1] == pytest.approx(card["held_out_rank_correlation"])
+    assert result.stderr.splitlines()[-1] == reading(curve)
+
+
+def test_a_head_of_labels_chosen_by_itself_is_calibrated(tiny_folder, data, tmp_path):
+    out = tmp_path / "h"
+    arguments = ["fit-head", "--in", data / "likes.csv", "--target", "kind", "--head", "auto", "-m", tiny_folder]
+    result = call(*arguments, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    assert "calibrated: expected calibration error" in result.stderr
+    assert json.loads((out / "artefact.json").read_text())["card"]["classes"] == ["x", "y"]
+
+
 def test_encode_and_decode_are_inverse_as_far_as_the_model_is(tiny_folder, tiny_codec, data, tmp_path):
     result = call("encode", "--in", data / "drafts.txt", "-m", tiny_folder, "-o", tmp_path / "z.npy")
     assert result.exit_code == 0, result.stderr
@@ -203,12 +269,61 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
     result = call("sample", "-n", 3, "-m", tiny_folder, "--temperature", 2, "-o", tmp_path / "s.csv")
     assert result.exit_code == 0, result.stderr
     assert pd.read_csv(tmp_path / "s.csv", keep_default_na=False)["text"].nunique() == 3
-    assert "raw ones tried" in result.stderr
+    assert "latents decoded" in result.stderr
     result = call("sample", "-n", 3, "-m", tiny_folder, "--filter", "regex=^never$", "--tries", 2)
-    refused(result, "only 0 of 3 texts were found in 6 tries")
+    refused(result, "only 0 of 3 texts were found in 30 tries")
     result = call("interpolate", "a cat", "a dog", "-m", tiny_folder, "--steps", 5, "-f", "python_syntax")
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.splitlines()) == 6
+    assert "5 points" in result.stderr
+
+
+def test_a_grid_is_drawn(tiny_folder, tmp_path):
+    picture = tmp_path / "grid.svg"
+    result = call("interpolate", "a cat", "a dog", "we", "-m", tiny_folder, "--steps", 3, "--picture", picture)
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 7
+    assert picture.read_text().startswith("<svg")
+    refused(call("interpolate", "a", "b", "-m", tiny_folder, "--picture", tmp_path / "grid.png"), "grid.png", ".svg")
+    refused(call("interpolate", "a", "-m", tiny_folder), "3 or 4 corners, got 1")
+
+
+def test_paraphrase_keeps_content_and_adds_filters(data, tmp_path, monkeypatch):
+    # A model with random weights gives no text back, and what cannot be given back is not paraphrased.
+    monkeypatch.setattr("latentopt.cli.common.load", lambda *_: ToyCodec(24))
+    out = tmp_path / "others.csv"
+    arguments = ["paraphrase", "--in", data / "drafts.txt", "--similarity", 0.8, "-n", 2, "-o", out]
+    result = call(*arguments, "--filter", "max_chars=18", "--tries", 20)
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(out, keep_default_na=False)
+    assert list(table.columns)[-4:] == ["keep_numbers", "keep_names", "keep_negation", "max_chars"]
+    found = table[table["rank"] > 0]
+    assert len(found) > 0
+    assert found[["keep_numbers", "keep_names", "keep_negation", "max_chars"]].all(axis=None)
+    assert (found["text"].str.len() <= 18).all()
+    drafts = (data / "drafts.txt").read_text(encoding="utf-8").splitlines()
+    assert table.drop_duplicates("source_id")["source"].tolist() == drafts
+    assert f"{len(found)} paraphrases of {found['source_id'].nunique()} of 3 texts" in result.stderr
+    before = out.read_bytes()
+    assert call(*arguments, "--filter", "max_chars=18", "--tries", 20).exit_code == 0
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("constrain", ["always", "failures", "never"])
+def test_sample_under_a_constraint(tiny_folder, constrain):
+    bound = ["--constraint", "regex=[a-z]+", "--constrain", constrain, "--filter", "regex=^[a-z]+$"]
+    result = call("sample", "-n", 5, "-m", tiny_folder, *bound)
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(StringIO(result.stdout), keep_default_na=False)
+    assert table["text"].str.fullmatch("[a-z]+").all()
+    assert (table["status"] == "constrained").any() == (constrain != "never")
+
+
+def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
+    ask = ("sample", "-m", tiny_folder, "--constraint")
+    refused(call(*ask, "regex"), "the constraint 'regex' refuses", "it takes codec, pattern")
+    refused(call(*ask, "regex=("), "the grammar is refused")
+    refused(call(*ask, "no_such"), "no constraint is named 'no_such'")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +358,17 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
         (["optimize", "a cat", "--head", "{head}", "--out", "{data}/no/x.csv"], ["no folder"]),
         (["transfer", "a cat", "--direction", "sideways"], ["no direction is named 'sideways'"]),
         (["transfer", "a cat", "--direction", "{head}"], ["is a head, not a direction"]),
+        (["transfer", "a cat", "--direction", "{direction} +"], ["should read like", "formal"]),
+        (["transfer", "a cat", "--direction", "{direction}", "--keep", "fame"], ["no direction is named 'fame'"]),
+        (["transfer", "--in", "{data}/empty.csv", "--direction", "{direction}"], ["empty.csv is empty"]),
+        (["transfer", "--direction", "{direction}"], ["texts as arguments or a file"]),
+        (["transfer", "a cat", "--direction", "{direction}", "--refine", "3", "--strength", "1"], ["--refine"]),
+        (["paraphrase", "--in", "{data}/gap.csv"], ["row 2", "'text'", "empty"]),
+        (["paraphrase", "a cat", " "], ["text 2 is empty"]),
+        (["paraphrase", "--in", "{data}/long.csv"], ["text 2 is too long", "10000 characters"]),
+        (["paraphrase", "a cat", "--similarity", "1"], ["similarity", "below 1, got 1.0"]),
+        (["paraphrase", "a cat", "--filter", "taste"], ["no filter is named 'taste'"]),
+        (["paraphrase"], ["texts as arguments or a file"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "fame", "--out", "{new}"], ["'fame'", "likes"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "words", "--out", "{new}"], ["'words'", "row 1", "many"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"], ["'holes'", "row 7", "nan"]),
@@ -252,8 +378,24 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
             ["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--head", "oracle", "--out", "{new}"],
             ["oracle"],
         ),
+        (
+            ["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--transform", "rate", "--out", "{new}"],
+            ["'rate'", "weights"],
+        ),
+        (
+            ["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--weight-column", "none", "--out", "{new}"],
+            ["weight of row 1 is 0"],
+        ),
+        (
+            ["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--transform", "root", "--out", "{new}"],
+            ["'root'", "log1p"],
+        ),
+        (["fit-head", "--in", "{data}/likes.csv", "--target", "likes", "--set", "a=1", "--out", "{new}"], ["alpha="]),
         (["fit-direction", "--pairs", "{data}/likes.csv", "--out", "{new}"], ["'source'"]),
         (["fit-direction", "--out", "{new}"], ["--pairs"]),
+        (["fit-direction", "--pairs", "{data}/notab.tsv", "--out", "{new}"], ["notab.tsv: line 3 has no tab"]),
+        (["fit-direction", "--pairs", "{data}/one.tsv", "--out", "{new}"], ["1 texts on a side are too few"]),
+        (["fit-direction", "--pairs", "{data}/pairs.tsv", "--compare", "--set", "C=1", "--out", "{new}"], ["--set"]),
         (["fit-direction", "--pairs", "{data}/pairs.tsv", "--finder", "nose", "--out", "{new}"], ["'nose'"]),
         (["decode", "{data}/drafts.csv"], ["drafts.csv", ".npy"]),
         (["sample", "--temperature", "0"], ["temperature"]),
@@ -262,8 +404,8 @@ def test_sample_and_interpolate(tiny_folder, tmp_path):
         (["train", "--text", "{data}/drafts.txt", "--size", "huge", "--out", "{new}"], ["'huge'", "nano"]),
     ],
 )
-def test_bad_input_gets_one_sentence_that_names_it(tiny_folder, data, head, tmp_path, arguments, named):
-    places = {"data": data, "head": head, "new": tmp_path / "new"}
+def test_bad_input_gets_one_sentence_that_names_it(tiny_folder, data, head, direction, tmp_path, arguments, named):
+    places = {"data": data, "head": head, "direction": direction, "new": tmp_path / "new"}
     arguments = [argument.format(**places) for argument in arguments]
     if arguments[0] != "train":
         arguments += ["--model", tiny_folder]

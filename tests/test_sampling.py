@@ -2,7 +2,7 @@ import pytest
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.sampling import interpolate, sample
+from latentopt.sampling import sample
 
 
 def test_samples_are_distinct_valid_and_counted(toy_codec):
@@ -11,6 +11,8 @@ def test_samples_are_distinct_valid_and_counted(toy_codec):
     assert len(texts) == len(set(texts)) == 30
     assert not any("z" in text for text in texts)
     assert counts["tried"] >= counts["valid"] >= counts["distinct"] >= 30
+    assert set(table["status"]) == {"valid"}
+    assert counts["failed"] == counts["repaired"] == 0
 
 
 def test_samples_come_from_the_posterior(toy_codec):
@@ -20,13 +22,34 @@ def test_samples_come_from_the_posterior(toy_codec):
     toy_codec.posterior.cholesky.mul_(1e-4)
     table, counts = sample(toy_codec, 3, tries=10)
     assert table["text"].tolist() == toy_codec.decode(torch.ones(1, 12))
-    assert counts == {"tried": 30, "valid": 30, "distinct": 1}
+    assert counts == {"tried": 30, "valid": 30, "repaired": 0, "distinct": 1, "failed": 2}
 
 
 def test_it_ends_where_nothing_is_valid(toy_codec):
     table, counts = sample(toy_codec, 5, {"never": each(lambda text: False)}, tries=7)
     assert len(table) == 0
-    assert counts == {"tried": 35, "valid": 0, "distinct": 0}
+    # Then 5 of those that were refused, 8 times each.
+    assert counts == {"tried": 35 + 40, "valid": 0, "repaired": 0, "distinct": 0, "failed": 5}
+
+
+def test_no_more_is_drawn_than_is_wanted_where_all_is_valid(toy_codec):
+    assert sample(toy_codec, 10)[1]["tried"] == 10
+
+
+def test_what_is_refused_is_decoded_again_under_a_constraint(toy_codec):
+    decode = toy_codec.decode
+    toy_codec.decode = lambda z, logits_processor=None, **settings: [
+        text.replace("a", logits_processor or "a") for text in decode(z)
+    ]
+    table, counts = sample(toy_codec, 40, {"no_a": each(lambda text: "a" not in text)}, seed=1, constraint="b")
+    assert counts["repaired"] == (table["status"] == "constrained").sum() > 0
+    assert counts["tried"] == 40 + counts["repaired"]
+    assert not table["text"].str.contains("a").any()
+
+
+def test_neighbours_of_what_was_refused_fill_what_is_wanting(toy_codec):
+    table, counts = sample(toy_codec, 8, {"no_n": each(lambda text: "n" not in text)}, seed=2, tries=1)
+    assert counts["repaired"] == (table["status"] == "neighbour").sum() > 0
 
 
 def test_the_seed_decides(toy_codec):
@@ -37,22 +60,3 @@ def test_the_seed_decides(toy_codec):
 def test_none_wanted_is_refused(toy_codec):
     with pytest.raises(LatentoptError, match="at least 1, got 0"):
         sample(toy_codec, 0)
-
-
-def test_an_interpolation_from_nothing_is_refused(toy_codec):
-    with pytest.raises(LatentoptError, match="one of the two is empty"):
-        interpolate(toy_codec, " ", "aaa")
-
-
-def test_an_interpolation_starts_and_ends_at_its_texts(toy_codec):
-    table = interpolate(toy_codec, "aaa", "eee", 5, {"even": each(lambda text: "b" not in text)})
-    assert table["text"].tolist() == ["aaa", "bbb", "ccc", "ddd", "eee"]
-    assert table["position"].tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert table["even"].tolist() == table["valid"].tolist() == [True, False, True, True, True]
-    assert table["similarity"].tolist()[0] == 1
-    assert interpolate(toy_codec, "a", "b", 2)["valid"].all()
-
-
-def test_one_step_is_refused(toy_codec):
-    with pytest.raises(LatentoptError, match="at least 2 steps, got 1"):
-        interpolate(toy_codec, "a", "b", 1)

@@ -78,7 +78,8 @@ def latentopt(
 
 def main() -> None:
     """The entry point ``latentopt``."""
-    from latentopt.cli import fitting, health, latents, rewriting  # noqa: F401  they add their commands to app
+    # They add their commands to app.
+    from latentopt.cli import fitting, health, latents, paraphrasing, rewriting, sampling  # noqa: F401
 
     app()
 

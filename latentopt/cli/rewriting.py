@@ -1,13 +1,17 @@
-"""Commands that make text: optimize, transfer, sample, interpolate."""
+"""Commands that rewrite text: optimize, transfer."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
 
@@ -92,72 +96,58 @@ def transfer(
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
     model: common.Model = "english-small",
-    direction: Annotated[str, typer.Option(help="A direction's name or folder.")] = "past-tense",
+    direction: Annotated[
+        str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
+    ] = "past-tense",
+    keep: Annotated[list[str] | None, typer.Option(help="A direction whose attribute should stay.")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="How far; below 0 the other way. The card's unless told.")
+        float | None, typer.Option(help="How far; below 0 the other way. Each text's own unless told.")
     ] = None,
+    min_similarity: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How much of a text must stay where it chooses its own strength.")
+    ] = 0.5,
+    refine: Annotated[
+        int, typer.Option(min=0, help="Latents drawn around each moved one, to take the text that reads best.")
+    ] = 0,
     filters: common.Filters = None,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Change the tone of texts: move them along a direction."""
+    """Change the tone of texts: move them along a direction, each as far as it needs; files may be of any size."""
     common.check_out(out)
-    sources = common.read_texts(texts, in_file, text_column)
-    from latentopt.artefact import load_artefact
-    from latentopt.direction import transfer as run
+    if bool(texts) == (in_file is not None):
+        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    from collections import Counter
+    from dataclasses import replace
 
-    accepts = common.build_all("filter", filters, model=model)
+    import pandas as pd
+
+    from latentopt.composition import load_composition
+    from latentopt.moving import MOVED
+    from latentopt.streaming import stream_texts, transfer_stream, write_tables
+    from latentopt.strength import StrengthLine
+
+    accepts = common.build_all("filter", filters)
     codec = common.load(model, device, dtype)
-    module, card = load_artefact("direction", direction, codec)
-    chosen = float(card.get("strength", 1.0)) if strength is None else strength
-    table = run(codec, sources, module, chosen, accepts)  # type: ignore[arg-type]
-    common.show(table, out, ["source", "text", "status", "strength", "before", "after", "similarity"])
+    module, chosen = load_composition(codec, direction, keep or [], min_similarity)
+    if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
+        raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
+    if isinstance(chosen, StrengthLine):
+        chosen = replace(chosen, refine=refine)
+    sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
+    statuses: Counter[str] = Counter()
 
+    def counted() -> Iterator[pd.DataFrame]:
+        for table in transfer_stream(codec, sources, module, chosen if strength is None else strength, accepts):
+            statuses.update(table["status"])
+            yield table
 
-@app.command()
-def sample(
-    n: Annotated[int, typer.Option("-n", min=1, help="How many distinct texts.")] = 10,
-    model: common.Model = "english-small",
-    filters: common.Filters = None,
-    temperature: Annotated[float | None, typer.Option(help="Sample tokens with it; greedy unless told.")] = None,
-    tries: Annotated[int, typer.Option(min=1, help="The most texts decoded per wanted one.")] = 20,
-    seed: common.Seed = 0,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
-) -> None:
-    """Draw distinct random texts from where the data are in the latent space."""
-    common.check_out(out)
-    if temperature is not None and temperature <= 0:
-        raise LatentoptError(f"the temperature should be above 0, got {temperature}")
-    accepts = common.build_all("filter", filters, model=model)
-    from latentopt.sampling import sample as run
-
-    table, counts = run(common.load(model, device, dtype), n, accepts, temperature, seed, tries)
-    if len(table) == n or (out is None and len(table)):
-        common.show(table, out)
-    common.note(
-        f"{len(table)} distinct texts of {n} wanted; {counts['tried']} raw ones tried, {counts['valid']} of them valid"
-    )
-    if len(table) < n:
-        raise LatentoptError(f"only {len(table)} of {n} texts were found in {counts['tried']} tries; raise --tries")
-
-
-@app.command()
-def interpolate(
-    first: Annotated[str, typer.Argument(help="The first text.")],
-    last: Annotated[str, typer.Argument(help="The last text.")],
-    model: common.Model = "english-small",
-    steps: Annotated[int, typer.Option(min=2, help="Points on the line, both ends included.")] = 11,
-    filters: common.Filters = None,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
-) -> None:
-    """Decode the straight line between two texts."""
-    common.check_out(out)
-    accepts = common.build_all("filter", filters, model=model)
-    from latentopt.sampling import interpolate as run
-
-    common.show(run(common.load(model, device, dtype), first, last, steps, accepts), out)
+    if out is not None:
+        write_tables(counted(), out)
+        common.note(f"wrote {statuses.total()} rows to {out}")
+    else:
+        table = pd.concat(counted(), ignore_index=True)
+        common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
+    if set(statuses) != {MOVED}:
+        common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))

@@ -35,10 +35,10 @@ class Surrogate:
     texts: tuple[str, ...] = ()
     values: tuple[float, ...] = ()
     rounds: int = 20
-    offspring: int = 128
-    scored: int = 8
+    offspring: int = 64
+    scored: int = 4
     parents: int = 32
-    noise: float = 1.5
+    noise: float = 2.5
     fitted: int = 300
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""First-party filter `python_syntax` and data set `python_statements`."""
+"""First-party filter `python_syntax`, constraint `python_line` and data set `python_statements`."""
 
 from latentopt.hookspecs import Register, hookimpl
 
@@ -6,6 +6,11 @@ from latentopt.hookspecs import Register, hookimpl
 @hookimpl
 def register_filters(register: Register) -> None:
     register("python_syntax", "latentopt_python.syntax:python_syntax", "a whole text that ast.parse accepts")
+
+
+@hookimpl
+def register_constraints(register: Register) -> None:
+    register("python_line", "latentopt_python.grammar:python_line", "one simple statement that ast.parse accepts")
 
 
 @hookimpl

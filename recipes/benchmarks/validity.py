@@ -128,19 +128,17 @@ class Proof:
             ends = [self.rng.sample(unseen, 2) for _ in range(pairs)]
             for plan in ("free", "failures"):
                 policy = self.policy(plan)
+                repair = (policy.constraint, policy.constrain, policy.tries)
                 start = time.process_time()
-                found = [
-                    interpolate(
-                        self.codec, *pair, 11, policy.filters, path, policy.constraint, policy.constrain, policy.tries
-                    )
-                    for pair in ends
-                ]
+                found = [interpolate(self.codec, *pair, 11, policy.filters, path, *repair) for pair in ends]
                 self.summary(f"{path} paths", plan, found, start)
         corners = [self.rng.sample(unseen, 4) for _ in range(max(1, pairs // 5))]
-        start = time.process_time()
-        self.summary(
-            "grids of four", "free", [grid(self.codec, c, 5, {"syntax": self.syntax}, tries=1) for c in corners], start
-        )
+        for plan in ("free", "failures"):
+            policy = self.policy(plan)
+            repair = (policy.constraint, policy.constrain, policy.tries)
+            start = time.process_time()
+            found = [grid(self.codec, four, 5, policy.filters, "straight", *repair) for four in corners]
+            self.summary("grids of four", plan, found, start)
 
     def summary(self, points: str, plan: str, found: list[tuple[pd.DataFrame, dict[str, float]]], start: float) -> None:
         """A row for many interpolations; its time is that of the first plan of these points."""
@@ -159,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="python-nano", help="the model of statements")
     parser.add_argument("-n", type=int, default=1000, help="samples, and points between samples")
-    parser.add_argument("--pairs", type=int, default=60, help="interpolations along each path")
+    parser.add_argument("--pairs", type=int, default=30, help="interpolations along each path")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()

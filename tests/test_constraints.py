@@ -1,0 +1,134 @@
+"""Whatever a constraint finishes is a text of its grammar, for any scores and however little room there is."""
+
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llguidance import LLMatcher
+
+from latentopt.constraints import GrammarConstraint
+from latentopt.decoding import Constraint
+from latentopt.errors import LatentoptError
+
+PATTERNS = [
+    "[a-z]+",
+    r"\(([a-z]+, ){0,3}[a-z]+\)",
+    "[0-9]{8}",
+    "(abc)+d",
+    r"\d{4}-\d{2}-\d{2}",
+    "hello|bye",
+    '"[^"]*"',
+    "é+ß",
+    "x{5,15}y",
+    r"[A-Z][a-z]*( [a-z]+){2,4}\.",
+]
+
+
+def of_regex(codec, pattern):
+    return GrammarConstraint(codec, LLMatcher.grammar_from_regex(pattern))
+
+
+def drive(constraint, codec, rows, room, scores):
+    """Choose tokens for rows out of ``scores(step)``, dropping rows as they end, and give the texts."""
+    ids = torch.zeros(rows, 1, dtype=torch.long)
+    going = torch.arange(rows)
+    texts = {}
+    for left in range(room, 0, -1):
+        token = constraint.choose(ids, scores(len(going)), left)
+        ids = torch.cat([ids, token[:, None]], dim=1)
+        ended = token == constraint.end
+        for row in ended.nonzero().flatten().tolist():
+            texts[int(going[row])] = codec.tokenizer.decode(ids[row, 1:], skip_special_tokens=True)
+        kept = (~ended).nonzero().flatten()
+        if not len(kept):
+            break
+        ids, going = ids[kept], going[kept]
+        constraint.keep(kept)
+    return [texts[row] for row in range(rows)]  # a KeyError tells that a row was cut off
+
+
+@pytest.fixture(scope="module")
+def constraints(tiny_codec):
+    return {pattern: of_regex(tiny_codec, pattern) for pattern in PATTERNS}
+
+
+def test_it_is_a_constraint(constraints):
+    assert isinstance(constraints["[a-z]+"], Constraint)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(PATTERNS), st.integers(0, 2**30), st.sampled_from([0.0, 1.0, 30.0]))
+def test_random_scores_give_texts_of_the_grammar_that_end_in_time(constraints, tiny_codec, pattern, seed, never):
+    rng = torch.Generator().manual_seed(seed)
+
+    def scores(rows):
+        drawn = torch.randn(rows, tiny_codec.model.config.vocab_size, generator=rng) * 3
+        drawn[:, tiny_codec.tokenizer.eos_token_id] -= never
+        return drawn
+
+    for text in drive(constraints[pattern], tiny_codec, 6, tiny_codec.max_tokens, scores):
+        assert re.fullmatch(pattern, text)
+
+
+@pytest.mark.parametrize("temperature", [None, 3.0])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_codec_decodes_under_it(constraints, tiny_codec, pattern, temperature):
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(20, tiny_codec.latent_dim, generator=rng)
+    texts = tiny_codec.decode(z, temperature=temperature, rng=rng, logits_processor=constraints[pattern])
+    assert all(re.fullmatch(pattern, text) for text in texts)
+
+
+def test_what_is_of_the_grammar_already_is_decoded_as_freely(tiny_codec):
+    z = torch.randn(60, tiny_codec.latent_dim, generator=torch.Generator().manual_seed(1))
+    constraint = of_regex(tiny_codec, r"(?s:.*)")
+    free, bound = tiny_codec.decode(z), tiny_codec.decode(z, logits_processor=constraint)
+    special = {*tiny_codec.tokenizer.all_special_ids, *constraint.breaks}
+    same = 0
+    for ids, text, other in zip(tiny_codec.decoder(z, tiny_codec.max_tokens).tolist(), free, bound, strict=True):
+        spelt = ids[: ids.index(constraint.end)] if constraint.end in ids else [constraint.end]
+        if not special & set(spelt) and "\ufffd" not in text:
+            assert other == text
+            same += 1
+    assert same > 10
+
+
+def test_rows_that_are_dropped_take_their_state_with_them(tiny_codec):
+    constraint = of_regex(tiny_codec, "ab?|cd")
+    ids = {text: tiny_codec.tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in "abcd"}
+    start = torch.zeros(2, 1, dtype=torch.long)
+    wish = torch.zeros(2, tiny_codec.model.config.vocab_size)
+    wish[0, ids["a"]] = wish[1, ids["c"]] = 1.0
+    assert constraint.choose(start, wish, 24).tolist() == [ids["a"], ids["c"]]
+    constraint.keep(torch.tensor([1]))
+    wish = torch.zeros(1, tiny_codec.model.config.vocab_size)
+    wish[0, ids["b"]] = 1.0
+    assert constraint.choose(torch.zeros(1, 2, dtype=torch.long), wish, 23).tolist() == [ids["d"]]
+
+
+def test_batches_do_not_remember_each_other(constraints, tiny_codec):
+    z = torch.randn(3, tiny_codec.latent_dim, generator=torch.Generator().manual_seed(2))
+    first = tiny_codec.decode(z, logits_processor=constraints["[a-z]+"])
+    assert tiny_codec.decode(z, logits_processor=constraints["[a-z]+"]) == first
+
+
+def test_a_line_break_is_never_chosen(tiny_codec):
+    constraint = of_regex(tiny_codec, r"a\n?b")
+    z = torch.randn(5, tiny_codec.latent_dim, generator=torch.Generator().manual_seed(3))
+    assert set(tiny_codec.decode(z, logits_processor=constraint)) == {"ab"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("(", "the grammar is refused"), ("[a-z]{400}", "shorter than 24 tokens"), (r"\n", "no text")],
+)
+def test_a_grammar_that_cannot_be_kept_is_refused(tiny_codec, pattern, message):
+    with pytest.raises(LatentoptError, match=message):
+        of_regex(tiny_codec, pattern)
+
+
+def test_a_codec_without_tokens_is_refused(toy_codec):
+    with pytest.raises(LatentoptError, match="toy"):
+        of_regex(toy_codec, "a")
