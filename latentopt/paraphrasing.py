@@ -26,6 +26,9 @@ CHUNK = 64
 PROBES, BISECTIONS, FARTHEST = 8, 7, 8.0
 """Of the search for the length of the noise: directions per source, steps, and the longest noise, in cells."""
 
+LEAST_SPREAD = 1e-4
+"""Of the two figures by which candidates are ranked: smaller differences do not count."""
+
 
 def paraphrase(
     codec: Codec,
@@ -52,10 +55,10 @@ def paraphrase(
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank, status``; ``similarity``
-        to the source; ``noise``, its length in cells; ``log_prob`` of the text given its own latent z, in nats per word
-        (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; and one column per filter. A
-        source that has no paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is
-        False there where it refused every candidate.
+        to the source; ``noise``, its length in cells (NaN where none was tried); ``log_prob`` of the text given its own
+        latent z, in nats per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; and one
+        column per filter. A source that has no paraphrase has one row of rank 0 with its own text and the reason in
+        ``status``; a filter is False there where it refused every candidate.
 
     Raises:
         LatentoptError: when there are no texts, one is empty or too long for the codec, or a setting is out of range.
@@ -130,30 +133,33 @@ def _paraphrased(
     draws: int,
 ) -> pd.DataFrame:
     """The table of one chunk of sources with latents z (m, d)."""
-    noise = noise_lengths(codec, sources, z, similarity, rng)
-    held = likeness(codec.decode(z), sources) >= similarity
-    rows = np.flatnonzero(held)
-    owner = np.repeat(rows, draws)
-    around = _around(codec, z[rows.tolist()], noise[rows], _directions(z[rows.tolist()], draws, rng))
-    pool = _candidates(codec, sources, owner, codec.decode(around))
+    held = np.flatnonzero(likeness(codec.decode(z), sources) >= similarity)
+    z = z[held.tolist()]
+    noise = noise_lengths(codec, [sources[row] for row in held], z, similarity, rng)
+    decoded = codec.decode(_around(codec, z, noise, _directions(z, draws, rng)))
+    pool = _candidates(codec, sources, np.repeat(held, draws), decoded)
     for name, accepts in filters.items():
         pool[name] = apply_filter(name, accepts, pool["text"].tolist(), [sources[row] for row in pool["source_id"]])
-    accepted = pool[pool[list(filters)].all(axis=1)]
-    kept = _ranked(codec, accepted).groupby("source_id").head(n)
+    kept = _ranked(codec, pool[pool[list(filters)].all(axis=1)]).groupby("source_id").head(n)
     kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1, status=PARAPHRASED)
-    left = [row for row in range(len(sources)) if row not in set(kept["source_id"])]
-    asked = set(pool["source_id"])
-    reasons = [REFUSED if row in asked else NOTHING_ELSE if held[row] else NOT_HELD for row in left]
-    rest = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons}
-    passed = pool.groupby("source_id")[list(filters)].any().reindex(left, fill_value=True)
-    unchanged = pd.DataFrame(rest).assign(**{name: passed[name].to_numpy() for name in filters})
-    table = pd.concat([part for part in (kept, unchanged) if len(part)])
+    table = pd.concat([part for part in (kept, _unchanged(sources, held, pool, kept, list(filters))) if len(part)])
     table = table.sort_values(["source_id", "rank"], ignore_index=True)
-    owner = table["source_id"].to_numpy()
-    table["source"] = [sources[row] for row in owner]
+    table["source"] = [sources[row] for row in table["source_id"]]
     table["similarity"] = likeness(table["text"].tolist(), table["source"].tolist())
-    table["noise"] = noise[owner]
+    table["noise"] = table["source_id"].map(dict(zip(held, noise, strict=True))).astype(float)
     return table.reindex(columns=[*COLUMNS, *filters])
+
+
+def _unchanged(
+    sources: Sequence[str], held: np.ndarray, pool: pd.DataFrame, kept: pd.DataFrame, filters: list[str]
+) -> pd.DataFrame:
+    """The rows of the sources of which no candidate in ``pool`` was kept."""
+    left = sorted(set(range(len(sources))) - set(kept["source_id"]))
+    asked, given_back = set(pool["source_id"]), set(held)
+    reasons = [REFUSED if row in asked else NOTHING_ELSE if row in given_back else NOT_HELD for row in left]
+    passed = pool.groupby("source_id")[filters].any().reindex(left, fill_value=True)
+    rows = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons}
+    return pd.DataFrame(rows).assign(**{name: passed[name].to_numpy() for name in filters})
 
 
 def _candidates(codec: Codec, sources: Sequence[str], owner: np.ndarray, decoded: list[str]) -> pd.DataFrame:
@@ -181,5 +187,6 @@ def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:
         candidates["log_prob"] = total / np.array([max(1, len(text.split())) for text in texts])
     merits, owner = candidates[["log_prob", "cycle_error"]], candidates["source_id"]
     groups = merits.groupby(owner)
-    standard = ((merits - groups.transform("mean")) / groups.transform("std").replace(0, np.nan)).fillna(0.0)
+    # Texts that come back exactly differ in their cycle error by rounding, which should not be blown up.
+    standard = ((merits - groups.transform("mean")) / groups.transform("std").clip(lower=LEAST_SPREAD)).fillna(0.0)
     return candidates.loc[(standard["cycle_error"] - standard["log_prob"]).sort_values(kind="stable").index]

@@ -15,7 +15,8 @@ def test_the_optimum_scores_0_and_a_poor_expression_more():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x +", "y", "x - 1", "x ** 2", "__import__('os')", "sin", "sin ( x , x )", "True", "1.5", "x\0", "(" * 500]
+    "text",
+    ["", "x +", "y", "x - 1", "x ** 2", "__import__('os')", "sin", "sin ( x , x )", "True", "1.5", "x\0", "(" * 500],
 )
 def test_what_is_not_in_the_grammar_has_no_score(text):
     assert values(text) is None

@@ -15,6 +15,7 @@ from latentopt.filters import each
 from latentopt.paraphrasing import (
     COLUMNS,
     FARTHEST,
+    LEAST_SPREAD,
     NOT_HELD,
     NOTHING_ELSE,
     PARAPHRASED,
@@ -104,6 +105,7 @@ def test_what_is_refused_names_its_filter(toy_codec):
 def test_a_text_that_the_model_cannot_give_back_stays(toy_codec):
     (row,) = paraphrase(toy_codec, ["HELLO"], filters={"never": each(lambda text: False)}).to_dict("records")
     assert (row["text"], row["status"], row["never"]) == ("HELLO", NOT_HELD, True)
+    assert np.isnan(row["noise"])
 
 
 def test_content_is_kept_by_its_filters(toy_codec):
@@ -125,7 +127,7 @@ def test_the_likeliest_and_most_stable_come_first(tiny_codec):
     for _, rows in found.groupby("source_id"):
         parts = rows[["log_prob", "cycle_error"]]
         # All that were found are shown, so the ranks can be made again from the columns.
-        standard = (parts - parts.mean()) / parts.std().replace(0, np.nan)
+        standard = (parts - parts.mean()) / parts.std().clip(lower=LEAST_SPREAD)
         merit = standard["log_prob"].fillna(0) - standard["cycle_error"].fillna(0)
         assert (merit.diff().dropna() <= 1e-9).all()
     z = tiny_codec.encode(found["text"].tolist())
