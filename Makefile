@@ -20,7 +20,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	for name in reconstruction health engagement tatoeba_attributes validity upworthy expressions decode batching; do \
+	for name in reconstruction health engagement tatoeba_attributes validity paraphrase upworthy expressions decode batching; do \
 		$(BIN)/python recipes/benchmarks/$$name.py || exit 1; \
 	done
 

@@ -66,7 +66,7 @@ def main() -> None:
         write_table(table, options.out)
         print(f"wrote {len(table)} rows to {options.out}")
     else:
-        draw(table[["source", "rank", "text", "status", "similarity", "log_prob", "cycle_error"]])
+        draw(table[["source", "rank", "text", "status", "similarity"]])
 
 
 if __name__ == "__main__":

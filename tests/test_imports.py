@@ -35,7 +35,7 @@ def test_a_filter_can_be_had_without_torch():
     assert not loaded_after(code) & {"torch", "transformers"}
 
 
-REWRITING = ["optimize", "transfer", "sample", "interpolate"]
+REWRITING = ["optimize", "transfer", "paraphrase", "sample", "interpolate"]
 COMMANDS = [*REWRITING, "encode", "decode", "train", "fit-head", "fit-direction", "doctor", "plugins"]
 
 

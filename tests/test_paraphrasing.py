@@ -20,6 +20,7 @@ from latentopt.paraphrasing import (
     NOTHING_ELSE,
     PARAPHRASED,
     REFUSED,
+    _ranked,
     noise_lengths,
     paraphrase,
     plain,
@@ -100,6 +101,30 @@ def test_what_is_refused_names_its_filter(toy_codec):
     (row,) = paraphrase(toy_codec, ["hello"], filters=filters).to_dict("records")
     assert (row["text"], row["rank"], row["status"], row["similarity"]) == ("hello", 0, REFUSED, 1)
     assert (row["never"], row["always"]) == (False, True)
+
+
+def test_a_filter_that_accepts_some_is_not_the_one_that_refused_all(toy_codec):
+    filters = {"longer": each(lambda text: len(text) > 5), "shorter": each(lambda text: len(text) < 6)}
+    (row,) = paraphrase(toy_codec, ["hello"], similarity=0.5, filters=filters).to_dict("records")
+    assert (row["status"], row["longer"], row["shorter"]) == (REFUSED, True, True)
+
+
+def test_blank_texts_are_no_paraphrases(toy_codec):
+    toy_codec.decode = lambda z, **_: (["hello", " ", ""] * len(z))[: len(z)]
+    assert paraphrase(toy_codec, ["hello"], similarity=0.5)["status"].tolist() == [NOTHING_ELSE]
+
+
+def test_rounding_in_the_cycle_error_does_not_rank(toy_codec):
+    encode = toy_codec.encode
+    # The likelier of two texts comes back as one that is encoded a hair's breadth away.
+    toy_codec.decode = lambda z: ["hells", "jello+"]
+    toy_codec.encode = lambda texts, truncation=False: (
+        encode([text.strip("+") for text in texts]) + torch.tensor([[1e-5 * text.endswith("+")] for text in texts])
+    )
+    toy_codec.log_prob = lambda z, texts: torch.tensor([-2.0, -1.0])
+    table = _ranked(toy_codec, pd.DataFrame({"source_id": 0, "text": ["hells", "jello"]}))
+    assert table["text"].tolist() == ["jello", "hells"]
+    assert table["cycle_error"].iloc[0] > table["cycle_error"].iloc[1]
 
 
 def test_a_text_that_the_model_cannot_give_back_stays(toy_codec):

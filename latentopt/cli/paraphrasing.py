@@ -37,6 +37,6 @@ def paraphrase(
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
     table = run(common.load(model, device, dtype), sources, n, similarity, accepts, seed, tries)
-    common.show(table, out, ["source_id", "rank", "text", "status", "similarity", "log_prob", "cycle_error"])
+    common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
     found = table[table["rank"] > 0]
     common.note(f"{len(found)} paraphrases of {found['source_id'].nunique()} of {len(sources)} texts")
