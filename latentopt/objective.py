@@ -197,11 +197,9 @@ class Objective:
             if not getattr(getattr(term, "head", term), "differentiable", True)
         ]
         if blind:
-            raise LatentoptError(f"the head {blind[0]!r} has no gradient; use the searcher cma, optuna or perturbation")
+            raise LatentoptError(f"the head {blind[0]!r} has no gradient; use the searcher cma, surrogate or optuna")
         if len(self.text_terms) == len(self.terms):
-            raise LatentoptError(
-                "properties of the text have no gradient; use the searcher cma, optuna or perturbation"
-            )
+            raise LatentoptError("properties of the text have no gradient; use the searcher cma, surrogate or optuna")
 
     def anchor(self, codec: Codec, z0: Tensor) -> Objective:
         """The objective for these drafts, z0 (n, d)."""

@@ -30,7 +30,8 @@ class Policy:
         filters: a text is valid where all of them accept it and it is not blank.
         constraint: keeps decoding to a grammar; see `latentopt.constraints`.
         constrain: when it is used: ``"failures"`` decodes freely first, and only what the filters refuse again under the
-            constraint; ``"always"`` never decodes freely, ``"never"`` never under the constraint.
+            constraint; ``"always"`` never decodes freely, and neither does ``"failures"`` where there is no filter;
+            ``"never"`` never decodes under the constraint.
         tries: the most latents decoded per wanted text. Those that the free and the constrained decoding leave are
             spent on neighbours, nearer ones first.
 
@@ -101,7 +102,9 @@ def decode_valid(
         rng: draws the neighbours, and the tokens where there is a temperature.
     """
     rng = rng or torch.Generator().manual_seed(0)
-    always, constrained = policy.constrain == "always", policy.constraint is not None and policy.constrain != "never"
+    constrained = policy.constraint is not None and policy.constrain != "never"
+    # Without a filter nothing would fail, and the constraint never be used.
+    always = constrained and (policy.constrain == "always" or not policy.filters)
     attempts = [CONSTRAINED] if always else [VALID, CONSTRAINED] if constrained else [VALID]
     attempts += [NEIGHBOUR] * (policy.tries - len(attempts))
     texts, status, places = [""] * len(z), np.full(len(z), FAILED, dtype=object), z.clone()

@@ -172,9 +172,13 @@ def fit_head(
         common.note("warning: on texts it has not seen, this head predicts no better than chance")
     common.note(f"wrote the head to {out}")
     if learning_curve:
-        curve = curve_of(codec, *data, fitted.card["head"], options, **how)
-        common.show(curve, None)
-        common.note(reading(curve))
+        try:
+            curve = curve_of(codec, *data, fitted.card["head"], options, **how)
+        except LatentoptError as error:  # the head itself is fitted and saved
+            common.note(f"no learning curve: {error}")
+        else:
+            common.show(curve, None)
+            common.note(reading(curve))
 
 
 @app.command()

@@ -79,19 +79,24 @@ def _term(
 ) -> HeadTerm | Probe:
     """A fitted head or direction as a term."""
     from latentopt.artefact import load_artefact
+    from latentopt.head import Head
     from latentopt.objective import HeadTerm, Probe
 
     for kind in kinds:
         try:
             module: Any
             module, card = load_artefact(kind, ref, codec)
-        except LatentoptError:
-            if kind == kinds[-1]:
+        except LatentoptError as error:
+            if len(kinds) == 1:
                 raise
+            if kind == kinds[-1]:
+                raise LatentoptError(f"no head or direction {ref!r} can be held: {error}") from error
         else:
             break
     if kind == "direction":
         return Probe(module, reach)
+    if caution and getattr(type(module), "uncertainty", Head.uncertainty) is Head.uncertainty:
+        raise LatentoptError(f"--caution needs a head that knows its doubt, such as mlp_ensemble; {ref!r} does not")
     return HeadTerm(module, card.get("scale", 1.0), caution, reach)
 
 
@@ -103,7 +108,7 @@ def _function(ref: str) -> Metric:
     """
     path, _, name = ref.rpartition(":")
     if not Path(path).is_file():
-        raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION, and there is no file {path or ref}")
+        raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION; there is no such file")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
         raise LatentoptError(f"the score {ref!r} should name a .py file")

@@ -42,7 +42,9 @@ def optimize(
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
     pareto: Annotated[bool, typer.Option("--pareto", help="With several terms: the rewrites no other beats.")] = False,
     budget: Annotated[int | None, typer.Option(min=1, help="The most decodes per draft.")] = None,
-    evaluations: Annotated[int | None, typer.Option(min=1, help="The most texts per draft that are scored.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
+    ] = None,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,

@@ -101,7 +101,10 @@ class OptunaSubspace:
     def _open(self) -> BaseStorage | str | None:
         if self.storage is None or "://" in self.storage:
             return self.storage
-        return JournalStorage(JournalFileBackend(self.storage))
+        try:
+            return JournalStorage(JournalFileBackend(self.storage))
+        except Exception as error:
+            raise LatentoptError(f"{self.storage} is no journal of optuna: {error}; name another file") from error
 
     def _study(self, problem: Problem, text: str, seed: int, storage: BaseStorage | str | None) -> optuna.Study:
         objectives = len(problem.objective.terms) if self.sampler == "nsgaii" else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,5 +24,6 @@ def report(name: str, table: pd.DataFrame, **facts: Any) -> None:
     print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
     OUT.mkdir(parents=True, exist_ok=True)
     machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "python": platform.python_version()}
-    record = {"name": name, **facts, "machine": machine, "rows": table.to_dict("records")}
+    command = shlex.join(["python", f"recipes/benchmarks/{name}.py", *sys.argv[1:]])
+    record = {"name": name, "command": command, **facts, "machine": machine, "rows": table.to_dict("records")}
     (OUT / f"{name}.json").write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")

@@ -40,7 +40,7 @@ SECTIONS = {
     "deviations of its predictions over real headlines; `judge gain, down` is the same search with the head's sign changed, "
     "`realised` is the head's gain on the decoded text over the gain promised at z.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
-    "the worst half of the expressions only, and the three last targets were not looked at while the search was made.",
+    "the worst half of the expressions only, and no search was made with a look at the other targets.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "
     "those of the best candidate; `true` is by a logistic regression on what two sentences share, an upper bound.",
     "decode": "The own decoding loop beside transformers' `generate`, on the latents of unseen sentences, in turn.",
@@ -59,11 +59,12 @@ def section(name: str, meaning: str) -> str:
     record = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
     table = pd.DataFrame(record["rows"])
     lines = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
-    facts = {key: value for key, value in record.items() if key not in ("name", "machine", "rows")}
+    facts = {key: value for key, value in record.items() if key not in ("name", "command", "machine", "rows")}
     settings = ", ".join(f"{key} {value}" for key, value in facts.items())
     meaning = f"{meaning} ({settings})" if settings else meaning
     body = "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
-    return f"\n## {name}\n\n    python recipes/benchmarks/{name}.py\n\n{meaning}\n\n{body}\n"
+    command = record.get("command", f"python recipes/benchmarks/{name}.py")
+    return f"\n## {name}\n\n    {command}\n\n{meaning}\n\n{body}\n"
 
 
 def main() -> None:
