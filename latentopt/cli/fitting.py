@@ -19,7 +19,7 @@ FEW = 10
 def train(
     text: Annotated[list[Path], typer.Option(help="A text file, one text a line; may be given again.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
-    size: Annotated[str, typer.Option(help="nano, small or base.")] = "nano",
+    size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
     start: Annotated[str | None, typer.Option(help="A T5 or T5-VAE folder to start from.")] = None,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
@@ -190,7 +190,7 @@ def fit_direction(
     from_file: Annotated[Path | None, typer.Option("--from", help="Unpaired: texts without the attribute.")] = None,
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
     text_column: common.TextColumn = "text",
-    finder: Annotated[str, typer.Option(help="The direction finder.")] = "mean_difference",
+    finder: Annotated[str | None, typer.Option(help="The direction finder; mean_difference unless told.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Cross-validate all finders, show their scores and take the best.")
     ] = False,
@@ -213,8 +213,8 @@ def fit_direction(
     check_place(out, "direction")
     if (pairs is None) == (from_file is None or to_file is None):
         raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
-    if compare and settings:
-        raise LatentoptError("--set is for one finder: leave it out, or name the finder instead of --compare")
+    if compare and (settings or finder):
+        raise LatentoptError("--compare tries every finder: leave out --finder and --set, or leave it out itself")
     if pairs is not None:
         sources, targets = read_pairs(pairs, source_column, target_column)
         data = pairs.name
@@ -237,7 +237,7 @@ def fit_direction(
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
     strengths = STRENGTHS if strength is None else (strength,)
     options = parse_assignments(settings or [])
-    compared = {}
+    finder, compared = finder or "mean_difference", {}
     if compare:
         comparison = Comparison(codec, sources, targets, pairs is not None, seed=seed)
         table = comparison.table()
