@@ -43,7 +43,7 @@ class Candidates:
         self.parts: dict[str, list[float]] = {name: [] for name in problem.objective.terms}
         source = torch.arange(n, device=problem.z0.device)
         values = self._values(problem.z0, source, problem.texts)
-        predicted = self._predicted(values) if not problem.objective.text_terms else torch.full((n,), np.nan)
+        predicted = torch.full((n,), np.nan) if problem.objective.text_terms else problem.objective.total(values)
         self.baseline = problem.objective.total(values).double().cpu().numpy()
         self._store(list(enumerate(problem.texts)), problem.z0, values, predicted, np.ones(n, dtype=bool))
         for position, text in enumerate(problem.texts):  # a draft of two lines is decoded as one
@@ -131,7 +131,7 @@ class Candidates:
         if objective.text_terms:
             predicted = torch.full((len(keys),), np.nan)
         else:
-            predicted = self._predicted(self._latent_values(z[rows], owner))
+            predicted = objective.total(self._latent_values(z[rows], owner))
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
         self._store(keys, again, values, predicted, valid)
@@ -180,9 +180,6 @@ class Candidates:
             if not bool(torch.isfinite(value).all()):
                 raise LatentoptError(f"the term {name!r} of the objective is NaN or infinite")
         return values
-
-    def _predicted(self, values: Mapping[str, Tensor]) -> Tensor:
-        return self.problem.objective.total(values)
 
     def _store(
         self, keys: Sequence[Key], z: Tensor, values: Mapping[str, Tensor], predicted: Tensor, valid: np.ndarray
