@@ -39,19 +39,21 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps, their peak learning rate, and the share of latents that are mixed."""
+    """Optimiser steps, their peak learning rate, the share of latents that are mixed, and the number of titles."""
 
     steps: int
     learning_rate: float
     mixing: float = 0.0
+    titles: int = 0
 
 
 STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
     # It learns to copy first, and then to write a statement of whatever is drawn or lies between two: both at once
     # takes many times as long.
-    "python-lines": [Stage(6000, 1e-3), Stage(3000, 5e-4, mixing=0.3)],
-    "english-small": [Stage(4500, 1e-3)],
+    "python-lines": [Stage(4000, 1e-3), Stage(5000, 7e-4, mixing=0.4)],
+    # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
+    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(7000, 5e-4, titles=250_000)],
 }
 
 
@@ -60,19 +62,19 @@ def python_lines(max_chars: int) -> list[str]:
     return latentopt.get("dataset", "python_statements")(max_chars=max_chars)
 
 
-def english_lines() -> list[str]:
-    """Every sentence, 100,000 titles and every headline of a training test."""
+def english_lines(titles: int) -> list[str]:
+    """Every sentence, so many titles and every headline of a training test."""
     rng = random.Random(0)
     short = [title for title in corpora.titles() if len(title) <= 90]
     headlines = corpora.headlines()
-    chosen = [*corpora.tatoeba(), *rng.sample(short, 100_000), *headlines.loc[~headlines["held_out"], "headline"]]
+    chosen = [*corpora.tatoeba(), *rng.sample(short, titles), *headlines.loc[~headlines["held_out"], "headline"]]
     return list(dict.fromkeys(chosen))
 
 
 def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     """One stage, from random weights or those of a folder."""
     english = name.startswith("english")
-    lines = english_lines() if english else python_lines(40 if name == "python-nano" else 60)
+    lines = english_lines(stage.titles) if english else python_lines(40 if name == "python-nano" else 60)
     # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
     kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
     validity = None if english else latentopt.get("filter", "python_syntax")()
@@ -100,7 +102,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in [options.only] if options.only else sorted(SETTINGS):
         if options.start:
-            run_stage(name, Stage(options.steps, options.learning_rate), options.out / name, options.start)
+            stage = replace(STAGES[name][-1], steps=options.steps, learning_rate=options.learning_rate)
+            run_stage(name, stage, options.out / name, options.start)
             continue
         start = None
         for number, stage in enumerate(STAGES[name], 1):
