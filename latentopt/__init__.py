@@ -16,52 +16,52 @@ from latentopt.plugins import get
 if TYPE_CHECKING:
     from latentopt.artefact import load_artefact, save_artefact
     from latentopt.codec import Codec, load_codec
-    from latentopt.composition import Composition, load_composition
-    from latentopt.direction import Direction, LinearDirection
+    from latentopt.directions.composition import Composition, load_composition
+    from latentopt.directions.direction import Direction, LinearDirection
+    from latentopt.directions.finding import fit_direction
+    from latentopt.directions.moving import transfer
+    from latentopt.directions.strength import StrengthLine, strength_of
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
-    from latentopt.finding import fit_direction
-    from latentopt.head import Head, as_torch, fit_head
-    from latentopt.interpolation import interpolate
-    from latentopt.moving import transfer
-    from latentopt.objective import Objective
-    from latentopt.paraphrasing import paraphrase
-    from latentopt.pipeline import optimize
+    from latentopt.generation.interpolation import interpolate
+    from latentopt.generation.paraphrasing import paraphrase
+    from latentopt.generation.sampling import sample
+    from latentopt.heads.head import Head, as_torch, fit_head
     from latentopt.result import Result, Run
-    from latentopt.sampling import sample
-    from latentopt.search import Outcome, Problem, Proposal, Searcher
-    from latentopt.strength import StrengthLine, strength_of
+    from latentopt.search.objective import Objective
+    from latentopt.search.pipeline import optimize
+    from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
 
 _LAZY = {
     "Codec": "codec",
-    "Composition": "composition",
-    "Direction": "direction",
-    "Head": "head",
-    "LinearDirection": "direction",
-    "Objective": "objective",
-    "Outcome": "search",
-    "Problem": "search",
-    "Proposal": "search",
+    "Composition": "directions.composition",
+    "Direction": "directions.direction",
+    "Head": "heads.head",
+    "LinearDirection": "directions.direction",
+    "Objective": "search.objective",
+    "Outcome": "search.problem",
+    "Problem": "search.problem",
+    "Proposal": "search.problem",
     "Result": "result",
     "Run": "result",
-    "Searcher": "search",
-    "StrengthLine": "strength",
-    "as_torch": "head",
+    "Searcher": "search.problem",
+    "StrengthLine": "directions.strength",
+    "as_torch": "heads.head",
     "diagnose": "doctor",
     "each": "filters",
-    "fit_direction": "finding",
-    "fit_head": "head",
-    "interpolate": "interpolation",
+    "fit_direction": "directions.finding",
+    "fit_head": "heads.head",
+    "interpolate": "generation.interpolation",
     "load_artefact": "artefact",
     "load_codec": "codec",
-    "load_composition": "composition",
-    "optimize": "pipeline",
-    "paraphrase": "paraphrasing",
-    "sample": "sampling",
+    "load_composition": "directions.composition",
+    "optimize": "search.pipeline",
+    "paraphrase": "generation.paraphrasing",
+    "sample": "generation.sampling",
     "save_artefact": "artefact",
     "similarity": "filters",
-    "strength_of": "strength",
-    "transfer": "moving",
+    "strength_of": "directions.strength",
+    "transfer": "directions.moving",
 }
 
 __all__ = [

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
-from latentopt.decoding import Constraint, Decoder
 from latentopt.errors import LatentoptError, listed, unknown
 from latentopt.plugins import installed
-from latentopt.posterior import AggregatePosterior
-from latentopt.t5vae import T5VAEModel
+from latentopt.t5vae.decoding import Constraint, Decoder
+from latentopt.t5vae.model import T5VAEModel
+from latentopt.t5vae.posterior import AggregatePosterior
 
 logger = logging.getLogger("latentopt")
 

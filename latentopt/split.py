@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from latentopt.corpus import Selection
+from latentopt.t5vae.corpus import Selection
 
 BUCKETS = 10_000
 

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentopt.candidates import Candidates
-from latentopt.direction import Direction, Finder
+from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
-from latentopt.head import Head
-from latentopt.objective import Objective
-from latentopt.posterior import AggregatePosterior
-from latentopt.search import Problem, Searcher
+from latentopt.heads.head import Head
+from latentopt.search.candidates import Candidates
+from latentopt.search.objective import Objective
+from latentopt.search.problem import Problem, Searcher
+from latentopt.t5vae.posterior import AggregatePosterior
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 

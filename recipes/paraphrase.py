@@ -23,7 +23,7 @@ import latentopt
 from latentopt.cli.common import build_all, check_out, draw, keep_fitting
 from latentopt.files import read_table, text_column, write_table
 from latentopt.filters import Filter
-from latentopt.paraphrasing import CONTENT
+from latentopt.generation.paraphrasing import CONTENT
 
 SAMPLES = ["I am afraid of dogs.", "He did not come home.", "We met Mary 3 years ago.", "She is a good teacher."]
 LADDER = (0.5, 0.7, 0.9)

@@ -21,12 +21,12 @@ from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.cli.common import draw, keep_fitting
-from latentopt.comparison import Comparison, reading
-from latentopt.finding import FittedDirection
-from latentopt.pairs import read_pairs, reversed_rows
+from latentopt.directions.comparison import Comparison, reading
+from latentopt.directions.finding import FittedDirection
+from latentopt.directions.pairs import read_pairs, reversed_rows
+from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+from latentopt.directions.strength import STRENGTHS
 from latentopt.plugins import installed
-from latentopt.streaming import stream_texts, transfer_stream, write_tables
-from latentopt.strength import STRENGTHS
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
 COLUMNS = ["source", "text", "status", "strength", "before", "after"]

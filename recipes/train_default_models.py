@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import latentopt
-from latentopt.training import Settings, train
+from latentopt.t5vae.training import Settings, train
 
 import corpora
 
@@ -51,9 +51,9 @@ STAGES = {
     "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4)],
     # It learns to copy first, and then to write a statement of whatever is drawn or lies between two: both at once
     # takes many times as long.
-    "python-lines": [Stage(4000, 1e-3), Stage(5000, 7e-4, mixing=0.4)],
+    "python-lines": [Stage(3000, 1e-3), Stage(3500, 7e-4, mixing=0.4)],
     # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
-    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(7000, 5e-4, titles=250_000)],
+    "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(5000, 5e-4, titles=250_000)],
 }
 
 

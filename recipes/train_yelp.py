@@ -12,7 +12,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from latentopt.training import Settings, train
+from latentopt.t5vae.training import Settings, train
 
 import corpora
 

@@ -26,9 +26,9 @@ import latentopt
 from latentopt.archive import read_archive
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.files import column, number_column, read_table, text_column, write_table
-from latentopt.learning_curve import learning_curve, reading
-from latentopt.report import Landscape, verdict, write_report
-from latentopt.tracing import Traced
+from latentopt.heads.learning_curve import learning_curve, reading
+from latentopt.report.page import Landscape, verdict, write_report
+from latentopt.search.tracing import Traced
 
 SAMPLES = Path(__file__).resolve().parent.parent / "examples/drafts.txt"
 DOTS = 2000

@@ -9,10 +9,10 @@ import torch
 from transformers import T5Config
 
 from latentopt.codec import T5VAECodec
-from latentopt.corpus import train_tokenizer
-from latentopt.t5vae import T5VAEModel
+from latentopt.t5vae.corpus import train_tokenizer
+from latentopt.t5vae.model import T5VAEModel
+from latentopt.t5vae.training import save
 from latentopt.testing import ToyCodec
-from latentopt.training import save
 
 LINES = [
     "the cat sat on the mat",

@@ -7,9 +7,9 @@ import torch
 
 import latentopt
 from latentopt.artefact import check_place, load_artefact, save_artefact
-from latentopt.direction import LinearDirection
+from latentopt.directions.direction import LinearDirection
 from latentopt.errors import LatentoptError
-from latentopt.head import Head
+from latentopt.heads.head import Head
 from latentopt.testing import ToyCodec
 
 

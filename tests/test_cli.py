@@ -18,7 +18,7 @@ import latentopt.cli.paraphrasing
 import latentopt.cli.rewriting
 import latentopt.cli.sampling
 from latentopt.cli import app
-from latentopt.learning_curve import reading
+from latentopt.heads.learning_curve import reading
 from latentopt.testing import ToyCodec
 
 LETTERS = "abcdefghij"
@@ -190,7 +190,7 @@ def test_a_file_is_moved_line_by_line_and_what_is_not_moved_is_counted(tiny_fold
 
 
 def test_finders_are_compared_and_odd_pairs_are_reported(tiny_folder, data, tmp_path, monkeypatch):
-    monkeypatch.setattr("latentopt.comparison.finders", lambda paired: ["mean_difference", "ridge_map"])
+    monkeypatch.setattr("latentopt.directions.comparison.finders", lambda paired: ["mean_difference", "ridge_map"])
     table = pd.read_csv(data / "pairs.tsv", sep="\t")
     table.loc[2, ["source", "target"]] = table.loc[2, ["target", "source"]].to_numpy()
     table.loc[3, "target"] = table.loc[3, "source"]
@@ -447,7 +447,7 @@ def test_a_folder_that_is_no_artefact_is_refused_before_any_work(tiny_folder, da
 
 
 def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tiny_folder, monkeypatch):
-    import latentopt.sampling as module
+    import latentopt.generation.sampling as module
 
     def broken(*_):
         raise ZeroDivisionError("by nought")

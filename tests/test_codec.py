@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentopt.calibration import measure_cell
 from latentopt.codec import Codec, Likelihood, T5VAECodec, load_codec
 from latentopt.errors import LatentoptError
+from latentopt.t5vae.calibration import measure_cell
 from latentopt.testing import ToyCodec
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher
 
-from latentopt.constraints import GrammarConstraint
-from latentopt.decoding import Constraint
 from latentopt.errors import LatentoptError
+from latentopt.generation.constraints import GrammarConstraint
+from latentopt.t5vae.decoding import Constraint
 
 PATTERNS = [
     "[a-z]+",

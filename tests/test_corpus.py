@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentopt.corpus import EpochSampler, Lines, TokenDataset, collate, train_tokenizer
 from latentopt.errors import LatentoptError
 from latentopt.split import split
+from latentopt.t5vae.corpus import EpochSampler, Lines, TokenDataset, collate, train_tokenizer
 
 quick = settings(max_examples=60, deadline=None)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LogitsProcessor
 
-from latentopt.decoding import Decoder
+from latentopt.t5vae.decoding import Decoder
 
 
 def generated(model, z, max_tokens):

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 import latentopt
 import latentopt.files
 from latentopt.artefact import load_artefact, save_artefact
-from latentopt.comparison import Comparison, reading
-from latentopt.composition import Composition, Part, load_composition, parse
-from latentopt.direction import LinearDirection
+from latentopt.directions.comparison import Comparison, reading
+from latentopt.directions.composition import Composition, Part, load_composition, parse
+from latentopt.directions.direction import LinearDirection
+from latentopt.directions.finding import fit_direction
+from latentopt.directions.moving import EMPTY, MOVED, NOT_HELD, NOT_REACHED, REFUSED, TOO_FAR, TOO_LONG, transfer
+from latentopt.directions.pairs import edit_signature, read_pairs, reversed_rows
+from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+from latentopt.directions.strength import StrengthLine, strength_of
 from latentopt.errors import LatentoptError
-from latentopt.finding import fit_direction
-from latentopt.moving import EMPTY, MOVED, NOT_HELD, NOT_REACHED, REFUSED, TOO_FAR, TOO_LONG, transfer
-from latentopt.pairs import edit_signature, read_pairs, reversed_rows
-from latentopt.streaming import stream_texts, transfer_stream, write_tables
-from latentopt.strength import StrengthLine, strength_of
 from latentopt.testing import ToyCodec, check_direction
 
 

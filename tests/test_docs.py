@@ -63,11 +63,24 @@ def test_named_source_files_exist(page: Path) -> None:
         assert (ROOT / named).is_file(), f"{page.name} names {named}, which does not exist"
 
 
-def test_the_tree_of_the_architecture_has_every_module() -> None:
+def tree() -> set[str]:
+    """The paths that the architecture's tree names."""
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    wanted = [path.name for path in (ROOT / "latentopt").glob("*.py")]
-    wanted += [f"{path.parent.name}/" for path in (ROOT / "plugins").glob("*/__init__.py")]
-    assert [name for name in sorted(wanted) if not re.search(rf"^ {{8}}{re.escape(name)}", text, re.MULTILINE)] == []
+    folders: list[str] = []
+    paths = set()
+    for indent, name in re.findall(r"^ {4}((?: {4})*)(\w+(?:\.\w+|/)) ", text, re.MULTILINE):
+        folders = [*folders[: len(indent) // 4], name]
+        paths.add("".join(folders))
+    return paths
+
+
+def test_the_tree_of_the_architecture_has_every_module_and_no_other() -> None:
+    inner = [path for path in (ROOT / "latentopt").glob("*/*.py") if path.parent.name not in ("cli", "models")]
+    modules = [*(ROOT / "latentopt").glob("*.py"), *(path for path in inner if path.name != "__init__.py")]
+    folders = [path.parent for path in [*ROOT.glob("latentopt/*/__init__.py"), *ROOT.glob("plugins/*/__init__.py")]]
+    wanted = {str(path.relative_to(ROOT)) for path in modules} | {f"{path.relative_to(ROOT)}/" for path in folders}
+    assert wanted - tree() == set()
+    assert [path for path in sorted(tree()) if not (ROOT / path).exists()] == []
 
 
 def titled_blocks() -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import latentopt.cli.health
 from latentopt.cli import app
 from latentopt.doctor import RULES, Rule, mmd_test
 from latentopt.errors import LatentoptError
-from latentopt.posterior import AggregatePosterior
+from latentopt.t5vae.posterior import AggregatePosterior
 from latentopt.testing import ALPHABET, ToyCodec
 
 

@@ -14,9 +14,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 import latentopt
 from latentopt.errors import LatentoptError
-from latentopt.head import as_torch, fit_head, learns_classes, rank_correlation
+from latentopt.heads.head import as_torch, fit_head, learns_classes, rank_correlation
+from latentopt.heads.validation import expected_calibration_error, platt_scaling
 from latentopt.testing import check_head
-from latentopt.validation import expected_calibration_error, platt_scaling
 
 
 class Unweighted(LinearRegression):
@@ -125,7 +125,7 @@ def test_within_groups_only_differences_within_a_group_count(toy_codec):
 
 
 def test_rows_of_one_group_never_stand_on_both_sides(toy_codec, monkeypatch):
-    import latentopt.head as module
+    import latentopt.heads.head as module
 
     fitted_on = []
     original = module.Fitter.fit
@@ -211,7 +211,7 @@ def test_a_twin_is_found_although_its_plugin_was_not_imported_yet():
     import sys
 
     code = (
-        "import numpy as np; from sklearn.linear_model import Ridge; from latentopt.head import as_torch;"
+        "import numpy as np; from sklearn.linear_model import Ridge; from latentopt.heads.head import as_torch;"
         "X = np.eye(3); print(type(as_torch(Ridge().fit(X, X[:, 0]))).__name__)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -277,7 +277,7 @@ def test_a_head_is_certain_unless_it_knows_better(toy_codec):
 
 
 def test_reencodings_are_fitted_on_and_never_scored(toy_codec, monkeypatch):
-    import latentopt.head as module
+    import latentopt.heads.head as module
 
     original, sizes = module.Fitter.fit, []
 

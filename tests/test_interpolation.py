@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.interpolation import _sureness, grid, guided, interpolate, spherical, straight
-from latentopt.picture import draw_texts
+from latentopt.generation.interpolation import _sureness, grid, guided, interpolate, spherical, straight
+from latentopt.generation.picture import draw_texts
 
 even = {"even": each(lambda text: "b" not in text)}
 

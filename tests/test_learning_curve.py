@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import latentopt.learning_curve as module
+import latentopt.heads.learning_curve as module
 from latentopt.errors import LatentoptError
-from latentopt.head import fit_head
-from latentopt.learning_curve import learning_curve, reading
+from latentopt.heads.head import fit_head
+from latentopt.heads.learning_curve import learning_curve, reading
 
 
 @pytest.fixture

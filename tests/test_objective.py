@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from latentopt.direction import LinearDirection
+from latentopt.directions.direction import LinearDirection
 from latentopt.errors import LatentoptError
-from latentopt.head import Head
-from latentopt.objective import HeadTerm, Near, Objective, Prior, Probe, TextTerm, pareto_front
+from latentopt.heads.head import Head
+from latentopt.search.objective import HeadTerm, Near, Objective, Prior, Probe, TextTerm, pareto_front
 
 
 class Sum(Head):

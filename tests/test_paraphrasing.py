@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.paraphrasing import (
+from latentopt.generation.paraphrasing import (
     COLUMNS,
     FARTHEST,
     LEAST_SPREAD,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.head import Head
-from latentopt.objective import HeadTerm, Held, Objective
-from latentopt.pipeline import optimize
+from latentopt.heads.head import Head
 from latentopt.result import COLUMNS, IMPROVED, NO_MORE, UNCHANGED
-from latentopt.search import Outcome, Problem, Proposal
+from latentopt.search.objective import HeadTerm, Held, Objective
+from latentopt.search.pipeline import optimize
+from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.testing import ToyCodec, check_searcher
 
 

@@ -3,7 +3,7 @@ import torch
 from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence as torch_kl
 
-from latentopt.regulariser import Critic, covariance_penalty, kl_divergence, mmd, mmd_original
+from latentopt.t5vae.regulariser import Critic, covariance_penalty, kl_divergence, mmd, mmd_original
 
 
 def test_mmd_and_covariance_tell_a_collapsed_code_from_a_normal_one():

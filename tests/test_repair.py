@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.repair import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Policy, decode_valid
+from latentopt.generation.repair import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Policy, decode_valid
 from latentopt.testing import ToyCodec
 
 

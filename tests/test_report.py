@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import latentopt
-from latentopt.figures import HEIGHT, WIDTH, draw_close_up, draw_curve, draw_map
-from latentopt.report import Landscape, marked, verdict, write_report
+from latentopt.report.figures import HEIGHT, WIDTH, draw_close_up, draw_curve, draw_map
+from latentopt.report.page import Landscape, marked, verdict, write_report
+from latentopt.search.tracing import Traced
 from latentopt.testing import ToyCodec, check_searcher
-from latentopt.tracing import Traced
 
 DRAFTS = ["good morning", "the cat sat", "a </td><b>"]
 GOOD = {"held_out_rank_correlation": 0.4, "interval_95": [0.3, 0.5], "head": "ridge"}

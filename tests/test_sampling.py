@@ -2,7 +2,7 @@ import pytest
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.sampling import sample
+from latentopt.generation.sampling import sample
 
 
 def test_samples_are_distinct_valid_and_counted(toy_codec):

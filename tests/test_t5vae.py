@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
-from latentopt.bottleneck import BOTTLENECKS
-from latentopt.denoising import delete_tokens, jittered_positions, mix_latents
-from latentopt.regulariser import REGULARISERS
-from latentopt.t5vae import T5VAEConfig, T5VAEModel, length_slices
+from latentopt.t5vae.bottleneck import BOTTLENECKS
+from latentopt.t5vae.denoising import delete_tokens, jittered_positions, mix_latents
+from latentopt.t5vae.model import T5VAEConfig, T5VAEModel, length_slices
+from latentopt.t5vae.regulariser import REGULARISERS
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -247,7 +247,7 @@ def test_slices_cover_every_row_once_within_their_tokens(lengths, tokens):
 
 
 def test_slicing_a_batch_changes_nothing(monkeypatch):
-    import latentopt.t5vae as module
+    import latentopt.t5vae.model as module
 
     ids, mask = batch(40, 12)
     model = tiny_model(50).eval()

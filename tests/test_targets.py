@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
-from latentopt.targets import checked_weights, transformed, within
+from latentopt.heads.targets import checked_weights, transformed, within
 
 
 def test_counts_become_logarithms_and_rates_are_per_weight():

@@ -56,9 +56,9 @@ def train(
 ) -> None:
     """Train a T5-VAE on lines of text; the same command goes on where it was cut off."""
     accepts = common.build_all("filter", [filter] if filter else None)
-    from latentopt.corpus import Lines
-    from latentopt.training import Settings
-    from latentopt.training import train as run
+    from latentopt.t5vae.corpus import Lines
+    from latentopt.t5vae.training import Settings
+    from latentopt.t5vae.training import train as run
 
     settings = Settings(
         size=size,
@@ -127,10 +127,10 @@ def fit_head(
     from latentopt.artefact import check_place, save_artefact
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
-    from latentopt.head import fit_head as run
-    from latentopt.head import learns_classes
-    from latentopt.learning_curve import learning_curve as curve_of
-    from latentopt.learning_curve import reading
+    from latentopt.heads.head import fit_head as run
+    from latentopt.heads.head import learns_classes
+    from latentopt.heads.learning_curve import learning_curve as curve_of
+    from latentopt.heads.learning_curve import reading
     from latentopt.spec import parse_assignments
 
     check_place(out, "head")
@@ -202,13 +202,13 @@ def fit_direction(
 ) -> None:
     """Find the direction that turns sources into targets, report the held-out score and save it."""
     from latentopt.artefact import check_place, save_artefact
-    from latentopt.comparison import Comparison, reading
+    from latentopt.directions.comparison import Comparison, reading
+    from latentopt.directions.finding import fit_direction as run
+    from latentopt.directions.pairs import read_pairs, reversed_rows
+    from latentopt.directions.strength import STRENGTHS
     from latentopt.files import read_table
     from latentopt.files import text_column as texts_of
-    from latentopt.finding import fit_direction as run
-    from latentopt.pairs import read_pairs, reversed_rows
     from latentopt.spec import parse_assignments
-    from latentopt.strength import STRENGTHS
 
     check_place(out, "direction")
     if (pairs is None) == (from_file is None or to_file is None):

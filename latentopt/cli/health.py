@@ -26,8 +26,8 @@ def doctor(
 ) -> None:
     """Examine a model: what it keeps, how still it holds, what its samples are worth."""
     accepts = common.build_all("filter", filters, model=model)
-    from latentopt.corpus import Lines
     from latentopt.doctor import diagnose
+    from latentopt.t5vae.corpus import Lines
 
     texts = Lines(text) if text else None
     health = diagnose(common.load(model, device, dtype), texts, accepts, n, seed)

@@ -15,7 +15,7 @@ from latentopt.errors import LatentoptError
 if TYPE_CHECKING:
     from latentopt.codec import Codec
     from latentopt.filters import Metric
-    from latentopt.objective import HeadTerm, Objective, Probe
+    from latentopt.search.objective import HeadTerm, Objective, Probe
 
 
 def build_objective(
@@ -37,7 +37,7 @@ def build_objective(
         reach: NAME=VALUE of one of these.
         hold: NAME or NAME=TOLERANCE of a head or direction.
     """
-    from latentopt.objective import Held, Near, Objective, Prior, Term, TextTerm
+    from latentopt.search.objective import Held, Near, Objective, Prior, Term, TextTerm
     from latentopt.spec import parse_weighted
 
     goals = dict(parse_weighted(item) for item in reach)
@@ -79,8 +79,8 @@ def _term(
 ) -> HeadTerm | Probe:
     """A fitted head or direction as a term."""
     from latentopt.artefact import load_artefact
-    from latentopt.head import Head
-    from latentopt.objective import HeadTerm, Probe
+    from latentopt.heads.head import Head
+    from latentopt.search.objective import HeadTerm, Probe
 
     for kind in kinds:
         try:

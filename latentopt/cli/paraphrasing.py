@@ -32,8 +32,8 @@ def paraphrase(
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
     common.check_out(out)
     sources = common.read_texts(texts, in_file, text_column)
-    from latentopt.paraphrasing import CONTENT
-    from latentopt.paraphrasing import paraphrase as run
+    from latentopt.generation.paraphrasing import CONTENT
+    from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
     table = run(common.load(model, device, dtype), sources, n, similarity, accepts, seed, tries)

@@ -57,7 +57,7 @@ def optimize(
     if not (head or direction or score):
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
     from latentopt.cli.objective import build_objective
-    from latentopt.pipeline import optimize as run
+    from latentopt.search.pipeline import optimize as run
     from latentopt.spec import build, parse_assignments
 
     search = build("searcher", searcher, **parse_assignments(settings or []))
@@ -125,10 +125,10 @@ def transfer(
 
     import pandas as pd
 
-    from latentopt.composition import load_composition
-    from latentopt.moving import MOVED
-    from latentopt.streaming import stream_texts, transfer_stream, write_tables
-    from latentopt.strength import StrengthLine
+    from latentopt.directions.composition import load_composition
+    from latentopt.directions.moving import MOVED
+    from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+    from latentopt.directions.strength import StrengthLine
 
     accepts = common.build_all("filter", filters)
     codec = common.load(model, device, dtype)

@@ -12,7 +12,7 @@ from latentopt.errors import LatentoptError
 
 if TYPE_CHECKING:
     from latentopt.codec import Codec
-    from latentopt.decoding import Constraint
+    from latentopt.t5vae.decoding import Constraint
 
 ConstraintSpec = Annotated[str | None, typer.Option("--constraint", help="NAME or NAME=VALUE, such as python_line.")]
 Constrain = Annotated[
@@ -57,7 +57,7 @@ def sample(
     if temperature is not None and temperature <= 0:
         raise LatentoptError(f"the temperature should be above 0, got {temperature}")
     accepts = common.build_all("filter", filters, model=model)
-    from latentopt.sampling import sample as run
+    from latentopt.generation.sampling import sample as run
 
     codec = common.load(model, device, dtype)
     made = constraint_of(constraint, codec)
@@ -95,8 +95,8 @@ def interpolate(
     common.check_out(out)
     common.check_out(picture, ".svg")
     accepts = common.build_all("filter", filters, model=model)
-    from latentopt.interpolation import grid
-    from latentopt.interpolation import interpolate as run
+    from latentopt.generation.interpolation import grid
+    from latentopt.generation.interpolation import interpolate as run
 
     codec = common.load(model, device, dtype)
     made = constraint_of(constraint, codec)
@@ -106,7 +106,7 @@ def interpolate(
         table, counts = grid(codec, texts, steps, accepts, path, made, constrain, tries)
     if picture is not None:
         from latentopt.files import whole
-        from latentopt.picture import draw_texts
+        from latentopt.generation.picture import draw_texts
 
         with whole(picture) as temporary:
             temporary.write_text(draw_texts(table), encoding="utf-8")

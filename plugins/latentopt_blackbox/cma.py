@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from cmaes import SepCMA
 
-from latentopt.search import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SeparableCMA:
             raise ValueError("generations should be at least 1, the population at least 2, and sigma above 0")
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         n, d = problem.z0.shape
         seeds = torch.randint(2**31, (n,), generator=rng).tolist()
         strategies = [

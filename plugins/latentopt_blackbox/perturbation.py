@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Problem, Proposal
+from latentopt.search.problem import Problem, Proposal
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Perturbation:
             raise ValueError("samples and batch should be at least 1, and the radius above 0")
 
     def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         n, d = problem.z0.shape
         source = torch.arange(n, device=problem.z0.device).repeat(self.batch)
         anchor = problem.z0[source]

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from torch import Tensor
 
 from latentopt.errors import LatentoptError
-from latentopt.search import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal
 
 SAMPLERS: dict[str, Any] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, group=False),
@@ -57,7 +57,7 @@ class OptunaSubspace:
             raise ValueError("trials, dimensions and batch should be at least 1, and the radius above 0")
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         several = self.sampler == "nsgaii"
         seeds = torch.randint(2**31, (len(problem.texts),), generator=rng).tolist()

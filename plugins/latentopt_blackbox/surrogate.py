@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from torch import Tensor
 
-from latentopt.search import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Surrogate:
         return f"Surrogate({len(self.texts)} texts known, {settings})"
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         n, codec = len(problem.texts), problem.codec
         drafts = torch.arange(n, device=problem.z0.device)
         outcome = yield Proposal(problem.z0, drafts, 0)

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from latentopt.direction import Direction
+from latentopt.directions.direction import Direction
 from latentopt.errors import LatentoptError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.covariance import ledoit_wolf
 
-from latentopt.direction import Direction, LinearDirection
+from latentopt.directions.direction import Direction, LinearDirection
 from latentopt_directions.base import DirectionFinder, pairs, probe, sides
 from latentopt_directions.modules import ProbedDirection
 

@@ -7,7 +7,7 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics.pairwise import euclidean_distances
 
-from latentopt.direction import Direction
+from latentopt.directions.direction import Direction
 from latentopt_directions.base import DirectionFinder, pairs, probe
 from latentopt_directions.modules import LocalDirection
 

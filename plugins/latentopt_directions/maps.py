@@ -8,7 +8,7 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import RidgeCV
 
-from latentopt.direction import Direction
+from latentopt.directions.direction import Direction
 from latentopt_directions.base import DirectionFinder, pairs, probe, sides
 from latentopt_directions.modules import AffineDirection
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from latentopt.direction import Direction
+from latentopt.directions.direction import Direction
 
 
 class ProbedDirection(Direction):
@@ -38,13 +38,13 @@ class ProbedDirection(Direction):
         return self.vector.expand_as(z)
 
     def move(self, z: Tensor, strength: float | Tensor = 1.0) -> Tensor:
-        """See `latentopt.direction.Direction.move`."""
+        """See `latentopt.directions.direction.Direction.move`."""
         if isinstance(strength, Tensor):
             strength = strength.unsqueeze(1)
         return z + strength * self.offset(z)
 
     def score(self, z: Tensor) -> Tensor:
-        """See `latentopt.direction.Direction.score`."""
+        """See `latentopt.directions.direction.Direction.score`."""
         return (z - self.origin) @ self.normal
 
 

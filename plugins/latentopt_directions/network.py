@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from latentopt.direction import Direction
+from latentopt.directions.direction import Direction
 from latentopt_directions.base import DirectionFinder, pairs, probe
 from latentopt_directions.modules import OffsetNetwork
 

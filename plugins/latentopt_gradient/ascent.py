@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentopt.search import Problem
+from latentopt.search.problem import Problem
 
 
 def check_settings(searcher: Any, whole: tuple[str, ...], positive: tuple[str, ...]) -> None:

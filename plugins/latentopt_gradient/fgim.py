@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Problem, Proposal
+from latentopt.search.problem import Problem, Proposal
 from latentopt_gradient.ascent import check_settings, gradient, starts, unit
 
 
@@ -40,7 +40,7 @@ class FGIM:
         check_settings(self, ("steps", "rungs", "every"), ("smallest", "largest", "decay", "gain"))
 
     def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         z, source = starts(problem, self.rungs, 0.0, rng)
         n = len(problem.z0)
         ladder = torch.logspace(0, 1, self.rungs, base=self.largest / self.smallest) * self.smallest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt_gradient.ascent import check_settings, starts, value, within
 
 
@@ -43,7 +43,7 @@ class Gradient:
         check_settings(self, ("steps", "restarts", "every"), ("step_size", "radius"))
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         cell, d = problem.codec.cell, problem.z0.shape[1]
         z, source = starts(problem, self.restarts, self.noise, rng)
         anchor = problem.z0[source]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Problem, Proposal
+from latentopt.search.problem import Problem, Proposal
 from latentopt_gradient.ascent import check_settings, gradient, starts, within
 
 
@@ -33,7 +33,7 @@ class Langevin:
         check_settings(self, ("steps", "restarts", "every"), ("step_size", "radius", "temperature"))
 
     def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         cell, d = problem.codec.cell, problem.z0.shape[1]
         z, source = starts(problem, self.restarts, 0.0, rng)
         anchor = problem.z0[source]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.search import Problem, Proposal
+from latentopt.search.problem import Problem, Proposal
 from latentopt_gradient.ascent import check_settings, gradient, starts
 
 
@@ -40,7 +40,7 @@ class LatentOpsODE:
         check_settings(self, ("steps", "restarts", "every"), ("strength", "beta_min", "beta_max"))
 
     def search(self, problem: Problem, rng: torch.Generator) -> Iterator[Proposal]:
-        """See `latentopt.search.Searcher`."""
+        """See `latentopt.search.problem.Searcher`."""
         z, source = starts(problem, self.restarts, self.noise, rng)
         for step in range(1, self.steps + 1):
             t = 1 - (step - 1) / self.steps

@@ -10,7 +10,7 @@ from typing import Any
 from llguidance import LLMatcher
 
 from latentopt.codec import T5VAECodec
-from latentopt.constraints import GrammarConstraint
+from latentopt.generation.constraints import GrammarConstraint
 
 
 def regex(codec: T5VAECodec, pattern: str) -> GrammarConstraint:

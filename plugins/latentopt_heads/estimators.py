@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
 from latentopt.errors import LatentoptError
-from latentopt.head import Head, as_torch
+from latentopt.heads.head import Head, as_torch
 from latentopt_heads.modules import LinearHead
 
 

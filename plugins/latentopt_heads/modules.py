@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from latentopt.head import Head
+from latentopt.heads.head import Head
 
 
 class LinearHead(Head):
@@ -35,7 +35,7 @@ class LinearHead(Head):
 
 
 class MLPHead(Head):
-    """A network with one hidden layer, trained by `latentopt.head_training.fit_module`.
+    """A network with one hidden layer, trained by `latentopt.heads.training.fit_module`.
 
     Args:
         latent_dim: d.

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from torch import Tensor
 
 from latentopt.errors import LatentoptError
-from latentopt.head import Head, as_torch
+from latentopt.heads.head import Head, as_torch
 
 
 def gradient_boosting(

@@ -7,7 +7,7 @@ from importlib.resources import files
 from llguidance import LLMatcher
 
 from latentopt.codec import T5VAECodec
-from latentopt.constraints import GrammarConstraint
+from latentopt.generation.constraints import GrammarConstraint
 
 ENDINGS = (
     *("x", ")", "]", "}", "'", '"', "x)", "x]", "}'", '}"', "x}'", 'x}"', ": x", " in x", " else x", " import x"),

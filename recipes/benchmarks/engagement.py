@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 import latentopt
-from latentopt.head import rank_correlation
+from latentopt.heads.head import rank_correlation
 from reporting import report
 
 import corpora

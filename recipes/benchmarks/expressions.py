@@ -24,8 +24,8 @@ import pandas as pd
 import torch
 
 import latentopt
-from latentopt.objective import Objective, TextTerm
-from latentopt.training import Settings, train
+from latentopt.search.objective import Objective, TextTerm
+from latentopt.t5vae.training import Settings, train
 from reporting import report
 
 import corpora

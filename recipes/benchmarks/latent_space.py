@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 import latentopt
-from latentopt.training import Settings, train
+from latentopt.t5vae.training import Settings, train
 from reporting import report
 
 import corpora

@@ -37,7 +37,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.paraphrasing import CONTENT, paraphrase, plain
+from latentopt.generation.paraphrasing import CONTENT, paraphrase, plain
 from reporting import report
 
 import corpora

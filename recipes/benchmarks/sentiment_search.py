@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 import latentopt
-from latentopt.objective import HeadTerm, Objective
+from latentopt.search.objective import HeadTerm, Objective
 from reporting import report
 
 import corpora

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import latentopt
-from latentopt.comparison import Comparison
+from latentopt.directions.comparison import Comparison
 from reporting import report
 
 import corpora

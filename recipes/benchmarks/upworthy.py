@@ -21,8 +21,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline, make_union
 
 import latentopt
-from latentopt.head import rank_correlation
-from latentopt.objective import HeadTerm, Objective
+from latentopt.heads.head import rank_correlation
+from latentopt.search.objective import HeadTerm, Objective
 from latentopt.split import is_held_out
 from reporting import report
 

@@ -21,8 +21,8 @@ import torch
 from latentopt_python.grammar import python_line
 
 import latentopt
-from latentopt.interpolation import PATHS, grid, interpolate
-from latentopt.repair import FAILED, Policy, decode_valid
+from latentopt.generation.interpolation import PATHS, grid, interpolate
+from latentopt.generation.repair import FAILED, Policy, decode_valid
 from reporting import report
 
 import corpora

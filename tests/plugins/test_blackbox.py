@@ -3,9 +3,9 @@ import torch
 
 import latentopt
 from latentopt.errors import LatentoptError
-from latentopt.objective import Objective, TextTerm
-from latentopt.pipeline import optimize
-from latentopt.search import Proposal
+from latentopt.search.objective import Objective, TextTerm
+from latentopt.search.pipeline import optimize
+from latentopt.search.problem import Proposal
 from latentopt.testing import ToyCodec, check_searcher
 
 SEARCHERS = {

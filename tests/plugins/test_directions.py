@@ -4,9 +4,9 @@ import torch
 
 import latentopt
 from latentopt.artefact import load_artefact, save_artefact
-from latentopt.comparison import finders
+from latentopt.directions.comparison import finders
+from latentopt.directions.finding import fit_direction
 from latentopt.errors import LatentoptError
-from latentopt.finding import fit_direction
 from latentopt.testing import check_finder
 
 

@@ -10,8 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from latentopt.artefact import load_artefact, save_artefact
 from latentopt.errors import LatentoptError
-from latentopt.head import as_torch
-from latentopt.head_training import fit_module
+from latentopt.heads.head import as_torch
+from latentopt.heads.training import fit_module
 from latentopt.testing import check_head
 
 
@@ -136,7 +136,7 @@ def test_a_conservative_head_promises_less_off_the_data(make):
 
 
 def test_many_rows_are_drawn_in_batches(monkeypatch):
-    import latentopt.head_training as module
+    import latentopt.heads.training as module
 
     monkeypatch.setattr(module, "BATCH", 64)
     X, seen = rows(1000), []

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from latentopt.direction import LinearDirection
+from latentopt.directions.direction import LinearDirection
 from latentopt.errors import LatentoptError
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from latentopt.errors import LatentoptError
-from latentopt.head import Head, as_torch
+from latentopt.heads.head import Head, as_torch
 
 
 class RadialHead(Head):

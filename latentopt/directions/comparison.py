@@ -1,0 +1,175 @@
+"""Comparing direction finders on rows they were not fitted on, and asking how many pairs are enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from sacrebleu.metrics import CHRF
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, KFold
+from torch import Tensor
+
+from latentopt.codec import Codec
+from latentopt.directions.finding import KEPT, check_sides, find
+from latentopt.directions.pairs import edit_signature
+from latentopt.errors import LatentoptError
+from latentopt.filters import similarity
+from latentopt.plugins import installed
+
+FINE = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+"""The strengths of which each fold takes the best on its own training rows."""
+
+ENOUGH = 0.02
+"""A score that is no more than this below the last is as good."""
+
+
+def finders(paired: bool) -> list[str]:
+    """The names of the registered finders that can work on pairs, or on two unpaired sets."""
+    names = []
+    for entry in installed().entries("direction"):
+        try:
+            target = entry.load()
+        except LatentoptError:
+            continue
+        if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
+            names.append(entry.name)
+    return names
+
+
+class Comparison:
+    """Cross-validation of direction finders.
+
+    Each fold fits on its training rows, takes the strength that serves these best, and moves held-out sources by it. Pairs
+    are scored by exact match with the target and by chrF; unpaired sets by the share of moved and decoded texts that keep
+    half of their source and that a logistic regression takes for targets. It knows all rows, the held-out sources as
+    sources.
+
+    Args:
+        sources, targets: as `latentopt.directions.finding.fit_direction` takes them.
+        folds: of the pairs, and of the templates, fewer where there are not so many.
+        tested: the most sources of a fold that are decoded, and of its training rows for each strength.
+        seed: of the folds and of what is decoded.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        paired: bool = True,
+        folds: int = 3,
+        tested: int = 100,
+        seed: int = 0,
+    ) -> None:
+        self.sources, self.targets = check_sides(sources, targets, paired)
+        fewest = min(len(self.sources), len(self.targets))
+        if fewest < 2 * folds:
+            raise LatentoptError(f"{fewest} rows are too few to compare finders; at least {2 * folds} are needed")
+        self.codec, self.paired, self.folds, self.tested, self.seed = codec, paired, folds, tested, seed
+        self.z0, self.z1 = codec.encode(self.sources), codec.encode(self.targets)
+        self.judge: LogisticRegression | None = None
+        if not paired:
+            stacked = torch.cat([self.z0, self.z1]).cpu().numpy()
+            sides = np.repeat([False, True], [len(self.z0), len(self.z1)])
+            self.judge = LogisticRegression(C=0.01, max_iter=1000).fit(stacked, sides)
+
+    def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """A row per finder, the best first: ``finder``, its scores, and ``strength``, the median over the folds.
+
+        The scores are ``exact`` and ``chrf`` with pairs held out, and the same of ``templates`` where whole edits
+        ("is" to "was") are held out too; NaN where the pairs know but one. Unpaired it is ``reached``.
+        """
+        splits = {"": self._splits()}
+        if self.paired:
+            splits["templates_"] = self._template_splits()
+        rows = []
+        for name in names or finders(self.paired):
+            row: dict[str, object] = {"finder": name}
+            strengths: list[float] = []
+            for prefix, folds in splits.items():
+                parts = []
+                for train0, train1, test in folds:
+                    score, strength = self.score(name, train0, train1, test)
+                    parts.append(score)
+                    strengths.append(strength)
+                for measure in ("exact", "chrf") if self.paired else ("reached",):
+                    row[prefix + measure] = float(np.mean([part[measure] for part in parts])) if parts else np.nan
+            rows.append(row | {"strength": float(np.median(strengths))})
+        table = pd.DataFrame(rows)
+        measures = [column for column in ("exact", "templates_exact", "reached") if column in table]
+        order = table.assign(_mean=table[measures].mean(axis=1), _chrf=table["chrf"] if self.paired else 0.0)
+        order = order.sort_values(["_mean", "_chrf"], ascending=False, kind="stable")
+        return order.drop(columns=["_mean", "_chrf"]).reset_index(drop=True)
+
+    def learning_curve(self, name: str, shares: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)) -> pd.DataFrame:
+        """A row per number of pairs: ``pairs`` fitted on and the scores of a finder, all on the same held-out rows.
+
+        Shares that leave fewer than 4 rows are passed over.
+        """
+        rows = []
+        for share in shares:
+            parts, counts = [], []
+            for train0, train1, test in self._splits():
+                some0, some1 = (train[: round(share * len(train))] for train in (train0, train1))
+                if min(len(some0), len(some1)) >= 4:
+                    parts.append(self.score(name, some0, some1, test)[0])
+                    counts.append(len(some0))
+            if parts:
+                rows.append({"pairs": round(np.mean(counts))} | pd.DataFrame(parts).mean().to_dict())
+        return pd.DataFrame(rows)
+
+    def score(
+        self, name: str, train0: np.ndarray, train1: np.ndarray, test: np.ndarray
+    ) -> tuple[dict[str, float], float]:
+        """The scores of a finder on held-out sources, and the strength that served its training rows best."""
+        direction = find(self.codec, name, {}, self.z0[train0], self.z1[train1], self.paired)
+        tried, held = train0[: self.tested // 2], test[: self.tested]
+        spread = torch.tensor(FINE, dtype=self.z0.dtype, device=self.z0.device).repeat_interleave(len(tried))
+        texts = self.codec.decode(direction.move(self.z0[tried].repeat(len(FINE), 1), spread))
+        n = len(tried)
+        of_strength = [self._measure(texts[i * n : (i + 1) * n], tried) for i in range(len(FINE))]
+        # Of strengths that score alike, the one nearest to the average edit.
+        best = max(range(len(FINE)), key=lambda i: (*of_strength[i].values(), -abs(FINE[i] - 1)))
+        moved: Tensor = direction.move(self.z0[held], FINE[best])
+        return self._measure(self.codec.decode(moved), held), FINE[best]
+
+    def _measure(self, texts: Sequence[str], rows: np.ndarray) -> dict[str, float]:
+        if self.judge is not None:
+            taken = self.judge.predict(self.codec.encode(texts, truncation=True).cpu().numpy())
+            kept = similarity(texts, [self.sources[row] for row in rows]) >= KEPT
+            return {"reached": float(np.mean(taken & kept))}
+        expected = [self.targets[row] for row in rows]
+        exact = float(np.mean([text == target for text, target in zip(texts, expected, strict=True)]))
+        return {"exact": exact, "chrf": float(CHRF().corpus_score(texts, [expected]).score)}
+
+    def _splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Training rows of both sides and held-out sources, in random order."""
+        rng = np.random.default_rng(self.seed)
+        order0 = rng.permutation(len(self.sources))
+        order1 = order0 if self.paired else rng.permutation(len(self.targets))
+        halves = (KFold(self.folds).split(order) for order in (order0, order1))
+        return [(order0[a], order1[c], order0[b]) for (a, b), (c, _) in zip(*halves, strict=True)]
+
+    def _template_splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The same with all pairs of one edit on one side; none where there is but one edit."""
+        order = np.random.default_rng(self.seed).permutation(len(self.sources))
+        templates = np.array([edit_signature(self.sources[row], self.targets[row]) for row in order])
+        folds = min(self.folds, len(np.unique(templates)))
+        if folds < 2:
+            return []
+        return [(order[a], order[a], order[b]) for a, b in GroupKFold(folds).split(order, groups=templates)]
+
+
+def reading(curve: pd.DataFrame) -> str:
+    """What a learning curve says, in one sentence."""
+    measure = "exact" if "exact" in curve else "reached"
+    last = curve.iloc[-1]
+    if last[measure] == 0:
+        return f"with {last['pairs']:,.0f} rows nothing is reached yet, and the curve cannot say if more would help"
+    enough = curve[curve[measure] >= last[measure] - ENOUGH].iloc[0]
+    if enough["pairs"] == last["pairs"]:
+        return f"still growing at {last['pairs']:,.0f} rows: more would help"
+    return f"{enough['pairs']:,.0f} rows are enough: all {last['pairs']:,.0f} add at most {ENOUGH:.2f}"

@@ -1,0 +1,1 @@
+"""Texts that nobody searched for: samples, interpolations, paraphrases, and how they are made valid."""

@@ -1,0 +1,1 @@
+"""Heads: differentiable properties of z, fitted on texts with a number each."""

@@ -1,0 +1,177 @@
+"""The rows that heads are fitted on, and the training of heads that are modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from latentopt.codec import Codec
+from latentopt.errors import LatentoptError, listed
+from latentopt.heads.targets import check_labels, check_target, checked_weights, transformed, within
+
+BATCH = 1024
+"""More rows than this are drawn in batches of so many."""
+
+ASCENTS, ASCENT_STEPS, ASCENT_LENGTH = 256, 3, 0.5
+"""Rows that climb in each step of conservative training, their steps, and the length of a step in cells: together they
+go as far as a search does."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What heads are fitted on and scored on.
+
+    Attributes:
+        z: latents of the texts, (n, d).
+        y: the target, (n,).
+        groups: (n,); rows of one group belong together.
+        weights: (n,), with mean 1.
+        copies: re-encodings of each text, (n, r, d); they share its target, weight and group, and are never scored.
+        cell: the codec's cell radius.
+    """
+
+    z: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None
+    weights: np.ndarray | None
+    copies: np.ndarray
+    cell: float
+
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Rows to fit on, m of them with their copies: z (m, d), y (m,), weights (m,) and units (m,).
+
+        A unit is what belongs together: a group, or a text with its copies. There are none where each row stands alone.
+        """
+        r = self.copies.shape[1]
+        again = np.concatenate([rows, np.repeat(rows, r)])
+        z = np.concatenate([self.z[rows], self.copies[rows].reshape(-1, self.z.shape[1])])
+        units = self.groups[again] if self.groups is not None else again if r else None
+        return z, self.y[again], self.weights[again] if self.weights is not None else None, units
+
+
+def prepare(
+    codec: Codec,
+    texts: Sequence[str],
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    weights: np.ndarray | None,
+    transform: str,
+    reencodings: int,
+    classifier: bool,
+    seed: int,
+) -> Examples:
+    """Check what `latentopt.heads.head.fit_head` was given and encode the texts; the classes of a classifier become 0 and 1."""
+    texts, y = listed(texts), np.asarray(y)
+    check_target(texts, y)
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None and len(groups) != len(texts):
+        raise LatentoptError(f"{len(texts)} texts but {len(groups)} groups")
+    check_labels("group", groups)
+    weights = checked_weights(weights, len(texts))
+    if classifier:
+        classes, y = np.unique(y, return_inverse=True)
+        if len(classes) != 2:
+            raise LatentoptError(f"a classifier needs two classes, and the target holds {len(classes)}")
+        if transform != "none":
+            raise LatentoptError(f"the transform {transform!r} is for numbers, and a classifier learns classes")
+    else:
+        y = transformed(y, transform, groups, weights)
+        y = y if groups is None else within(y, groups, weights)
+        if np.ptp(y) == 0:
+            raise LatentoptError(f"the target does not vary{' within any group' if groups is not None else ''}")
+    z = codec.encode(texts).float()
+    copies = reencode(codec, z, reencodings, seed).float()
+    relative = weights / weights.mean() if weights is not None else None
+    return Examples(z.cpu().numpy(), y, groups, relative, copies.cpu().numpy(), codec.cell)
+
+
+def reencode(codec: Codec, z: Tensor, copies: int, seed: int) -> Tensor:
+    """What latents near z (n, d) encode to once they are decoded: (n, copies, d).
+
+    Each neighbour lies in a random direction, at a distance drawn evenly from 0 to one cell. A search is judged by
+    re-encodings, and a head that has seen only encodings is easily wrong there.
+    """
+    n, d = z.shape
+    if copies == 0 or n == 0:
+        return z.new_zeros(n, copies, d)
+    rng = torch.Generator().manual_seed(seed)
+    direction = F.normalize(torch.randn(n * copies, d, generator=rng), dim=1)
+    offset = codec.cell * torch.rand(n * copies, 1, generator=rng) * direction
+    texts = codec.decode(z.repeat_interleave(copies, 0) + offset.to(z))
+    return codec.encode(texts, truncation=True).reshape(n, copies, d)
+
+
+def fit_module(
+    module: nn.Module,
+    z: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    units: np.ndarray | None = None,
+    cell: float = 1.0,
+    steps: int = 500,
+) -> nn.Module:
+    """Weighted least squares by AdamW with weight decay on noised latents.
+
+    The target is standardised for a module that takes its units back afterwards (``rescale``), and as it is for others.
+    An ensemble, a module with ``members(z) -> (n, k)``, has each member fitted on a bootstrap sample of its own: every
+    unit counts as often as a Poisson(1) variable says, drawn once per member.
+
+    Two settings of the module's ``config`` are the training's. ``noise`` (0.3) is the standard deviation of what is
+    added to each dimension of z. ``conservative`` (0) is the weight of a penalty on what the head promises more, in
+    standardised units, after a few steps uphill (conservative objective models, Trabucco et al. 2021, arXiv:2107.06882).
+
+    Args:
+        z, y, weights, units: see `Examples.take`.
+        cell: the length that steps uphill are counted in.
+    """
+    settings = getattr(module, "config", {})
+    noise, conservative = settings.get("noise", 0.3), settings.get("conservative", 0.0)
+    inputs, target = torch.from_numpy(z), torch.from_numpy(np.asarray(y, dtype=np.float32))
+    rescale: Callable[[float, float], None] | None = getattr(module, "rescale", None)
+    mean, std = (target.mean(), target.std().clamp_min(1e-12)) if rescale else (torch.zeros(()), torch.ones(()))
+    target = (target - mean) / std
+    members: Callable[[Tensor], Tensor] | None = getattr(module, "members", None)
+    counts = torch.ones(len(y), 1) if weights is None else torch.from_numpy(np.float32(weights))[:, None]
+    if members is not None:
+        counts = counts * _bootstrap(len(y), units, members(inputs[:1]).shape[1])
+    module.train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=0.1)
+    for _ in range(steps):
+        rows = slice(None) if len(y) <= BATCH else torch.randint(len(y), (BATCH,))
+        noised = inputs[rows] + noise * torch.randn_like(inputs[rows])
+        predicted = module(noised)[:, None] if members is None else members(noised)
+        # The mean over members: AdamW does not mind that each member's part is small.
+        loss = (counts[rows] * (predicted - target[rows, None]).square()).mean()
+        if conservative:
+            loss = loss + conservative * _promise(module, inputs[torch.randint(len(y), (ASCENTS,))], cell)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if rescale:
+        rescale(float(mean), float(std))
+    return module.eval()
+
+
+def _bootstrap(rows: int, units: np.ndarray | None, members: int) -> Tensor:
+    """How often each row counts for each member, (rows, members)."""
+    codes = torch.arange(rows) if units is None else torch.from_numpy(pd.factorize(units)[0])
+    counts = torch.poisson(torch.ones(int(codes.max()) + 1, members))[codes]
+    # A member may draw none of a few groups; it then takes all.
+    return counts + (counts.sum(0) == 0).float()
+
+
+def _promise(module: Any, z: Tensor, cell: float) -> Tensor:
+    """How much higher the head's mean is after a few steps uphill from z."""
+    ascended = z
+    for _ in range(ASCENT_STEPS):
+        ascended = ascended.detach().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(module(ascended).sum(), ascended)
+        ascended = ascended + ASCENT_LENGTH * cell * F.normalize(gradient, dim=1)
+    return module(ascended.detach()).mean() - module(z).mean()

@@ -1,0 +1,82 @@
+"""The contract between the pipeline and a searcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from latentopt.codec import Codec
+from latentopt.search.objective import Objective
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Drafts to improve.
+
+    Attributes:
+        codec: whose latents are searched; its ``cell`` is the unit of steps and radii.
+        objective: anchored to these drafts.
+        texts: the n drafts.
+        z0: (n, d), their encodings.
+        budget: how many latents a draft may have decoded; None for as many as the searcher proposes.
+        evaluations: how many distinct texts of a draft a property of the text may be asked about; None for no limit.
+    """
+
+    codec: Codec
+    objective: Objective
+    texts: list[str]
+    z0: Tensor
+    budget: int | None = None
+    evaluations: int | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Latents worth decoding.
+
+    Attributes:
+        z: (m, d).
+        source: (m,) int64, the draft each row belongs to.
+        step: how far the search had come.
+        screen: how promising re-encodings are, ``(z (k, d), source (k,)) -> (k,)``; asked about new texts that every
+            filter accepts, before they are scored. Those at -inf are passed over.
+        most: of each draft, only so many of the most promising are scored; the others may be proposed again.
+    """
+
+    z: Tensor
+    source: Tensor
+    step: int
+    screen: Callable[[Tensor, Tensor], Tensor] | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of a proposal once they were text.
+
+    Attributes:
+        z: (m, d), the re-encodings; the proposed latent where there is none.
+        verified: (m,), the objective at the re-encoding; -inf where the text is blank, too long or refused by a
+            filter, cannot be scored, or was not decoded for want of budget.
+        parts: what each term of the objective added to it, (m,) each.
+        changed: (m,) bool, whether the text differs from the draft's.
+    """
+
+    z: Tensor
+    verified: Tensor
+    parts: dict[str, Tensor]
+    changed: Tensor
+
+
+class Searcher(Protocol):
+    """A dataclass of settings with a `search` that owns its restarts and yields only what is worth decoding."""
+
+    def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
+        """Proposals for all drafts at once; the pipeline decodes and verifies them. ``rng`` lives on the CPU.
+
+        What ``yield`` returns is the proposal's `Outcome`. A searcher that does not care may be a plain iterator.
+        """

@@ -1,0 +1,1 @@
+"""The model: a T5 encoder, a latent bottleneck and a T5 decoder, its training and its decoding."""

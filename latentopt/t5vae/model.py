@@ -1,0 +1,393 @@
+"""The T5-VAE: a T5 encoder, a standardised latent bottleneck and a T5 decoder.
+
+Text flows through ``encoder -> a vector for each position -> Linear -> BatchNorm (no affine) = z``, and back through
+``z -> memory slots (cross-attention) and a vector added to the embedding of each position -> decoder``. The idea is
+that of T5-VAE (Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the
+decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The bottlenecks stand in `latentopt.t5vae.bottleneck`, the
+regularisers in `latentopt.t5vae.regulariser`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel, T5Config, T5ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
+from transformers.models.t5.modeling_t5 import T5Stack
+
+from latentopt.t5vae.bottleneck import BOTTLENECKS, Bottleneck, PositionalBottleneck
+from latentopt.t5vae.denoising import delete_tokens, mix_latents
+from latentopt.t5vae.processes import gather, mean_over_processes
+from latentopt.t5vae.regulariser import REGULARISERS, covariance_penalty, kl_divergence, mmd, mmd_original
+
+
+class T5VAEConfig(T5Config):
+    """A T5 configuration with the fields of the bottleneck.
+
+    Args:
+        latent_dim: d, the number of dimensions of z.
+        bottleneck: one of `BOTTLENECKS`.
+        memory_slots: how many vectors the decoder's cross-attention sees (one slot would make it a constant).
+        pool_queries: learned queries of the pooling of ``attention``.
+        max_tokens: the longest text in tokens, the end token included.
+        regulariser: one of `REGULARISERS`; its weight beside the token-mean cross-entropy is ``regulariser_weight``.
+        covariance_weight: of the guard beside ``mmd``.
+        kl_annealing: training steps over which the weight of ``kl`` grows from 0.
+        free_bits: nats per dimension that ``kl`` does not count.
+        latent_noise: per text, noise of sigma ~ U(0, latent_noise) is added to z in training (``kl`` has its own).
+        latent_mixing: share of the texts whose z, in training, is replaced by a point on the way to another text's z or
+            to a draw from the batch's Gaussian, so that the decoder learns to write one text of whatever it is given.
+            Also not for ``kl``.
+        place_spacing: positions between two places of z, for ``positional`` and ``fixed_length``. With 1 every position
+            is a place; with more, a token is shared by the two places beside it, and words that a direction inserts
+            push the rest aside by little.
+        position_jitter: share of the texts in which, in training, all tokens from some position on are put one
+            further or one back, onto the token before. A code that can be read after that can be added to. Also not
+            for ``attention``.
+        token_deletion: per text, encoder tokens are deleted with p ~ U(0, token_deletion) in training.
+        decoder_dropout: share of the decoder's input tokens hidden in training (Bowman et al. 2016).
+        scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
+            passes (Mihaylova & Martins 2019).
+        posterior_components: of the mixture that is the aggregate posterior, chosen after training.
+        cell_radius: the distance in z at which half of the decodes change, measured after training (None before).
+    """
+
+    model_type = "t5vae"
+
+    def __init__(
+        self,
+        latent_dim: int = 128,
+        bottleneck: str = "positional",
+        memory_slots: int = 8,
+        pool_queries: int = 4,
+        max_tokens: int = 32,
+        regulariser: str = "mmd",
+        regulariser_weight: float = 1.0,
+        covariance_weight: float = 0.01,
+        kl_annealing: int = 0,
+        free_bits: float = 0.0,
+        latent_noise: float = 0.3,
+        latent_mixing: float = 0.0,
+        place_spacing: float = 1.0,
+        position_jitter: float = 0.0,
+        token_deletion: float = 0.0,
+        decoder_dropout: float = 0.0,
+        scheduled_sampling: float = 0.0,
+        posterior_components: int = 1,
+        cell_radius: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for value, known in ((bottleneck, BOTTLENECKS), (regulariser, REGULARISERS)):
+            if value not in known:
+                raise ValueError(f"{value!r} is none of {', '.join(known)}")
+        self.latent_dim = latent_dim
+        self.bottleneck = bottleneck
+        self.memory_slots = memory_slots
+        self.pool_queries = pool_queries
+        self.max_tokens = max_tokens
+        self.regulariser = regulariser
+        self.regulariser_weight = regulariser_weight
+        self.covariance_weight = covariance_weight
+        self.kl_annealing = kl_annealing
+        self.free_bits = free_bits
+        self.latent_noise = latent_noise
+        self.latent_mixing = latent_mixing
+        self.place_spacing = place_spacing
+        self.position_jitter = position_jitter
+        self.token_deletion = token_deletion
+        self.decoder_dropout = decoder_dropout
+        self.scheduled_sampling = scheduled_sampling
+        self.posterior_components = posterior_components
+        self.cell_radius = cell_radius
+        kwargs.setdefault("feed_forward_proj", "gated-gelu")
+        kwargs.setdefault("dropout_rate", 0.0)
+        kwargs.setdefault("decoder_start_token_id", kwargs.get("pad_token_id", 0))
+        super().__init__(**kwargs)
+
+
+class T5VAEModel(PreTrainedModel, GenerationMixin):
+    """A T5 whose decoder sees the text only through a latent z of ``config.latent_dim`` dimensions.
+
+    `forward` on ``input_ids`` gives the training loss. `encode_ids` and `Bottleneck.decode` are the two halves;
+    ``generate(encoder_outputs=model.memory(z))`` is transformers' own decoding.
+    """
+
+    config_class = T5VAEConfig
+    main_input_name = "input_ids"
+    base_model_prefix = ""
+    _tied_weights_keys = {
+        "encoder.embed_tokens.weight": "shared.weight",
+        "decoder.embed_tokens.weight": "shared.weight",
+        "lm_head.weight": "shared.weight",
+    }
+    _keep_in_fp32_modules_strict = ["standardise", "bottleneck.weights", "bottleneck.means", "bottleneck.cholesky"]
+    _supports_sdpa = False
+
+    config: T5VAEConfig
+
+    def __init__(self, config: T5VAEConfig) -> None:
+        super().__init__(config)
+        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = T5Stack(self._stack_config(config, config.num_layers, is_decoder=False))
+        self.decoder = T5Stack(self._stack_config(config, config.num_decoder_layers, is_decoder=True))
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.bottleneck: Bottleneck = BOTTLENECKS[config.bottleneck](config)
+        self.losses: dict[str, Tensor] = {}
+        self.post_init()
+
+    @staticmethod
+    def _stack_config(config: T5VAEConfig, layers: int | None, is_decoder: bool) -> T5Config:
+        fields = {k: v for k, v in config.to_dict().items() if hasattr(T5Config(), k) and k != "model_type"}
+        stack = T5Config(**fields | {"num_layers": layers, "tie_word_embeddings": True})
+        stack.is_decoder = stack.use_cache = is_decoder
+        stack._attn_implementation = "eager"
+        return stack
+
+    @classmethod
+    def from_t5(cls, t5: str | Path | T5Config, **bottleneck: Any) -> T5VAEModel:
+        """A new T5-VAE around a T5.
+
+        Args:
+            t5: a folder (or hub name) of any T5 checkpoint, whose weights are taken over, or a `T5Config`, for
+                random weights.
+            **bottleneck: the fields of `T5VAEConfig`, such as ``latent_dim=128``.
+        """
+        pretrained: Any = None if isinstance(t5, T5Config) else T5ForConditionalGeneration.from_pretrained(str(t5))
+        t5_config = t5 if isinstance(t5, T5Config) else pretrained.config
+        fields = {k: v for k, v in t5_config.to_dict().items() if k not in ("model_type", "architectures", "dtype")}
+        # T5Config reads the scale of the decoder's output off this field and then forgets it.
+        fields["tie_word_embeddings"] = t5_config.scale_decoder_outputs
+        model = cls(T5VAEConfig(**fields | bottleneck))
+        if pretrained is not None:
+            missing = model.load_state_dict(pretrained.state_dict(), strict=False).missing_keys
+            foreign = [key for key in missing if not key.startswith("bottleneck.")]
+            if foreign:
+                raise ValueError(f"the T5 checkpoint {t5} lacks the weights {', '.join(foreign[:3])}")
+        return model
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        factor = self.config.initializer_factor
+        if isinstance(module, nn.Embedding):
+            # The positions of the pooling start small: the states they are added to are normalised.
+            nn.init.normal_(module.weight, std=factor if module is self.shared else 0.3)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=factor * module.in_features**-0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        else:
+            super()._init_weights(module)
+            if isinstance(module, PositionalBottleneck):
+                module.transpose()
+
+    def lengthen(self, max_tokens: int) -> None:
+        """Read and write longer texts than before; what is shorter encodes as before.
+
+        Raises:
+            ValueError: when the bottleneck is a ``fixed_length`` one.
+        """
+        self.bottleneck.lengthen(max_tokens)
+        self.config.max_tokens = max_tokens
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.shared
+
+    def set_input_embeddings(self, value: Any) -> None:
+        self.shared = value
+
+    def get_encoder(self, *args: Any, **kwargs: Any) -> nn.Module:
+        return self.encoder
+
+    def encode_ids(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask, both (n, t) -> z (n, d), float32; of a variational model the mean."""
+        features = self._features(input_ids, attention_mask)
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self.bottleneck.latent(features.to(self.bottleneck.to_latent.weight.dtype))
+
+    def _features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        parts = []
+        for rows, t in length_slices(attention_mask):
+            embeddings, mask = self.shared(input_ids[rows, :t]), attention_mask[rows, :t]
+            states = self.encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+            parts.append(self.bottleneck.features(states, mask))
+        return torch.cat(parts)
+
+    def memory(self, z: Tensor) -> BaseModelOutput:
+        """z (n, d) in the form ``generate(encoder_outputs=...)`` takes."""
+        return BaseModelOutput(last_hidden_state=self.bottleneck.decode(z))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | None = None,
+        past_key_values: Any = None,
+        use_cache: bool | None = None,
+        **_: Any,
+    ) -> Seq2SeqLMOutput:
+        """The loss on a batch of texts, or the next-token logits when ``encoder_outputs`` (see `memory`) is given.
+
+        Args:
+            input_ids, attention_mask: (n, t), texts that end with the end token.
+            decoder_input_ids: (n, u), what was decoded so far.
+        """
+        if encoder_outputs is None:
+            assert input_ids is not None
+            assert attention_mask is not None
+            return self._loss(input_ids, attention_mask)
+        assert decoder_input_ids is not None
+        memory = encoder_outputs.last_hidden_state
+        assert memory is not None
+        logits, cache = self._decode(decoder_input_ids, memory, past_key_values, use_cache)
+        return Seq2SeqLMOutput(logits=logits, past_key_values=cache)
+
+    def _decode(self, ids: Tensor, memory: Tensor, cache: Any = None, use_cache: bool | None = None) -> Any:
+        slots, added = self.bottleneck.split(memory)
+        if added.shape[1] > 1:
+            start = cache.get_seq_length() if cache is not None else 0
+            added = added[:, start : start + ids.shape[1]]
+        embeddings = self.shared(ids) + added
+        out = self.decoder(
+            inputs_embeds=embeddings, encoder_hidden_states=slots, past_key_values=cache, use_cache=use_cache
+        )
+        states = out.last_hidden_state
+        if self.config.scale_decoder_outputs:
+            states = states * self.config.d_model**-0.5
+        return self.lm_head(states), out.past_key_values
+
+    def teacher_forced_logits(self, z: Tensor, input_ids: Tensor) -> Tensor:
+        """Logits of each token given z and the tokens before it: (n, d), (n, t) -> (n, t, vocabulary)."""
+        return self._decode(self._shift(input_ids), self.bottleneck.decode(z), use_cache=False)[0]
+
+    def token_log_probs(
+        self, z: Tensor, input_ids: Tensor, attention_mask: Tensor, shown: Tensor | None = None
+    ) -> Tensor:
+        """Teacher-forced log-probability of each token given z: (n, d), (n, t), (n, t) -> (n, t), 0 at padding.
+
+        Args:
+            shown: (n, t), the tokens that the decoder is shown as those before, where they are not the true ones.
+        """
+        shown = input_ids if shown is None else shown
+        parts = []
+        for rows, t in length_slices(attention_mask):
+            ids = input_ids[rows, :t]
+            logits = self.teacher_forced_logits(z[rows], shown[rows, :t])
+            # Flat, so that the softmax runs over contiguous rows: over a middle axis it is many times slower on a CPU.
+            losses = F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
+            parts.append(F.pad(-losses.view_as(ids), (0, input_ids.shape[1] - t)))
+        return torch.cat(parts) * attention_mask
+
+    def _shift(self, input_ids: Tensor) -> Tensor:
+        start = input_ids.new_full((len(input_ids), 1), self.config.decoder_start_token_id)
+        return torch.cat([start, input_ids[:, :-1]], dim=1)
+
+    def _loss(self, input_ids: Tensor, attention_mask: Tensor) -> Seq2SeqLMOutput:
+        config = self.config
+        seen, seen_mask = input_ids, attention_mask
+        if self.training and config.token_deletion > 0:
+            seen, seen_mask = delete_tokens(input_ids, attention_mask, config.token_deletion)
+        features = self._features(seen, seen_mask)
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.bottleneck.to_latent.weight.dtype)
+            everyone, own = gather(features) if self.training else (features, slice(None))
+            z = self.bottleneck.latent(everyone)
+            tokens = attention_mask.sum()
+            tokens = mean_over_processes(tokens) if self.training else tokens
+            divergence, covariance, noisy = self._regularise(z, own, everyone, tokens)
+        shown = self._shown(noisy, input_ids, attention_mask) if self.training else input_ids
+        log_probs = self.token_log_probs(noisy, input_ids, attention_mask, shown)
+        reconstruction = -log_probs.sum() / tokens
+        self.losses = {
+            "reconstruction": reconstruction.detach(),
+            "divergence": divergence.detach(),
+            "covariance": covariance.detach(),
+        }
+        loss = reconstruction + self._divergence_weight() * divergence + config.covariance_weight * covariance
+        return Seq2SeqLMOutput(loss=loss)
+
+    def _divergence_weight(self) -> float | Tensor:
+        """The weight of the regulariser at this step of training."""
+        config, bottleneck = self.config, self.bottleneck
+        if not (bottleneck.variational and config.kl_annealing):
+            return config.regulariser_weight
+        weight = config.regulariser_weight * (bottleneck.steps / config.kl_annealing).clamp_max(1.0)
+        bottleneck.steps += self.training
+        return weight
+
+    def _regularise(self, z: Tensor, own: slice, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The divergence, the covariance penalty, and this process' z with the noise that its decoder is to see.
+
+        Args:
+            z, features: of every process; ``own`` are the rows of this one.
+            tokens: in the texts of a process, on average.
+        """
+        config, bottleneck = self.config, self.bottleneck
+        nothing, mine = z.new_zeros(()), z[own]
+        if bottleneck.variational:
+            log_variance = bottleneck.to_log_variance(features).float()
+            noisy = mine + torch.exp(0.5 * log_variance[own]) * torch.randn_like(mine) if self.training else mine
+            # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
+            divergence = kl_divergence(z, log_variance, config.free_bits) * len(mine) / tokens
+            return divergence, nothing, noisy
+        noisy = mine
+        if self.training and config.latent_noise > 0:
+            noisy = mine + torch.rand(len(mine), 1, device=z.device) * config.latent_noise * torch.randn_like(mine)
+        if self.training and config.latent_mixing > 0:
+            noisy = mix_latents(noisy, config.latent_mixing)
+        prior = torch.randn_like(z)
+        if config.regulariser == "mmd":
+            return mmd(z, prior), covariance_penalty(z), noisy
+        if config.regulariser == "mmd_original":
+            return mmd_original(z, prior), nothing, noisy
+        if config.regulariser == "adversarial":
+            return bottleneck.critic(z, prior), nothing, noisy
+        return nothing, nothing, noisy
+
+    def _shown(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the decoder is shown in training: the true tokens, some hidden or replaced by its own choices."""
+        config, shown = self.config, input_ids
+        if config.scheduled_sampling > 0:
+            with torch.no_grad():
+                parts = [
+                    F.pad(
+                        self.teacher_forced_logits(z[rows], input_ids[rows, :t]).argmax(-1), (0, input_ids.shape[1] - t)
+                    )
+                    for rows, t in length_slices(attention_mask)
+                ]
+            own = torch.rand(input_ids.shape, device=z.device) < config.scheduled_sampling
+            shown = torch.where(own, torch.cat(parts), shown)
+        if config.decoder_dropout > 0:
+            hidden = torch.rand(input_ids.shape, device=z.device) < config.decoder_dropout
+            shown = shown.masked_fill(hidden, int(config.pad_token_id or 0))
+        return shown
+
+
+def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:
+    """Slices of rows, each of at most ``tokens`` tokens with its padding, and the longest length in each.
+
+    A batch sorted by length wastes little padding that way. The batches themselves are drawn at random: the statistics
+    of z and the MMD need that, and batches of one length would give each length statistics of its own. On a GPU, where
+    padding is cheaper than waiting for the lengths, the batch stays whole.
+    """
+    if attention_mask.is_cuda:
+        return [(slice(0, len(attention_mask)), attention_mask.shape[1])]
+    lengths = attention_mask.sum(1).tolist()
+    slices = []
+    end = len(lengths)
+    while end > 0:
+        start, longest = end - 1, lengths[end - 1]
+        while start > 0 and (end - start + 1) * max(longest, lengths[start - 1]) <= tokens:
+            start -= 1
+            longest = max(longest, lengths[start])
+        slices.append((slice(start, end), longest))
+        end = start
+    return slices[::-1]
+
+
+AutoConfig.register(T5VAEConfig.model_type, T5VAEConfig)
+AutoModel.register(T5VAEConfig, T5VAEModel)

@@ -1,0 +1,428 @@
+"""Training a T5-VAE on transformers' Trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    T5Config,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from latentopt.codec import T5VAECodec
+from latentopt.errors import LatentoptError, unknown
+from latentopt.files import whole
+from latentopt.filters import Filter
+from latentopt.split import split
+from latentopt.t5vae.bottleneck import BOTTLENECKS
+from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, round_weights
+from latentopt.t5vae.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
+from latentopt.t5vae.model import T5VAEModel
+from latentopt.t5vae.regulariser import REGULARISERS
+
+logger = logging.getLogger("latentopt")
+
+SIZES: dict[str, dict[str, Any]] = {
+    "micro": {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 2},
+    "nano": {"d_model": 256, "d_kv": 64, "num_heads": 4, "d_ff": 512, "num_layers": 4, "num_decoder_layers": 3},
+    "small": {"d_model": 384, "d_kv": 64, "num_heads": 6, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 4},
+    "base": {"d_model": 512, "d_kv": 64, "num_heads": 8, "d_ff": 2048, "num_layers": 6, "num_decoder_layers": 6},
+}
+"""Shapes of the T5 around the bottleneck; ``base`` has T5-small's."""
+
+SHARD = "15MB"
+"""The largest file of weights: small enough for any host of files."""
+
+SHARED = (
+    "latent_dim",
+    "max_tokens",
+    "bottleneck",
+    "place_spacing",
+    "regulariser",
+    "regulariser_weight",
+    "covariance_weight",
+    "kl_annealing",
+    "free_bits",
+    "decoder_dropout",
+    "scheduled_sampling",
+)
+"""The fields that `Settings` and `T5VAEConfig` have in common."""
+
+RECORD = "training.json"
+"""What a folder's training is: its settings and a hash of its texts."""
+
+EVALUATED = 500
+"""How many held-out texts are reconstructed at each evaluation."""
+
+COMPLETE = "complete"
+"""A file written last into each checkpoint: one without it was cut off while being written."""
+
+
+@dataclass
+class Settings:
+    """What a training run depends on; kept beside the model, and compared when a run is resumed.
+
+    Args:
+        size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
+        steps: optimiser steps; with 0, ``epochs`` passes over the data.
+        bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
+            scheduled_sampling: see `T5VAEConfig`.
+        noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
+            token_deletion).
+        batch_size: texts a step, over all processes that train along.
+        accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
+            z and the regulariser are those of a piece (over all processes), so it should not be small.
+        held_out: the share of texts, by hash, that is evaluated on and never trained on.
+    """
+
+    size: str = "nano"
+    start: str | None = None
+    latent_dim: int = 128
+    vocab_size: int = 8192
+    max_tokens: int = 32
+    noise: float = 0.3
+    mixing: float = 0.0
+    jitter: float = 0.0
+    deletion: float = 0.0
+    bottleneck: str = "positional"
+    place_spacing: float = 1.0
+    regulariser: str = "mmd"
+    regulariser_weight: float = 1.0
+    covariance_weight: float = 0.01
+    kl_annealing: int = 0
+    free_bits: float = 0.0
+    decoder_dropout: float = 0.0
+    scheduled_sampling: float = 0.0
+    steps: int = 0
+    epochs: float = 10.0
+    batch_size: int = 128
+    accumulation: int = 1
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    held_out: float = 0.02
+    evaluate_every: int = 1000
+    log_every: int = 100
+    seed: int = 0
+    device: str = "auto"
+
+
+def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter | None = None) -> T5VAECodec:
+    """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
+
+    Args:
+        texts: one text each; those held out by hash are only evaluated on.
+        out: the model's folder; checkpoints lie in ``out/checkpoints``.
+        validity: a filter whose share of valid reconstructions is reported while training.
+
+    Raises:
+        LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
+    """
+    for what, value, known in (
+        ("size", settings.size, SIZES),
+        ("bottleneck", settings.bottleneck, BOTTLENECKS),
+        ("regulariser", settings.regulariser, REGULARISERS),
+    ):
+        if value not in known:
+            raise unknown(what, value, list(known))
+    training_texts, held = split(texts, settings.held_out)
+    if len(training_texts) < 2:
+        raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
+    arguments = _arguments(out, settings)
+    _rows_per_process(settings, arguments.world_size, len(training_texts))
+    set_seed(settings.seed)
+    # One process claims the folder and trains the tokenizer, the others find both done.
+    with arguments.main_process_first(local=False):
+        record = _claim(out, settings, training_texts)
+        tokenizer, model = _start(training_texts, out, settings)
+        if arguments.process_index == 0:
+            dataset = _tokens(tokenizer, training_texts, out, settings)
+            rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+            with _writing(f"to {out}"):
+                _begin(out, record, tokenizer)
+    if arguments.process_index:
+        dataset = _tokens(tokenizer, training_texts, out, settings)
+        rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+    if dataset.skipped:
+        logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
+    arguments.per_device_train_batch_size = rows
+    model.config.kl_annealing *= settings.accumulation  # the model counts pieces
+    # Before the training, which may take days: afterwards the texts are not needed.
+    sample = list(training_texts[:: max(1, len(training_texts) // CALIBRATION_TEXTS)])
+    trainer = T5VAETrainer(
+        model,
+        tokenizer,
+        dataset,
+        held_out=dataset.fitting(held, EVALUATED) or dataset.fitting(training_texts, EVALUATED),
+        validity=validity,
+        args=arguments,
+    )
+    if arguments.process_index:  # each process its own noise
+        torch.manual_seed(settings.seed + arguments.process_index)
+    resumed = last_complete_checkpoint(out / "checkpoints")
+    if resumed is not None and _is_last(resumed):
+        model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
+    else:
+        trainer.train(resume_from_checkpoint=resumed)
+    if trainer.is_world_process_zero():
+        round_weights(model)
+        calibrate(model, tokenizer, sample)
+        with _writing(f"the model to {out}"):
+            save(model, tokenizer, out)
+    trainer.accelerator.wait_for_everyone()
+    return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], out: Path, settings: Settings) -> TokenDataset:
+    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+    with _writing(f"token ids to {nearest}"):
+        dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest)
+    if len(dataset) < 2:
+        raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+    return dataset
+
+
+def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write what a training folder holds from the start, each file whole; what is there already stays."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / RECORD).is_file():
+        with whole(out / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if not (out / "tokenizer.json").is_file():
+        with TemporaryDirectory(dir=out) as folder:
+            tokenizer.save_pretrained(folder)
+            for path in sorted(Path(folder).iterdir(), reverse=True):  # tokenizer.json last
+                path.replace(out / path.name)
+
+
+def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
+    """How many texts one process takes at a time, so that a step has as many as the settings say."""
+    rows, rest = divmod(min(settings.batch_size, texts), processes * settings.accumulation)
+    if rows < 2 or (rest and settings.batch_size <= texts):
+        raise LatentoptError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes} processes with {settings.accumulation} "
+            f"accumulation steps; choose a multiple of {processes * settings.accumulation}, with 2 texts each at least"
+        )
+    return rows
+
+
+def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write model and tokenizer, weights in bfloat16 (the statistics of z stay in float32)."""
+    statistics = tuple(f"bottleneck.{name}" for name in ("standardise.", "weights", "means", "cholesky"))
+    state = {
+        name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
+        for name, value in model.state_dict().items()
+        if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
+    }
+    for old in out.glob("model*.safetensors*"):
+        old.unlink()
+    model.save_pretrained(out, state_dict=state, max_shard_size=SHARD)
+    tokenizer.save_pretrained(out)
+
+
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except LatentoptError:
+        raise
+    except Exception as error:  # safetensors, torch and the file system each raise their own when a disk is full
+        raise LatentoptError(
+            f"cannot write {what}: {error}; make room and give the same command again: it goes on from the last "
+            "complete checkpoint"
+        ) from error
+
+
+def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any]:
+    """What this training is, to be kept in the folder; a folder that holds something else is refused."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    wanted: dict[str, Any] = {**asdict(settings), "texts": len(texts), "texts_sha256": digest.hexdigest()[:16]}
+    wanted = json.loads(json.dumps(wanted))
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return wanted
+    try:
+        found = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
+    differing = sorted(key for key in wanted if key != "device" and found.get(key) != wanted[key])
+    if differing:
+        raise LatentoptError(
+            f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
+        )
+    return wanted
+
+
+def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
+    """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
+    bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
+    bottleneck |= {
+        "latent_noise": settings.noise,
+        "latent_mixing": settings.mixing,
+        "position_jitter": settings.jitter,
+        "token_deletion": settings.deletion,
+    }
+    if settings.start is not None:
+        folder = Path(settings.start)
+        if not (folder / "config.json").is_file():
+            raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+        if kind != "t5vae":
+            return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
+        try:
+            model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        except Exception as error:
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
+        if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
+            model.lengthen(settings.max_tokens)
+        for name in ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser"):
+            if bottleneck[name] != getattr(model.config, name):
+                raise LatentoptError(
+                    f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
+                )
+        for name, value in bottleneck.items():
+            setattr(model.config, name, value)
+        if model.bottleneck.variational:
+            model.bottleneck.steps.zero_()
+        return tokenizer, model
+    if (out / "tokenizer.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
+    else:
+        tokenizer = train_tokenizer(texts, settings.vocab_size)
+    t5 = T5Config(
+        vocab_size=-(-len(tokenizer) // 64) * 64,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+        **SIZES[settings.size],
+    )
+    return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)
+
+
+def _arguments(out: Path, settings: Settings) -> TrainingArguments:
+    use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    arguments = TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        gradient_accumulation_steps=settings.accumulation,
+        ddp_timeout=86_400,  # the first process reads and measures while the others wait
+        num_train_epochs=settings.epochs,
+        max_steps=settings.steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        adam_beta2=0.98,
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        bf16=torch.cuda.is_bf16_supported() if not use_cpu else bool(capabilities.get("avx512_bf16")),
+        use_cpu=use_cpu,
+        use_cache=True,  # the Trainer writes this into the model's config, where `generate` reads it
+        dataloader_drop_last=True,
+        dataloader_pin_memory=not use_cpu,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,
+        logging_steps=min(settings.log_every, settings.evaluate_every),
+        logging_nan_inf_filter=False,
+        disable_tqdm=not sys.stderr.isatty(),
+        report_to=[],
+        seed=settings.seed,
+    )
+    if arguments.n_gpu > 1:
+        logger.warning("one of %d GPUs is used; start it with torchrun to use all of them", arguments.n_gpu)
+        arguments._n_gpu = 1
+    return arguments
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None."""
+    steps = [int(path.parent.name.removeprefix("checkpoint-")) for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return str(folder / f"checkpoint-{max(steps)}") if steps else None
+
+
+def _is_last(checkpoint: str) -> bool:
+    """Whether a checkpoint is the one that training ends with."""
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    return state["global_step"] >= state["max_steps"]
+
+
+class T5VAETrainer(Trainer):
+    """The Trainer, with a reproducible order, the parts of the loss in the log, and evaluation by free decoding.
+
+    Args:
+        tokens: what to train on.
+        held_out: texts to reconstruct at each evaluation.
+        validity: a filter; the share of reconstructions it accepts is reported.
+    """
+
+    def __init__(
+        self,
+        model: T5VAEModel,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens: TokenDataset,
+        held_out: Sequence[str],
+        validity: Filter | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model,
+            train_dataset=tokens,
+            eval_dataset=tokens,
+            data_collator=collate,
+            processing_class=tokenizer,
+            **kwargs,
+        )
+        self.t5vae, self.tokenizer, self.tokens = model, tokenizer, tokens
+        self.held_out, self.validity = list(held_out), validity
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        return EpochSampler(len(self.tokens), self.args.seed)
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        step = self.state.global_step
+        with _writing(f"the checkpoint of step {step}"):
+            super()._save_checkpoint(*args, **kwargs)
+            self.accelerator.wait_for_everyone()  # each process writes the state of its own random numbers
+            if self.is_world_process_zero():
+                (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            logs |= {name: value.item() for name, value in self.t5vae.losses.items()}
+        super().log(logs, start_time)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Exact match, token accuracy (teacher-forced) and validity of reconstructions of held-out texts."""
+        codec = T5VAECodec(self.t5vae, self.tokenizer)
+        texts = self.held_out
+        z = codec.encode(texts)
+        decoded = codec.decode(z)
+        metrics = {
+            "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, texts, strict=True)])),
+            "eval_token_accuracy": codec.token_accuracy(z, texts),
+        }
+        if self.validity is not None:
+            metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
+        self.t5vae.train().requires_grad_(True)
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
