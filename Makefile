@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/python recipes/tweet_optimizer.py --out demo/rewrites.csv
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow
@@ -20,7 +20,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	for name in reconstruction health engagement tatoeba_attributes validity paraphrase upworthy expressions decode batching; do \
+	for name in reconstruction health engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase upworthy expressions decode batching; do \
 		$(BIN)/python recipes/benchmarks/$$name.py || exit 1; \
 	done
 

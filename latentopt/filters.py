@@ -92,6 +92,10 @@ def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequ
     return verdicts
 
 
+GIVEN_BACK = 0.8
+"""The similarity from which on a text that a model decodes counts as the one it encoded."""
+
+
 def similarity(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
     """1 - insertions and deletions / total length, per pair, (n,) float64: 1 for equal texts, 0 for none in common."""
     if not len(texts):

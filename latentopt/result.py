@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 IMPROVED = "improved"
+REPAIRED = "improved, made valid"
 UNCHANGED = "nothing better and valid was found"
 NO_MORE = "nothing further was found"
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
@@ -47,7 +48,8 @@ class Result:
             then one per term of the objective, per filter and per metric.
         z: (rows, d) float32, the re-encoding of each row's text.
         run: what was asked for.
-        counts: how much work it was: latents decoded, texts verified.
+        counts: latents decoded (``tried``) and texts ``verified``; and of the drafts, those with a rewrite that came
+            ``valid``, with one that was ``repaired``, and with none (``failed``).
     """
 
     table: pd.DataFrame

@@ -21,6 +21,7 @@ from torch import Tensor
 from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
+from latentopt.generation.repair import Policy
 from latentopt.heads.head import Head
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
@@ -143,7 +144,7 @@ def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
 
     def proposals() -> list[tuple[Tensor, Tensor]]:
         found = searcher.search(replace(problem), torch.Generator().manual_seed(1))
-        return [(proposal.z, proposal.source) for proposal, _ in Candidates(problem, {}, 1).follow(found)]
+        return [(proposal.z, proposal.source) for proposal, _ in Candidates(problem, Policy(), 1).follow(found)]
 
     first, again = proposals(), proposals()
     assert first, "the searcher proposed nothing"

@@ -6,7 +6,8 @@
 
 The pairs are a .tsv with the columns ``source`` and ``target``. A fifth of them is held out for the report: how many come
 out exactly by strength and with a strength of their own, what they became, and what else moved. The direction is then
-fitted on all of them. The texts may be a file of any size: it is moved in chunks and written whole at the end.
+fitted on all of them. The texts may be a file of any size: it is moved in chunks and written whole at the end. Until
+then the rows stand in moved.csv.partial, and the same command goes on after the last whole chunk.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import draw, keep_fitting
+from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.finding import FittedDirection
 from latentopt.directions.pairs import read_pairs, reversed_rows
-from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
 from latentopt.directions.strength import STRENGTHS
 from latentopt.plugins import installed
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, help="how far, for all; each sentence's own unless told")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    check_out(options.moved)
     disable_progress_bar()
     codec = latentopt.load_codec(options.model)
     if options.pairs:
@@ -126,12 +128,11 @@ def main() -> None:
     if options.strength is not None:
         chosen = options.strength
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
-    tables = transfer_stream(codec, texts, direction, chosen)
     if options.moved:
-        write_tables(tables, options.moved)
+        transfer_file(codec, texts, options.moved, direction, chosen)
         print(f"wrote {options.moved}")
     else:
-        for table in tables:
+        for table in transfer_stream(codec, texts, direction, chosen):
             draw(table[COLUMNS])
 
 

@@ -73,7 +73,7 @@ def test_a_promise_that_does_not_survive_decoding_is_no_candidate():
     result = run(["abc"], Shift((0.4,)))
     assert result.table["rank"].tolist() == [0]
     assert result.table["status"].tolist() == [UNCHANGED]
-    assert result.counts == {"decoded": 1, "verified": 0}
+    assert result.counts == {"tried": 1, "verified": 0, "valid": 0, "repaired": 0, "failed": 1}
 
 
 def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
@@ -111,10 +111,10 @@ def test_drafts_keep_their_order_whatever_the_chunks(texts, chunk):
 
 
 def test_the_budget_bounds_the_decodes_of_each_draft():
-    assert run(["abc", "mno"]).counts["decoded"] == 6
-    assert run(["abc", "mno"], budget=2).counts["decoded"] == 4
+    assert run(["abc", "mno"]).counts["tried"] == 6
+    assert run(["abc", "mno"], budget=2).counts["tried"] == 4
     table = run(["abc"], gradient(restarts=4, steps=4, every=1), budget=7)
-    assert table.counts["decoded"] == 7
+    assert table.counts["tried"] == 7
 
 
 def test_minimising_is_a_negative_weight():
@@ -198,11 +198,22 @@ def test_a_text_that_is_blank_or_cut_off_is_no_candidate(monkeypatch):
             return z.sum(1)
 
     # The decoder says nothing, or goes on for longer than the encoder reads.
-    said = iter(["", "x" * 13, "cbc"])
+    said = iter(["abc", "", "x" * 13, "cbc"])
     monkeypatch.setattr(codec, "decode", lambda z, **_: [next(said)])
     result = optimize(codec, ["abc"], Objective.of_head("first", Longer()), Shift())
     assert result.table["text"].tolist() == ["abc", "cbc"]
-    assert result.counts == {"decoded": 3, "verified": 1}
+    assert result.counts == {"tried": 3, "verified": 1, "valid": 1, "repaired": 0, "failed": 0}
+
+
+def test_drafts_that_the_model_does_not_give_back_are_named(monkeypatch, caplog):
+    codec = ToyCodec()
+    run(["abc", "mno"])
+    assert caplog.messages == []
+    monkeypatch.setattr(codec, "decode", lambda z, **_: ["abc", "xyz"] if len(z) == 2 else ["cbc"] * len(z))
+    optimize(codec, ["abc", "mno"], OBJECTIVE, Shift(), chunk=1)
+    (said,) = [message for message in caplog.messages if "searched" not in message]
+    assert "does not give back 1 of 2 drafts" in said
+    assert "'mno' as 'xyz'" in said
 
 
 def test_what_became_of_a_proposal_is_sent_back():
@@ -345,7 +356,7 @@ def test_search_works_on_a_t5vae(tiny_codec, lines):
     result = optimize(
         tiny_codec, lines, Objective.of_head("h", head), gradient(radius=20, step_size=5, restarts=4, every=2), top=3
     )
-    assert result.counts["decoded"] == len(lines) * 4 * 12
+    assert result.counts["tried"] == len(lines) * 4 * 12
     assert (result.table["rank"] == 0).sum() == len(lines)
     improved = result.table[result.table["rank"] > 0]
     assert len(improved)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from latentopt.codec import Codec
+    from latentopt.t5vae.decoding import Constraint
 
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
@@ -23,6 +24,11 @@ Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or fol
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be given again.")]
+ConstraintSpec = Annotated[str | None, typer.Option("--constraint", help="NAME or NAME=VALUE, such as python_line.")]
+Constrain = Annotated[
+    str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
+]
+Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
@@ -64,6 +70,24 @@ def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, A
         name = spec.partition("=")[0]
         built[spec if name in built else name] = build(kind, spec, offered)
     return built
+
+
+def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
+    """The constraint of NAME or NAME=VALUE, made for a codec."""
+    if spec is None:
+        return None
+    from latentopt.plugins import get
+    from latentopt.spec import settings_of
+
+    name, equals, value = spec.partition("=")
+    factory = get("constraint", name)
+    try:
+        made: Constraint = factory(codec, value) if equals else factory(codec)
+    except (TypeError, ValueError) as error:
+        raise LatentoptError(
+            f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
+        ) from error
+    return made
 
 
 def check_out(path: Path | None, *endings: str) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
 
@@ -38,6 +34,9 @@ def optimize(
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
     settings: common.Settings = None,
     filters: common.Filters = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    tries: common.Tries = 8,
     metrics: common.Metrics = None,
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
     pareto: Annotated[bool, typer.Option("--pareto", help="With several terms: the rewrites no other beats.")] = False,
@@ -82,13 +81,17 @@ def optimize(
         budget=budget,
         evaluations=evaluations,
         pareto=pareto,
+        constraint=common.constraint_of(constraint, codec),
+        constrain=constrain,
+        tries=tries,
     )
     best = result.best(top, with_source)
-    rewritten = int((result.table.groupby("source_id")["rank"].max() > 0).sum())
     common.show(best, out, [*DRAWN, *measures])
+    counts = result.counts
+    repaired = f" ({counts['repaired']} of them after repair)" if counts["repaired"] else ""
     common.note(
-        f"{rewritten} of {len(drafts)} drafts rewritten; {result.counts['decoded']} latents decoded, "
-        f"{result.counts['verified']} new texts verified"
+        f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
+        f"decoded, {counts['verified']} new texts verified"
     )
 
 
@@ -112,11 +115,17 @@ def transfer(
         int, typer.Option(min=0, help="Latents drawn around each moved one, to take the text that reads best.")
     ] = 0,
     filters: common.Filters = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    tries: common.Tries = 8,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Change the tone of texts: move them along a direction, each as far as it needs; files may be of any size."""
+    """Change the tone of texts: move them along a direction, each as far as it needs.
+
+    Files may be of any size; a run that was cut off leaves OUT.partial, and the same command goes on from there.
+    """
     common.check_out(out)
     if bool(texts) == (in_file is not None):
         raise LatentoptError("give texts as arguments or a file with --in, one of the two")
@@ -127,10 +136,10 @@ def transfer(
 
     from latentopt.directions.composition import load_composition
     from latentopt.directions.moving import MOVED
-    from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+    from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
     from latentopt.directions.strength import StrengthLine
 
-    accepts = common.build_all("filter", filters)
+    accepts = common.build_all("filter", filters, model=model)
     codec = common.load(model, device, dtype)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
@@ -138,18 +147,19 @@ def transfer(
     if isinstance(chosen, StrengthLine):
         chosen = replace(chosen, refine=refine)
     sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
-    statuses: Counter[str] = Counter()
-
-    def counted() -> Iterator[pd.DataFrame]:
-        for table in transfer_stream(codec, sources, module, chosen if strength is None else strength, accepts):
-            statuses.update(table["status"])
-            yield table
-
+    how_far = chosen if strength is None else strength
+    policy: dict[str, Any] = {
+        "constraint": common.constraint_of(constraint, codec),
+        "constrain": constrain,
+        "tries": tries,
+    }
     if out is not None:
-        write_tables(counted(), out)
+        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
-        table = pd.concat(counted(), ignore_index=True)
+        table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
+        statuses = Counter(table["status"])
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
     if set(statuses) != {MOVED}:
         common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
-
-if TYPE_CHECKING:
-    from latentopt.codec import Codec
-    from latentopt.t5vae.decoding import Constraint
-
-ConstraintSpec = Annotated[str | None, typer.Option("--constraint", help="NAME or NAME=VALUE, such as python_line.")]
-Constrain = Annotated[
-    str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
-]
-
-
-def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
-    """The constraint of NAME or NAME=VALUE, made for a codec."""
-    if spec is None:
-        return None
-    from latentopt.plugins import get
-    from latentopt.spec import settings_of
-
-    name, equals, value = spec.partition("=")
-    factory = get("constraint", name)
-    try:
-        made: Constraint = factory(codec, value) if equals else factory(codec)
-    except (TypeError, ValueError) as error:
-        raise LatentoptError(
-            f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
-        ) from error
-    return made
 
 
 @app.command()
@@ -43,8 +16,8 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many distinct texts.")] = 10,
     model: common.Model = "english-small",
     filters: common.Filters = None,
-    constraint: ConstraintSpec = None,
-    constrain: Constrain = "failures",
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
     temperature: Annotated[float | None, typer.Option(help="Sample tokens with it; greedy unless told.")] = None,
     tries: Annotated[int, typer.Option(min=1, help="The most latents drawn per wanted text.")] = 20,
     seed: common.Seed = 0,
@@ -60,7 +33,7 @@ def sample(
     from latentopt.generation.sampling import sample as run
 
     codec = common.load(model, device, dtype)
-    made = constraint_of(constraint, codec)
+    made = common.constraint_of(constraint, codec)
     table, counts = run(codec, n, accepts, temperature, seed, tries, made, constrain)
     if len(table) == n or (out is None and len(table)):
         common.show(table, out)
@@ -83,9 +56,9 @@ def interpolate(
     ] = 11,
     path: Annotated[str, typer.Option(help="straight, spherical, or guided by the decoder's likelihood.")] = "straight",
     filters: common.Filters = None,
-    constraint: ConstraintSpec = None,
-    constrain: Constrain = "failures",
-    tries: Annotated[int, typer.Option(min=1, help="The most latents decoded per point.")] = 8,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    tries: common.Tries = 8,
     picture: Annotated[Path | None, typer.Option(help="Draw it here too: .svg.")] = None,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -99,7 +72,7 @@ def interpolate(
     from latentopt.generation.interpolation import interpolate as run
 
     codec = common.load(model, device, dtype)
-    made = constraint_of(constraint, codec)
+    made = common.constraint_of(constraint, codec)
     if len(texts) == 2:
         table, counts = run(codec, texts[0], texts[1], steps, accepts, path, made, constrain, tries)
     else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +15,13 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.directions.refinement import refine
-from latentopt.directions.strength import Moved, StrengthLine, first, move_along
+from latentopt.directions.strength import Moved, StrengthLine, first, measure, move_along
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.generation.repair import FAILED, TRIES, Decoded, Policy, decode_valid
+from latentopt.t5vae.decoding import Constraint
 
-MOVED, UNCHANGED, REFUSED = "moved", "unchanged", "refused by a filter"
+MOVED, REPAIRED, UNCHANGED, REFUSED = "moved", "moved, made valid", "unchanged", "refused by a filter"
 EMPTY, TOO_LONG = "empty", "too long for the model"
 NOT_HELD = "not moved: the model cannot give the text back"
 NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
@@ -29,6 +33,9 @@ def transfer(
     direction: Direction,
     strength: float | StrengthLine | None = None,
     filters: Mapping[str, Filter] | None = None,
+    constraint: Constraint | None = None,
+    constrain: str = "failures",
+    tries: int = TRIES,
 ) -> pd.DataFrame:
     """Move texts along a direction and decode them.
 
@@ -39,11 +46,13 @@ def transfer(
         strength: a number for all texts (1 is the average edit seen in the pairs, a negative one goes the other way), or
             a line of which each text takes the smallest strength that reaches the targets' scores; the default line where
             None.
+        constraint, constrain, tries: a text that the filters refuse is made valid, where it then still has what was
+            asked for: see `latentopt.generation.repair.Policy`.
 
     Returns:
         A row per text, in order: ``source_id, source, text, status, strength, before, after, similarity``, where
         ``before`` and ``after`` are the direction's score of the source and of the decoded text, encoded again (NaN for
-        what was not read); one column per filter; and ``valid``.
+        what was not read); ``tried``, how many latents were decoded for it; ``valid``; and one column per filter.
     """
     sources = listed(texts)
     for position, text in enumerate(sources):
@@ -57,7 +66,8 @@ def transfer(
     rows = np.flatnonzero(~blank & fits)
     read = [sources[row] for row in rows]
     z = codec.encode(read)
-    chosen = _choose(codec, read, z, direction, line, dict(filters or {}))
+    policy = Policy(dict(filters or {}), constraint, constrain, tries)
+    chosen = _choose(codec, read, z, direction, line, policy)
     again = codec.encode(chosen["text"].tolist(), truncation=True)
     chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (z, again))
     table = pd.DataFrame(
@@ -70,6 +80,7 @@ def transfer(
             "before": np.nan,
             "after": np.nan,
             "similarity": 1.0,
+            "tried": 0,
             "valid": True,
             **dict.fromkeys(filters or {}, True),
         }
@@ -87,12 +98,12 @@ def _choose(
     z: Tensor,
     direction: Direction,
     line: float | StrengthLine,
-    filters: Mapping[str, Filter],
+    policy: Policy,
 ) -> pd.DataFrame:
-    """What becomes of n sources with latents z (n, d): ``text, status, strength`` and the verdict of each filter."""
+    """What becomes of n sources with latents z (n, d): ``text, status, strength, tried``, the verdict of each filter."""
     # Strength 0 shows what the model makes of the text itself.
     strengths = np.array([0.0, *line.strengths] if isinstance(line, StrengthLine) else [line], dtype=float)
-    moved = move_along(codec, sources, z, direction, strengths.tolist())
+    moved = move_along(codec, sources, z, direction, strengths.tolist(), policy.decoding)
     good = np.ones(moved.texts.shape, dtype=bool)
     reason = np.full(len(sources), UNCHANGED, dtype=object)
     if isinstance(line, StrengthLine):
@@ -102,7 +113,7 @@ def _choose(
         reason[:] = np.where((moved.scores[1:] >= line.reach).any(0), TOO_FAR, NOT_REACHED)
         reason[~held] = NOT_HELD
     reason[good.any(0)] = REFUSED
-    verdicts = _ask(filters, moved, good, sources)
+    verdicts = _ask(policy.filters, moved, good, sources)
     pick = first(np.logical_and.reduce([good, *verdicts.values()]))
     # Of a text that the filters refuse, the verdicts are those on the smallest strength that would have done.
     judged, column = np.where(pick >= 0, pick, np.maximum(first(good), 0)), np.arange(len(sources))
@@ -112,17 +123,54 @@ def _choose(
         owners = [sources[place] for place in found.tolist()]
 
         def accepts(drawn: Moved, good: np.ndarray) -> np.ndarray:
-            return np.logical_and.reduce([good, *_ask(filters, drawn, good, owners).values()])
+            return np.logical_and.reduce([good, *_ask(policy.filters, drawn, good, owners).values()])
 
         shifted = direction.move(z[found], torch.from_numpy(strengths[pick[found]]).to(z))
-        texts[found] = refine(codec, direction, shifted, owners, texts[found].tolist(), line, accepts)
+        texts[found] = refine(codec, direction, shifted, owners, texts[found].tolist(), line, accepts, policy.decoding)
     changed = np.array([new != old for new, old in zip(texts, sources, strict=True)], dtype=bool)
-    table = {
-        "text": texts,
-        "status": np.where(pick < 0, reason, np.where(changed, MOVED, UNCHANGED)),
-        "strength": np.where(pick < 0, 0.0, strengths[pick]),
-    }
-    return pd.DataFrame(table | {name: verdict[judged, column] for name, verdict in verdicts.items()})
+    refinements = line.refine if isinstance(line, StrengthLine) else 0
+    table = pd.DataFrame(
+        {
+            "text": texts,
+            "status": np.where(pick < 0, reason, np.where(changed, MOVED, UNCHANGED)),
+            "strength": np.where(pick < 0, 0.0, strengths[pick]),
+            "tried": len(strengths) + np.where(pick < 0, 0, refinements),
+        }
+        | {name: verdict[judged, column] for name, verdict in verdicts.items()}
+    )
+    refused = np.flatnonzero((pick < 0) & good.any(0))
+    if len(refused):
+        shifted = direction.move(z[refused], torch.from_numpy(strengths[judged[refused]]).to(z))
+        made = _made_valid(codec, [sources[row] for row in refused.tolist()], shifted, direction, line, policy)
+        table.loc[refused, "tried"] += made.tries
+        done = made.status != FAILED
+        rows = refused[done]
+        table.loc[rows, "text"] = np.array(made.texts, dtype=object)[done]
+        table.loc[rows, "status"] = REPAIRED
+        table.loc[rows, "strength"] = strengths[judged[rows]]
+        table.loc[rows, list(policy.filters)] = True
+    return table
+
+
+def _made_valid(
+    codec: Codec,
+    sources: Sequence[str],
+    shifted: Tensor,
+    direction: Direction,
+    line: float | StrengthLine,
+    policy: Policy,
+) -> Decoded:
+    """n moved latents (n, d) whose texts the filters refuse, made valid and still what was asked for.
+
+    A fixed strength asks for no score, but a neighbour that has little of its source is nothing anyone asked for.
+    """
+    asked = line if isinstance(line, StrengthLine) else StrengthLine(reach=-sys.float_info.max)
+
+    def reached(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return measure(codec, sources, direction, np.array([texts], dtype=object)).reached(asked)[0]
+
+    whole = replace(policy, filters={**policy.filters, "what was asked for": reached})
+    return decode_valid(codec, shifted, whole, sources, refused=True)
 
 
 def _ask(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ def refine(
     texts: Sequence[str],
     line: StrengthLine,
     accepts: Callable[[Moved, np.ndarray], np.ndarray],
+    decoding: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """The best of each text and of what ``line.refine`` draws around its latent decode to.
 
@@ -50,6 +52,7 @@ def refine(
         shifted: (n, d), the moved latents.
         texts: what they decode to.
         accepts: says of draws, and where they are good so far (k, n), where the filters accept them too.
+        decoding: settings of `Codec.decode`.
 
     Raises:
         LatentoptError: when the codec cannot score text.
@@ -60,7 +63,7 @@ def refine(
         return []
     noise = torch.randn(line.refine, *shifted.shape, generator=torch.Generator().manual_seed(0))
     offsets = noise.to(shifted) * RADIUS * codec.cell / shifted.shape[1] ** 0.5
-    drawn = move_along(codec, sources, shifted, _Around(direction, offsets), range(line.refine))
+    drawn = move_along(codec, sources, shifted, _Around(direction, offsets), range(line.refine), decoding)
     good = accepts(drawn, drawn.reached(line))
     candidates = np.concatenate([np.array(texts, dtype=object)[None], np.where(good, drawn.texts, texts)])
     flat = candidates.ravel().tolist()

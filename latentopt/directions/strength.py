@@ -14,7 +14,7 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.errors import LatentoptError
-from latentopt.filters import similarity
+from latentopt.filters import GIVEN_BACK, similarity
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 RELATIVE = (0.5, 0.75, 1.0, 1.25, 1.5)
@@ -40,7 +40,7 @@ class StrengthLine:
     strengths: tuple[float, ...] = STRENGTHS
     reach: float = 1.0
     min_similarity: float = 0.5
-    min_rebuilt: float = 0.8
+    min_rebuilt: float = GIVEN_BACK
     refine: int = 0
 
     def __post_init__(self) -> None:
@@ -84,13 +84,28 @@ class Moved:
 
 
 def move_along(
-    codec: Codec, sources: Sequence[str], z: Tensor, direction: Direction, strengths: Sequence[float]
+    codec: Codec,
+    sources: Sequence[str],
+    z: Tensor,
+    direction: Direction,
+    strengths: Sequence[float],
+    decoding: Mapping[str, Any] | None = None,
 ) -> Moved:
-    """Move n sources with latents z (n, d) by each of k strengths, decode them as one batch and encode them again."""
+    """Move n sources with latents z (n, d) by each of k strengths, decode them as one batch and encode them again.
+
+    Args:
+        decoding: settings of `Codec.decode`.
+    """
     k, n = len(strengths), len(sources)
     spread = torch.tensor(strengths, dtype=z.dtype, device=z.device).repeat_interleave(n)
-    texts = codec.decode(direction.move(z.repeat(k, 1), spread)) if n else []
-    flat = [" ".join(source.splitlines()) for source in sources] * k
+    texts = codec.decode(direction.move(z.repeat(k, 1), spread), **(decoding or {})) if n else []
+    return measure(codec, sources, direction, np.array(texts, dtype=object).reshape(k, n))
+
+
+def measure(codec: Codec, sources: Sequence[str], direction: Direction, moved: np.ndarray) -> Moved:
+    """What became of n sources: ``moved`` (k, n) are texts, k for each."""
+    texts = moved.ravel().tolist()
+    flat = [" ".join(source.splitlines()) for source in sources] * len(moved)
     # Neighbouring strengths often give one text: each is encoded once.
     distinct, places = np.unique(np.array(texts, dtype=object), return_inverse=True)
     scores = direction.score(codec.encode(distinct.tolist(), truncation=True)).double().cpu().numpy()
@@ -98,9 +113,9 @@ def move_along(
     changed = [bool(new.strip()) and new != old for new, old in zip(texts, flat, strict=True)]
     usable = whole[places] & np.array(changed, dtype=bool)
     return Moved(
-        np.array(texts, dtype=object).reshape(k, n),
-        np.where(usable, scores[places], -np.inf).reshape(k, n),
-        similarity(texts, flat).reshape(k, n),
+        moved,
+        np.where(usable, scores[places], -np.inf).reshape(moved.shape),
+        similarity(texts, flat).reshape(moved.shape),
     )
 
 

@@ -52,6 +52,18 @@ class Policy:
         if self.tries < 1:
             raise LatentoptError(f"the number of tries should be at least 1, got {self.tries}")
 
+    @property
+    def always(self) -> bool:
+        """Whether nothing is decoded freely: without a filter nothing would fail, and the constraint never be used."""
+        return self.constraint is not None and (
+            self.constrain == "always" or (self.constrain == "failures" and not self.filters)
+        )
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """The settings of `Codec.decode` for what is decoded first."""
+        return {"logits_processor": self.constraint} if self.always else {}
+
     def accepts(self, texts: Sequence[str], sources: Sequence[str] | None = None) -> np.ndarray:
         """Whether each text is valid, (n,) bool; a filter is asked about what those before it accepted.
 
@@ -76,6 +88,7 @@ class Decoded:
         status: (n,) object: ``valid`` as decoded freely, ``constrained`` (valid, and decoded under the constraint),
             ``neighbour`` (valid, and decoded from nearby) or ``failed``.
         z: (n, d), where each text was decoded from.
+        tries: (n,), how many latents were decoded for each.
         counts: latents decoded (``tried``), and of the n texts those ``valid`` as decoded freely, ``repaired`` and
             ``failed``.
     """
@@ -83,6 +96,7 @@ class Decoded:
     texts: list[str]
     status: np.ndarray
     z: Tensor
+    tries: np.ndarray
     counts: dict[str, int]
 
 
@@ -93,24 +107,24 @@ def decode_valid(
     sources: Sequence[str] | None = None,
     temperature: float | None = None,
     rng: torch.Generator | None = None,
+    refused: bool = False,
 ) -> Decoded:
     """Decode latents z (n, d) to valid texts, at most ``policy.tries`` times each.
 
     Args:
         sources: for the filters, the draft each latent comes from.
+        refused: what they decode to first was refused already, which was a try.
         temperature: of the decoding; greedy where None.
         rng: draws the neighbours, and the tokens where there is a temperature.
     """
     rng = rng or torch.Generator().manual_seed(0)
     constrained = policy.constraint is not None and policy.constrain != "never"
-    # Without a filter nothing would fail, and the constraint never be used.
-    always = constrained and (policy.constrain == "always" or not policy.filters)
-    attempts = [CONSTRAINED] if always else [VALID, CONSTRAINED] if constrained else [VALID]
+    attempts = [CONSTRAINED] if policy.always else [VALID, CONSTRAINED] if constrained else [VALID]
     attempts += [NEIGHBOUR] * (policy.tries - len(attempts))
     texts, status, places = [""] * len(z), np.full(len(z), FAILED, dtype=object), z.clone()
-    rows, tried = list(range(len(z))), 0
+    rows, tries = list(range(len(z))), np.zeros(len(z), dtype=np.int64)
     reach = iter(np.geomspace(NEAREST, FARTHEST, attempts.count(NEIGHBOUR)))
-    for number, attempt in enumerate(attempts[: policy.tries]):
+    for number, attempt in enumerate(attempts[int(refused) : policy.tries]):
         if not rows:
             break
         here = z[rows]
@@ -118,10 +132,12 @@ def decode_valid(
             away = torch.randn(here.shape, generator=rng)
             here = here + (float(next(reach)) * codec.cell * away / away.norm(dim=1, keepdim=True)).to(here)
         settings: dict[str, Any] = {"temperature": temperature, "rng": rng}
-        if always or attempt == CONSTRAINED:
+        if attempt == CONSTRAINED:
             settings["logits_processor"] = policy.constraint
+        else:
+            settings |= policy.decoding
         decoded = codec.decode(here, **settings)
-        tried += len(rows)
+        tries[rows] += 1
         valid = policy.accepts(decoded, None if sources is None else [sources[row] for row in rows])
         for row, text, place, good in zip(rows, decoded, here, valid, strict=True):
             if good or number == 0:
@@ -130,5 +146,5 @@ def decode_valid(
                 status[row], places[row] = attempt, place
         rows = [row for row, good in zip(rows, valid, strict=True) if not good]
     first, failed = int((status == VALID).sum()), len(rows)
-    counts = {"tried": tried, "valid": first, "repaired": len(z) - first - failed, "failed": failed}
-    return Decoded(texts, status, places, counts)
+    counts = {"tried": int(tries.sum()), "valid": first, "repaired": len(z) - first - failed, "failed": failed}
+    return Decoded(texts, status, places, tries, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor
 
 from latentopt.errors import LatentoptError
-from latentopt.filters import Filter, apply_filter, similarity
-from latentopt.result import COLUMNS, IMPROVED, UNCHANGED
+from latentopt.filters import apply_filter, similarity
+from latentopt.generation.repair import FAILED, Policy, decode_valid
+from latentopt.result import COLUMNS, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
 
@@ -24,19 +26,22 @@ class Candidates:
     """The candidates of one chunk of drafts, the drafts themselves first.
 
     Args:
-        filters: a text that one of them refuses is no candidate. Where a property of the text is asked for they come
-            first, since it may be dear; else only what beats its draft is worth their time.
+        policy: a text that one of its filters refuses is no candidate. Where a property of the text is asked for they
+            come first, since it may be dear; else only what beats its draft is worth their time.
         top: how many are kept per draft.
         pareto: keep those that no other beats in every term, instead of those with the largest sum.
     """
 
-    def __init__(self, problem: Problem, filters: Mapping[str, Filter], top: int, pareto: bool = False) -> None:
-        self.problem, self.filters, self.top, self.pareto = problem, filters, top, pareto
+    def __init__(self, problem: Problem, policy: Policy, top: int, pareto: bool = False) -> None:
+        self.problem, self.policy, self.top, self.pareto = problem, policy, top, pareto
         self.decoded = self.verified = 0
+        self.scored: set[str] = set()
         n = len(problem.texts)
         self.spent, self.evaluated = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.rows: dict[Key, int] = {}
         self.refused: set[Key] = set()
+        self.nearly: dict[int, tuple[float, Tensor]] = {}
+        self.improved, self.repaired = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.frames: list[pd.DataFrame] = []
         self.latents: list[Tensor] = []
         self.scores: list[float] = []
@@ -67,21 +72,63 @@ class Candidates:
         z, source = proposal.z.detach(), proposal.source
         inside = self._within_budget(z, source)
         owners = source[inside].tolist()
-        texts = self.problem.codec.decode(z[inside]) if owners else []
+        texts = self.problem.codec.decode(z[inside], **self.policy.decoding) if owners else []
         self.decoded += len(texts)
         keys = list(zip(owners, texts, strict=True))
+        self._take(keys, replace(proposal, z=z[inside], source=source[inside]))
+        found: dict[int, int] = {
+            place: self.rows[key] for place, key in zip(inside.tolist(), keys, strict=True) if key in self.rows
+        }
+        return self._outcome(z, found)
+
+    def repair(self, rng: torch.Generator) -> None:
+        """For each draft without a candidate, make valid the most promising of the texts that the filters refused.
+
+        A draft that has fewer decodes left than the policy's tries is passed over.
+        """
+        budget, tries = self.problem.budget, self.policy.tries
+        owners = [owner for owner in self.nearly if not self.improved[owner]]
+        owners = [owner for owner in owners if budget is None or self.spent[owner] + tries <= budget]
+        if not owners:
+            return
+        z, drafts = torch.stack([self.nearly[owner][1] for owner in owners]), [self.problem.texts[o] for o in owners]
+        # A property of the text is too dear to be asked about every try.
+        wanted = {} if self.problem.objective.text_terms else {"better": self._better}
+        policy = replace(self.policy, filters={**self.policy.filters, **wanted})
+        decoded = decode_valid(self.problem.codec, z, policy, drafts, rng=rng, refused=True)
+        self.decoded += decoded.counts["tried"]
+        good = np.flatnonzero(decoded.status != FAILED).tolist()
+        before = self.improved.copy()
+        source = torch.tensor([owners[row] for row in good], dtype=torch.long, device=z.device)
+        self._take([(owners[row], decoded.texts[row]) for row in good], Proposal(decoded.z[good], source, 0))
+        self.repaired = self.improved & ~before
+
+    def _better(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """Whether each text can be read and beats the draft it comes from, (m,) bool."""
+        problem = self.problem
+        owners = {draft: owner for owner, draft in enumerate(problem.texts)}
+        source = torch.tensor([owners[draft] for draft in sources], dtype=torch.long, device=problem.z0.device)
+        z = problem.codec.encode(texts, truncation=True)
+        values = self._latent_values(z, source)
+        better = problem.objective.total(values).double().cpu().numpy() > self.baseline[source.cpu().numpy()]
+        return better & problem.objective.keeps(values).cpu().numpy() & np.array(problem.codec.fits(texts), dtype=bool)
+
+    def _take(self, keys: Sequence[Key], proposal: Proposal) -> None:
+        """Verify those of the texts decoded from a proposal that were not met before."""
         # A text that is blank, or too long to be encoded whole, could not be verified as it stands.
-        whole = self.problem.codec.fits(texts)
+        whole = self.problem.codec.fits([text for _, text in keys])
         new: dict[Key, int] = {}
         for row, key in enumerate(keys):
             if key not in self.rows and key not in self.refused and key not in new and whole[row] and key[1].strip():
                 new[key] = row
         if new:
-            self._verify(new, z[inside], source[inside], proposal)
-        found: dict[int, int] = {
-            place: self.rows[key] for place, key in zip(inside.tolist(), keys, strict=True) if key in self.rows
-        }
-        return self._outcome(z, found)
+            self._verify(new, proposal)
+
+    def _refuse(self, key: Key, promise: float, z: Tensor) -> None:
+        """Note down what the filters refused, and of a draft's texts the most promising one with its latent."""
+        self.refused.add(key)
+        if promise >= self.nearly.get(key[0], (-np.inf, z))[0]:
+            self.nearly[key[0]] = (promise, z)
 
     @property
     def spent_all(self) -> bool:
@@ -93,6 +140,19 @@ class Candidates:
         if evaluations is not None:
             over |= self.evaluated >= evaluations
         return bool(over.all())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Latents decoded and texts verified; of the drafts, how many have a rewrite that came valid, or one made so."""
+        repaired = int(self.repaired.sum())
+        found = int(self.improved.sum())
+        return {
+            "tried": self.decoded,
+            "verified": self.verified,
+            "valid": found - repaired,
+            "repaired": repaired,
+            "failed": len(self.improved) - found,
+        }
 
     def _within_budget(self, z: Tensor, source: Tensor) -> Tensor:
         """The positions of the rows that their drafts may still have decoded."""
@@ -109,12 +169,15 @@ class Candidates:
         self.spent += np.bincount(owner[allowed], minlength=n)
         return torch.from_numpy(allowed).to(z.device)
 
-    def _verify(self, new: Mapping[Key, int], z: Tensor, source: Tensor, proposal: Proposal) -> None:
+    def _verify(self, new: Mapping[Key, int], proposal: Proposal) -> None:
         """Score the texts of new candidates on their re-encodings; ``new`` gives the row of z that each came from."""
         problem, objective, keys = self.problem, self.problem.objective, list(new)
+        z, source = proposal.z, proposal.source
         if objective.text_terms:
             accepted = self._accepted(keys)
-            self.refused.update(key for key, good in zip(keys, accepted, strict=True) if not good)
+            for key in (key for key, good in zip(keys, accepted, strict=True) if not good):
+                # Unscored: a later one is further on.
+                self._refuse(key, float(len(self.refused)), z[new[key]])
             keys = [key for key, good in zip(keys, accepted, strict=True) if good]
         keys = self._screened(keys, proposal)
         if objective.text_terms:
@@ -134,6 +197,8 @@ class Candidates:
             predicted = objective.total(self._latent_values(z[rows], owner))
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
+            for row in tried[~valid[tried]]:
+                self._refuse(keys[row], float(total[row]), z[new[keys[row]]])
         self._store(keys, again, values, predicted, valid)
 
     def _screened(self, keys: list[Key], proposal: Proposal) -> list[Key]:
@@ -160,13 +225,14 @@ class Candidates:
     def _accepted(self, keys: Sequence[Key]) -> np.ndarray:
         """Whether every filter accepts each text, (m,) bool."""
         texts, sources = [text for _, text in keys], [self.problem.texts[owner] for owner, _ in keys]
-        verdicts = [apply_filter(name, accepts, texts, sources) for name, accepts in self.filters.items()]
+        verdicts = [apply_filter(name, accepts, texts, sources) for name, accepts in self.policy.filters.items()]
         return np.logical_and.reduce([np.ones(len(keys), dtype=bool), *verdicts])
 
     def _values(self, z: Tensor, source: Tensor, texts: Sequence[str]) -> dict[str, Tensor]:
         """The values of the terms of the latent and of the text."""
         drafts = [self.problem.texts[owner] for owner in source.tolist()]
         of_texts = self.problem.objective.of_texts(texts, drafts)
+        self.scored.update(name for name, value in of_texts.items() if np.isfinite(value).any())
         return self._latent_values(z, source) | {
             name: torch.from_numpy(value).to(z) for name, value in of_texts.items()
         }
@@ -197,8 +263,15 @@ class Candidates:
         self.frames.append(pd.DataFrame(columns))
         self.latents.extend(z.float().unbind())
         self.scores.extend(np.where(valid, total, -np.inf).tolist())
-        for name, part in self.problem.objective.parts(values).items():
+        parts = self.problem.objective.parts(values)
+        for name, part in parts.items():
             self.parts[name].extend(part.tolist())
+        owner = np.array([key[0] for key in keys], dtype=np.int64)
+        better = total > self.baseline[owner]
+        if self.pareto:
+            of_drafts = {name: np.array(part[: len(self.baseline)])[owner] for name, part in self.parts.items()}
+            better = np.any([np.array(part.tolist()) > of_drafts[name] for name, part in parts.items()], axis=0)
+        self.improved[owner[valid & better]] = True
 
     def _outcome(self, z: Tensor, found: Mapping[int, int]) -> Outcome:
         """The outcome for the rows of z (m, d); ``found`` gives the candidate that a row became."""
@@ -229,16 +302,16 @@ class Candidates:
         order = order[order["rank"] <= self.top]
         order["source"] = [self.problem.texts[owner] for owner in order["source_id"]]
         order["similarity"] = similarity(order["text"].tolist(), order["source"].tolist())
-        for name, accepts in self.filters.items():
+        for name, accepts in self.policy.filters.items():
             # Candidates have passed; the drafts were not asked yet.
             order[name] = True
             drafts = order["rank"] == 0
             order.loc[drafts, name] = apply_filter(name, accepts, self.problem.texts, self.problem.texts)
             order["valid"] &= order[name]
-        improved = order.groupby("source_id")["rank"].transform("max") > 0
-        order["status"] = np.where(improved, IMPROVED, UNCHANGED)
+        statuses = np.select([self.repaired, self.improved], [REPAIRED, IMPROVED], UNCHANGED).astype(object)
+        order["status"] = statuses[order["source_id"]]
         latents = torch.stack([self.latents[row] for row in order.index]).cpu().numpy()
-        return order[[*COLUMNS, *objective.columns, *self.filters]].reset_index(drop=True), latents
+        return order[[*COLUMNS, *objective.columns, *self.policy.filters]].reset_index(drop=True), latents
 
     def _on_front(self, table: pd.DataFrame) -> np.ndarray:
         """Whether each candidate is better than its draft in a term, and no other beats it in all, (rows,) bool."""

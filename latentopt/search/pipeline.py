@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import Filter, Metric
+from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
+from latentopt.generation.repair import TRIES, Policy
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, Result, Run
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
+from latentopt.t5vae.decoding import Constraint
 
 logger = logging.getLogger("latentopt")
 
@@ -40,6 +43,9 @@ def optimize(
     budget: int | None = None,
     evaluations: int | None = None,
     pareto: bool = False,
+    constraint: Constraint | None = None,
+    constrain: str = "failures",
+    tries: int = TRIES,
     chunk: int = CHUNK,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
@@ -57,10 +63,13 @@ def optimize(
         evaluations: of how many distinct texts per draft the properties of texts may be asked; without a budget, 20
             latents may be decoded for each.
         pareto: with several terms, keep candidates that no other beats in all of them, better than the draft in one.
+        constraint, constrain, tries: of a draft of which the filters refused all that is better, the best is made valid:
+            see `latentopt.generation.repair.Policy`. A draft whose budget has no ``tries`` left is passed over.
         chunk: how many drafts are searched at once.
 
     Raises:
-        LatentoptError: when there are no drafts, a draft is empty or too long, or the objective is not finite.
+        LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
+            property of the text gives no number for any text.
     """
     texts = listed(texts)
     _check_parts(objective, searcher, filters, metrics)
@@ -70,6 +79,7 @@ def optimize(
     for position, text in enumerate(texts):
         if isinstance(text, str) and not text.strip():
             raise LatentoptError(f"draft {position + 1} is empty; drop it")
+    policy = Policy(filters, constraint, constrain, tries)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
     if evaluations is not None and budget is None:
@@ -96,29 +106,51 @@ def optimize(
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
     z0 = codec.encode(texts)
-    tables, latents = [], []
-    counts = {"decoded": 0, "verified": 0}
+    _warn_of_other_texts(codec, texts, z0)
+    tables, latents, scored = [], [], set()
+    counts = dict.fromkeys(("tried", "verified", "valid", "repaired", "failed"), 0)
     for first in range(0, len(texts), chunk):
         drafts, z = texts[first : first + chunk], z0[first : first + chunk]
         problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
-        candidates = Candidates(problem, filters, top, pareto)
+        candidates = Candidates(problem, policy, top, pareto)
         for _ in candidates.follow(searcher.search(problem, rng)):
             pass
+        candidates.repair(rng)
         table, rows = candidates.finish()
         tables.append(table.assign(source_id=table["source_id"] + first))
         latents.append(rows)
-        counts["decoded"] += candidates.decoded
-        counts["verified"] += candidates.verified
+        scored |= candidates.scored
+        for name, count in candidates.counts.items():
+            counts[name] += count
         if len(texts) > chunk:
             logger.info("%d of %d drafts searched", first + len(drafts), len(texts))
+    unscored = sorted(set(objective.text_terms) - scored)
+    if unscored:
+        raise LatentoptError(
+            f"{unscored[0]} gave no number for any of the texts it was asked about, the drafts included"
+        )
     table = pd.concat(tables, ignore_index=True)
     for name, metric in metrics.items():
         table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
     result = Result(table, np.concatenate(latents), run, counts)
     installed().notify("run_finished", run=run, result=result)
     return result
+
+
+def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
+    """Say which drafts the model cannot give back: their rewrites start from another text than was written."""
+    decoded = codec.decode(z0)
+    lost = np.flatnonzero(similarity(decoded, drafts) < GIVEN_BACK)
+    if len(lost):
+        logger.warning(
+            "the model does not give back %d of %d drafts, and rewrites what it makes of them; it reads %r as %r",
+            len(lost),
+            len(drafts),
+            drafts[lost[0]],
+            decoded[lost[0]],
+        )
 
 
 def _check_parts(objective: Any, searcher: Any, filters: Any, metrics: Any) -> None:

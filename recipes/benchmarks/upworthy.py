@@ -148,7 +148,7 @@ def main() -> None:
                 "chrF": np.median(similar),
                 "chrF >= 40": (similar >= 40).mean(),
                 "copies": (~changed).mean(),
-                "decodes": result.counts["decoded"] / len(drafts),
+                "decodes": result.counts["tried"] / len(drafts),
                 "s/draft": seconds / len(drafts),
             }
         found.append(row)

@@ -69,13 +69,20 @@ def test_a_property_is_asked_once_for_each_new_valid_text_and_no_oftener_than_al
 def test_a_search_that_finds_nothing_new_ends():
     objective = Objective({"letters": TextTerm(lambda texts, sources: [1.0] * len(texts))}, {"letters": 1.0})
     result = optimize(ToyCodec(), ["mmmm"], objective, make("cma", sigma=1e-6), evaluations=10)
-    assert result.counts == {"decoded": 200, "verified": 0}
+    assert result.counts == {"tried": 200, "verified": 0, "valid": 0, "repaired": 0, "failed": 1}
 
 
 def test_texts_that_cannot_be_scored_are_no_candidates():
-    objective = Objective({"x": TextTerm(lambda texts, sources: [float("nan")] * len(texts))}, {"x": 1.0})
+    scores = {"mmmm": 0.0}
+    objective = Objective(
+        {"x": TextTerm(lambda texts, sources: [scores.get(t, float("nan")) for t in texts])}, {"x": 1.0}
+    )
     for name in SEARCHERS:
         assert optimize(ToyCodec(), ["mmmm"], objective, make(name)).table["rank"].tolist() == [0]
+        scores.clear()
+        with pytest.raises(LatentoptError, match="x gave no number for any of the texts"):
+            optimize(ToyCodec(), ["mmmm"], objective, make(name))
+        scores["mmmm"] = 0.0
 
 
 @pytest.mark.parametrize("place", ["{}/study.log", "sqlite:///{}/study.db"])
