@@ -79,10 +79,19 @@ def headlines() -> pd.DataFrame:
 @cache
 def yelp(part: str) -> pd.DataFrame:
     """Review sentences of ``train`` or ``dev``: ``text``, ``label`` (0 negative, 1 positive)."""
+    table = reviews(data_folder() / "yelp" / part)
+    return table[table["text"] != ""].reset_index(drop=True)
+
+
+def reviews(stem: Path) -> pd.DataFrame:
+    """The lines of the files STEM.0 and STEM.1: ``text``, ``label`` (0 negative, 1 positive)."""
     tables = []
     for label in (0, 1):
-        lines = (data_folder() / f"yelp/{part}.{label}").read_text(encoding="utf-8").split("\n")
-        tables.append(pd.DataFrame({"text": [line.strip() for line in lines if line.strip()], "label": label}))
+        path = stem.with_name(f"{stem.name}.{label}")
+        if not path.is_file():
+            raise SystemExit(f"there is no file {path}; it should hold review sentences, one a line")
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        tables.append(pd.DataFrame({"text": [line.strip() for line in lines], "label": label}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -1,8 +1,26 @@
+import json
+import sys
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
+import sentiment_search
+import seq2seq_yardstick
+import tatoeba_attributes
+import torch
+import two_attributes
+import yelp_sentiment
 from expressions import POINTS, TARGETS, WORST, Counter, score, strings, values
 from hypothesis import given
 from hypothesis import strategies as st
+from pair_measures import content_kept, recorded
+from two_attributes import RULES, kept_words
+
+import reporting
+from latentopt.directions.direction import LinearDirection
+
+import corpora
 
 FIRST = TARGETS["1/3 + x + sin(x*x)"]
 
@@ -45,3 +63,193 @@ def test_the_genetic_algorithm_improves_on_its_start():
     assert len(counter.history) == 60
     assert counter.best(60) < min(known.values())
     assert len(POINTS) == 1000
+
+
+# Pairs and reviews
+
+WORDS = [
+    "ant",
+    "bee",
+    "cat",
+    "dog",
+    "elk",
+    "fox",
+    "gnu",
+    "hen",
+    "jay",
+    "mole",
+    "newt",
+    "owl",
+    "pig",
+    "rat",
+    "wasp",
+    "yak",
+]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder of invented pairs and reviews, in which the benchmarks also write their reports."""
+    texts = [f"{a} {b}" for a in WORDS for b in WORDS[:4]]
+    tables = {
+        "tatoeba/pairs/exclaim.tsv": [f"{text}.\t{text}!" for text in texts],
+        "tatoeba/pairs/polite_please.tsv": [f"a {text}.\tplease a {text}." for text in texts],
+        "tatoeba/paraphrases.tsv": ["a\tb"],
+    }
+    files = {name: ["source\ttarget", *rows] for name, rows in tables.items()}
+    files["tatoeba/sentences.txt"] = texts
+    files["upworthy/headlines.tsv"] = [
+        "test_id\trandomisation_risk\timpressions\tclicks\theadline",
+        "t\t0\t9\t1\tA headline",
+    ]
+    for part in ("train", "dev"):
+        files |= {
+            f"yelp/{part}.{label}": [f"{word} a {text}" for text in texts] for label, word in enumerate(("bad", "good"))
+        }
+    for name, rows in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    monkeypatch.setenv("LATENTOPT_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    caches = [corpora.tatoeba, corpora.pairs, corpora.paraphrases, corpora.headlines, corpora.evaluated, corpora.yelp]
+    for cached in caches:
+        cached.cache_clear()
+    yield tmp_path
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def call(monkeypatch, tiny_folder):
+    """Runs a benchmark with a tiny model; the report that it wrote."""
+
+    def run(module, *options):
+        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", "--model", str(tiny_folder), *map(str, options)])
+        module.main()
+        path = reporting.OUT / f"{module.__name__}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    return run
+
+
+def test_content_is_what_source_and_target_share():
+    assert content_kept(["a red box", "a box"], ["the red box", "the red box"], ["a red box!", "red box"]) == 0.75
+
+
+def test_a_t5_has_the_weights_of_the_model_without_its_bottleneck(tiny_codec):
+    model = tiny_codec.model
+    t5 = seq2seq_yardstick.without_bottleneck(model).eval()
+    ids, mask = tiny_codec.pad(tiny_codec.tokenize(["the cat sat", "a dog"]))
+    states = model.encoder(inputs_embeds=model.shared(ids), attention_mask=mask).last_hidden_state
+    assert torch.equal(t5.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, states)
+    with torch.no_grad():
+        written = t5(decoder_input_ids=ids, encoder_outputs=(states,)).logits
+    decoded = model.decoder(inputs_embeds=model.shared(ids), encoder_hidden_states=states).last_hidden_state
+    assert torch.allclose(written, model.lm_head(decoded * model.config.d_model**-0.5), atol=1e-5)
+
+
+def test_the_yardstick_learns_its_pairs(tiny_codec, monkeypatch):
+    monkeypatch.setattr(seq2seq_yardstick, "CHECKPOINTS", 2)
+    t5 = seq2seq_yardstick.without_bottleneck(tiny_codec.model, dropout=0.0)
+    pairs = pd.DataFrame({"source": ["the cat"] * 4, "target": ["a dog"] * 4})
+    trainer = seq2seq_yardstick.train(
+        tiny_codec, t5, pairs, 0.25, steps=40, per_device_train_batch_size=4, learning_rate=0.01
+    )
+    ids = trainer.predict(seq2seq_yardstick.token_ids(tiny_codec, ["the cat"], ["the cat"])).predictions
+    assert seq2seq_yardstick.spell(tiny_codec, ids) == ["a dog"]
+
+
+def test_the_yardstick_goes_on_with_what_is_missing_and_is_shown_beside_ours(call, data, monkeypatch):
+    trained, train = [], seq2seq_yardstick.train
+    monkeypatch.setattr(
+        seq2seq_yardstick, "train", lambda *given, **how: trained.append(given[2]) or train(*given, **how)
+    )
+    settings = ["--copying", 1, "--steps", 1, "--only", "exclaim"]
+    first = call(seq2seq_yardstick, *settings)
+    assert [row["attribute"] for row in first["rows"]] == ["exclaim"]
+    assert call(seq2seq_yardstick, *settings) == first
+    assert len(trained) == 2
+    # Neither the sentences that are copied nor the pairs hold what is evaluated.
+    evaluated = corpora.pairs("exclaim").query("held_out")[["source", "target"]].to_numpy().ravel()
+    assert not {text for pairs in trained for text in pairs.to_numpy().ravel()} & set(evaluated)
+    assert recorded("seq2seq_yardstick", steps=2) == recorded("nothing") == []
+    comparison = SimpleNamespace(table=lambda: pd.DataFrame({"finder": ["fisher"]}))
+    monkeypatch.setattr(tatoeba_attributes, "Comparison", lambda *_: comparison)
+    ours = call(tatoeba_attributes, "--only", "exclaim")["rows"]
+    assert [row["row"] for row in ours[:2]] == ["copy", "mean_difference, strength 1"]
+    assert ours[-1] == {name: first["rows"][0][name] for name in ours[0]}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "sources", "targets", "neither"),
+    [
+        ("contraction_formal", ["It's a lamp.", "We don't paint."], ["It is a lamp.", "The ant's leg."], []),
+        ("exclaim", ["Paint it."], ["Paint it!"], ["Paint it?"]),
+        ("gender_he_she", ["He paints.", "I saw my brother."], ["She paints.", "Her father paints."], ["It rains."]),
+        ("intensity_very", ["The lamp is dim."], ["The lamp is very dim."], []),
+        ("negation_not", ["I paint."], ["I don't paint.", "I'm not a painter."], []),
+        ("number_i_we", ["I paint.", "Give it to me."], ["We paint.", "It is ours."], ["They paint."]),
+        ("polite_please", ["Paint it."], ["Please paint it.", "Paint it, please."], []),
+        ("question", ["It rains."], ["Does it rain?"], ["Rain!"]),
+        (
+            "tense_past",
+            ["The lamp is dim.", "He paints.", "Do you know what she said?", "The lamp needs oil."],
+            ["The lamp was dim.", "He painted.", "Did you know?", "I agreed.", "She went."],
+            ["Don't paint.", "He will paint.", "Paint the wall."],
+        ),
+    ],
+)
+def test_rules_tell_source_forms_from_target_forms(attribute, sources, targets, neither):
+    rule = RULES[attribute]
+    forms = [(rule.applies(text), rule.reached(text)) for text in [*sources, *targets, *neither]]
+    wanted = [(True, False)] * len(sources) + [(False, True)] * len(targets) + [(False, False)] * len(neither)
+    assert forms == wanted
+
+
+@given(st.sampled_from(sorted(RULES)), st.text(max_size=30))
+def test_no_text_is_in_both_forms(attribute, text):
+    rule = RULES[attribute]
+    assert not (rule.applies(text) and rule.reached(text))
+
+
+def test_words_that_an_edit_takes_out_are_no_content():
+    train = pd.DataFrame({"source": ["He is old."], "target": ["He was old."]})
+    assert kept_words(["It is red, it is old."], [train]) == ["it it red old"]
+
+
+def test_two_attributes_are_measured_on_unseen_sources_of_the_first(call, data):
+    record = call(two_attributes, "--only", "polite_please", "--finder", "mean_difference", "--sources", 5)
+    assert [row["row"] for row in record["rows"]] == ["copy", "composed", "one after the other"]
+    copy = record["rows"][0]
+    assert (copy["sources"], copy["both"], copy["first"], copy["second"], copy["content kept"]) == (5, 0, 0, 0, 1)
+    assert copy["first rule right"] == copy["second rule right"] == 1
+
+
+def test_each_sentence_is_moved_away_from_its_label(toy_codec):
+    up = LinearDirection.of(torch.eye(12)[0] * 0.2, torch.zeros(12))
+    sentences = pd.DataFrame({"text": ["mm", "nn", "oo"], "label": [0, 1, 0]}, index=[5, 2, 9])
+    ways = [SimpleNamespace(direction=up, line=None), SimpleNamespace(direction=-up, line=None)]
+    assert yelp_sentiment.moved(toy_codec, sentences, ways, 1.0) == ["nm", "mn", "po"]
+
+
+def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkeypatch):
+    monkeypatch.setattr(sentiment_search, "LABELLED", 20)
+    long = ["a line that is too long for the model " * 2 + str(n) for n in range(3)]
+    (data / "sentiment.test.0").write_text(f"bad ant\n{long[0]}\n\n", encoding="utf-8")
+    (data / "sentiment.test.1").write_text(f"{long[1]}\ngood ant\n{long[2]}\n", encoding="utf-8")
+    call(yelp_sentiment, "--test", data, "--out", data / "out.txt", "--finder", "mean_difference")
+    written = (data / "out.txt").read_text(encoding="utf-8").split("\n")
+    assert len(written) == 7
+    assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
+    with pytest.raises(SystemExit, match=r"there is no file .*sentiment\.test\.0"):
+        call(yelp_sentiment, "--test", data / "nowhere")
+
+
+def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
+    monkeypatch.setattr(sentiment_search, "LABELLED", 24)
+    monkeypatch.setattr(yelp_sentiment, "STRENGTHS", (1.0,))
+    record = call(yelp_sentiment, "--sentences", 3, "--budget", 4, "--finder", "fisher")
+    rows = {row["row"]: row for row in record["rows"]}
+    assert rows["copy"] == {"row": "copy", "accuracy": 0.0, "self-BLEU": pytest.approx(100), "copies": 1.0}
+    assert {"codec alone", "mean_difference, by itself", "logistic head, gradient", "fisher, strength 1"} <= set(rows)
+    assert record["labelled"] == 24

@@ -3,21 +3,23 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import latentopt
 import latentopt.files
 from latentopt.artefact import load_artefact, save_artefact
+from latentopt.directions import streaming
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.composition import Composition, Part, load_composition, parse
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.finding import fit_direction
 from latentopt.directions.moving import EMPTY, MOVED, NOT_HELD, NOT_REACHED, REFUSED, TOO_FAR, TOO_LONG, transfer
 from latentopt.directions.pairs import edit_signature, read_pairs, reversed_rows
-from latentopt.directions.streaming import stream_texts, transfer_stream, write_tables
+from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
 from latentopt.directions.strength import StrengthLine, strength_of
 from latentopt.errors import LatentoptError
+from latentopt.files import READABLE
 from latentopt.testing import ToyCodec, check_direction
 
 
@@ -360,27 +362,86 @@ def test_signatures_turn_round_with_the_pair(rows):
 def test_files_are_moved_in_chunks_as_they_would_be_whole(toy_codec, tmp_path, ending):
     texts = ["nnnn", "a" * 13, "hnnn", "mn, o", "nn"]
     out = tmp_path / f"moved.{ending}"
-    tables = transfer_stream(toy_codec, iter(texts), plus_three(), 1.0, chunk=2)
-    write_tables(tables, out)
+    statuses = transfer_file(toy_codec, iter(texts), out, plus_three(), 1.0, chunk=2)
+    assert statuses == {MOVED: 4, TOO_LONG: 1}
     whole = transfer(toy_codec, texts, plus_three(), 1.0)
     assert list(stream_texts(out)) == whole["text"].tolist()
     if ending != "txt":
         assert [int(n) for n in latentopt.files.read_table(out)["source_id"]] == [0, 1, 2, 3, 4]
 
 
-def test_an_empty_line_stays_in_its_place_and_nothing_is_left_of_a_failure(toy_codec, tmp_path):
+def test_an_empty_line_stays_in_its_place(toy_codec, tmp_path):
     path, out = tmp_path / "in.txt", tmp_path / "out.txt"
     path.write_text("nnnn\n\nnnnn\n", encoding="utf-8")
-    write_tables(transfer_stream(toy_codec, stream_texts(path), plus_three(), 1.0), out)
+    transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0)
     assert out.read_text(encoding="utf-8") == "qnnn\n\nqnnn\n"
 
-    def cut_off():
-        yield from transfer_stream(toy_codec, ["nnnn"], plus_three(), 1.0)
-        raise LatentoptError("cut off")
 
-    with pytest.raises(LatentoptError, match="cut off"):
-        write_tables(cut_off(), tmp_path / "new.txt")
-    assert {path.name for path in tmp_path.iterdir()} == {"in.txt", "out.txt"}
+def cut_off(texts: list[str], after: int):
+    """The first texts, and then an interrupt."""
+    yield from texts[:after]
+    raise KeyboardInterrupt
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.lists(st.text("mn ,\r", max_size=14), min_size=1, max_size=8), st.sampled_from(READABLE))
+def test_what_was_cut_off_is_gone_on_with_after_the_last_whole_chunk(tmp_path, data, texts, ending):
+    codec, whole, out = ToyCodec(), tmp_path / f"whole{ending}", tmp_path / f"out{ending}"
+    expected = transfer_file(codec, texts, whole, plus_three(), 1.0, chunk=2)
+    after = data.draw(st.integers(0, len(texts)))
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(codec, cut_off(texts, after), out, plus_three(), 1.0, chunk=2)
+    rows = tmp_path / f"out{ending}.partial/rows"
+    assert rows.exists() == (after >= 2)
+    if rows.exists():
+        # A chunk of which only a part was written.
+        rows.write_bytes(rows.read_bytes() + b'"half a row')
+    assert transfer_file(codec, texts, out, plus_three(), 1.0, chunk=2) == expected
+    assert out.read_bytes() == whole.read_bytes()
+    for path in (whole, out):
+        path.unlink()
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_what_is_left_is_moved(toy_codec, tmp_path, monkeypatch, caplog):
+    moved = []
+    monkeypatch.setattr(streaming, "transfer", lambda *given: moved.append(given[1]) or transfer(*given))
+    texts = ["nnnn", "mn", "nn", "nm", "n"]
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(toy_codec, cut_off(texts, 4), tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+    transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+    assert moved == [texts[:2], texts[2:4], texts[4:]]
+    assert "going on after 4 rows" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"codec": ToyCodec(13)}, "other codec and direction"),
+        ({"direction": -plus_three()}, "other direction"),
+        ({"strength": 2.0}, "other strength"),
+        ({"filters": {"any": latentopt.each(bool)}}, "other filters"),
+        ({"settings": {"filters": ["max_chars=3"]}}, "other settings"),
+        ({"texts": ["nnnn", "mm", "nn"]}, "other texts"),
+        ({"texts": ["nnnn"]}, "other texts"),
+    ],
+)
+def test_the_rows_of_another_command_are_not_gone_on_with(toy_codec, tmp_path, change, named):
+    given = {"codec": toy_codec, "texts": ["nnnn", "mn", "nn"], "direction": plus_three(), "strength": 1.0, "chunk": 2}
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(**given | {"texts": cut_off(given["texts"], 3), "path": tmp_path / "out.csv"})
+    if "codec" in change:
+        change = {**change, "direction": LinearDirection.of(torch.ones(13), torch.zeros(13))}
+    with pytest.raises(
+        LatentoptError, match=rf"out\.csv\.partial was begun with {named}: finish .* or delete the folder"
+    ):
+        transfer_file(**given | change, path=tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(toy_codec, tmp_path):
+    with pytest.raises(LatentoptError, match=r"cannot write .*nowhere"):
+        transfer_file(toy_codec, ["nn"], tmp_path / "nowhere/out.csv", plus_three(), 1.0)
 
 
 @pytest.mark.parametrize(

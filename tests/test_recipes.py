@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import latentopt
 from latentopt import LatentoptError
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(
     path
     for path in [*ROOT.glob("recipes/*.py"), *ROOT.glob("recipes/benchmarks/*.py")]
-    if path.name not in ("corpora.py", "reporting.py", "write_docs.py")
+    if path.name not in ("corpora.py", "pair_measures.py", "reporting.py", "write_docs.py")
 )
 
 
@@ -190,3 +191,34 @@ def test_what_cannot_be_written_or_learned_is_refused_before_the_work(optimizer,
     posts.assign(likes=-posts["likes"]).to_csv(tmp_path / "posts.csv", index=False)
     with pytest.raises(LatentoptError, match="the transform 'log1p' is for counts"):
         optimizer("--table", tmp_path / "posts.csv", "--target", "likes")
+
+
+def test_the_tone_changer_moves_a_file_with_a_direction_of_ones_own(
+    tmp_path, tiny_folder, tiny_codec, lines, monkeypatch
+):
+    import tone_transfer
+
+    fitted = latentopt.fit_direction(tiny_codec, lines[:4], lines[4:], paired=False)
+    latentopt.save_artefact(tmp_path / "tone", "direction", fitted.direction, tiny_codec, fitted.card)
+    texts, moved = tmp_path / "texts.txt", tmp_path / "moved.csv"
+    texts.write_text("\n".join(lines), encoding="utf-8")
+    given = [
+        "--model",
+        tiny_folder,
+        "--direction",
+        tmp_path / "tone",
+        "--texts",
+        texts,
+        "--moved",
+        moved,
+        "--strength",
+        1,
+    ]
+    monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given)])
+    tone_transfer.main()
+    assert pd.read_csv(moved)["source"].tolist() == lines
+    assert not (tmp_path / "moved.csv.partial").exists()
+    given[given.index(moved)] = tmp_path / "nowhere/moved.csv"
+    monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given)])
+    with pytest.raises(LatentoptError, match="there is no folder"):
+        tone_transfer.main()

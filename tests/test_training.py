@@ -42,6 +42,7 @@ def history(out: Path) -> list[float]:
     return [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
 
 
+@pytest.mark.slow
 def test_thirty_two_lines_are_learnt_by_heart(tmp_path):
     texts = corpus(32)
     valid = latentopt.get("filter", "python_syntax")()

@@ -3,7 +3,7 @@
     python recipes/benchmarks/sentiment_search.py --model runs/yelp-small
 
 A head (logistic regression on latents) is fitted on 2,000 labelled sentences of the training set, the judge (word and
-character n-grams with logistic regression) on all the others; dev sentences are pushed to the other class. A row is one
+character n-grams with logistic regression) on 60,000 others; dev sentences are pushed to the other class. A row is one
 search at one length: how far it may go from the sentence, in cells. `copy` returns the sentence.
 `recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project.
 """
@@ -18,10 +18,12 @@ import pandas as pd
 from sacrebleu.metrics import BLEU
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 import latentopt
+from latentopt.heads.head import FittedHead
 from latentopt.search.objective import HeadTerm, Objective
+from latentopt.search.problem import Searcher
 from reporting import report
 
 import corpora
@@ -36,13 +38,45 @@ CURVES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def judge_of(texts: list[str], labels: np.ndarray) -> Any:
+def guides(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """At most `LABELLED` sentences of the training set that fit the codec, as many of each label; and 60,000 others."""
+    train = corpora.yelp("train").sample(frac=1, random_state=0)
+    pool = train.groupby("label").head(LABELLED)
+    guide = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
+    return guide, train.drop(pool.index).head(60_000)
+
+
+def judge_of(others: pd.DataFrame) -> Pipeline:
     """A classifier of another kind than the head."""
     grams = make_union(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+"),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True, max_features=200_000),
     )
-    return make_pipeline(grams, LogisticRegression(C=10, max_iter=1000)).fit(texts, labels)
+    return make_pipeline(grams, LogisticRegression(C=10, max_iter=1000)).fit(others["text"], others["label"])
+
+
+def measure(texts: list[str], sentences: pd.DataFrame, judge: Pipeline) -> dict[str, float]:
+    """The columns of one row: what became of sentences that are to change their label."""
+    sources = sentences["text"].tolist()
+    return {
+        "accuracy": float((judge.predict(texts) == 1 - sentences["label"].to_numpy()).mean()),
+        "self-BLEU": BLEU(force=True, tokenize="none").corpus_score(texts, [sources]).score,
+        "copies": float(np.mean([text == source for text, source in zip(texts, sources, strict=True)])),
+    }
+
+
+def searched(
+    codec: latentopt.Codec, sentences: pd.DataFrame, fitted: FittedHead, searcher: Searcher, budget: int
+) -> list[str]:
+    """The best text that a search with a head finds for each sentence, towards the other label; one too long stays."""
+    found = sentences["text"].astype(object)
+    fitting = sentences[codec.fits(found.tolist())]
+    for label, weight in ((0, 1.0), (1, -1.0)):
+        part = fitting[fitting["label"] == label]
+        objective = Objective({"sentiment": HeadTerm(fitted.module, fitted.scale)}, {"sentiment": weight})
+        result = latentopt.optimize(codec, part["text"].tolist(), objective, searcher, top=1, budget=budget)
+        found[part.index] = result.best(1)["text"].to_numpy()
+    return found.tolist()
 
 
 def main() -> None:
@@ -53,14 +87,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
-    rng = np.random.default_rng(0)
-    train = corpora.yelp("train")
-    chosen = np.isin(np.arange(len(train)), rng.choice(len(train), 10 * LABELLED, replace=False))
-    guide = train[chosen]
-    guide = guide[codec.fits(guide["text"].tolist())].groupby("label").head(LABELLED // 2)
-    others = train[~chosen].sample(60_000, random_state=0)
-    judge = judge_of(others["text"].tolist(), others["label"].to_numpy())
-    dev = corpora.yelp("dev")
+    guide, others = guides(codec)
+    judge, dev = judge_of(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
         "labelled": len(guide),
@@ -70,34 +98,17 @@ def main() -> None:
     dev = dev[codec.fits(dev["text"].tolist())].groupby("label").sample(options.sentences, random_state=0)
     fitted = latentopt.fit_head(codec, guide["text"].tolist(), guide["label"].to_numpy(), head="logistic")
     facts["head_rank_correlation"] = round(fitted.score, 3)
-    bleu = BLEU(force=True, tokenize="none")
     rows = []
 
-    def measure(search: str, setting: str, texts: list[str]) -> None:
-        wanted = 1 - dev["label"].to_numpy()
-        sources = dev["text"].tolist()
-        rows.append(
-            {
-                "search": search,
-                "setting": setting,
-                "accuracy": float((judge.predict(texts) == wanted).mean()),
-                "self-BLEU": bleu.corpus_score(texts, [sources]).score,
-                "copies": float(np.mean([text == source for text, source in zip(texts, sources, strict=True)])),
-            }
-        )
+    def add(search: str, setting: str, texts: list[str]) -> None:
+        rows.append({"search": search, "setting": setting} | measure(texts, dev, judge))
         report("sentiment_search", pd.DataFrame(rows), **facts)
 
-    measure("copy", "", dev["text"].tolist())
-    measure("codec alone", "", codec.decode(codec.encode(dev["text"].tolist())))
+    add("copy", "", dev["text"].tolist())
+    add("codec alone", "", codec.decode(codec.encode(dev["text"].tolist())))
     for search, setting, settings in CURVES:
-        found = pd.Series("", index=dev.index, dtype=object)
-        for label, weight in ((0, 1.0), (1, -1.0)):
-            part = dev[dev["label"] == label]
-            objective = Objective({"sentiment": HeadTerm(fitted.module, fitted.scale)}, {"sentiment": weight})
-            searcher = latentopt.get("searcher", search)(**settings)
-            result = latentopt.optimize(codec, part["text"].tolist(), objective, searcher, top=1, budget=options.budget)
-            found[part.index] = result.best(1)["text"].to_numpy()
-        measure(search, setting, found.tolist())
+        searcher = latentopt.get("searcher", search)(**settings)
+        add(search, setting, searched(codec, dev, fitted, searcher, options.budget))
 
 
 if __name__ == "__main__":
