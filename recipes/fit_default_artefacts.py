@@ -95,7 +95,7 @@ step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitt
 
 ## Limits
 
-It was trained for about an hour on a CPU core: it keeps short texts, and loses words of long and unusual ones. It knows
+It was trained for a few hours on a CPU core: it keeps short texts, and loses words of long and unusual ones. It knows
 nothing beyond its data, and repeats their prejudices.
 """
 
@@ -120,7 +120,9 @@ def card(name: str, folder: Path) -> str:
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
         stages=", then ".join(
-            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g} and {stage.mixing:.0%} of the latents mixed"
+            f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
+            + (f" with {stage.mixing:.0%} of the latents mixed" if stage.mixing else "")
+            + (f" on {stage.titles} titles and the rest" if stage.titles else "")
             for stage in STAGES[name]
         ),
         **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "jitter")},
