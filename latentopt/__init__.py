@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from latentopt.directions.strength import StrengthLine, strength_of
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
+    from latentopt.generation.generator import fit_generator
     from latentopt.generation.interpolation import interpolate
     from latentopt.generation.paraphrasing import paraphrase
     from latentopt.generation.sampling import sample
@@ -50,6 +51,7 @@ _LAZY = {
     "diagnose": "doctor",
     "each": "filters",
     "fit_direction": "directions.finding",
+    "fit_generator": "generation.generator",
     "fit_head": "heads.head",
     "interpolate": "generation.interpolation",
     "load_artefact": "artefact",
@@ -84,6 +86,7 @@ __all__ = [
     "diagnose",
     "each",
     "fit_direction",
+    "fit_generator",
     "fit_head",
     "get",
     "hookimpl",

@@ -1,7 +1,7 @@
 """What has been fitted on one codec's latents, as a folder: safetensors, JSON and a card.
 
-An artefact holds an ``nn.Module`` of a registered class: a head (``z -> value``) or a direction. The JSON names the
-class by the name it is registered under, never by an import path, and the codec by its fingerprint.
+An artefact holds an ``nn.Module`` of a registered class: a head (``z -> value``), a direction or a generator. The JSON
+names the class by the name it is registered under, never by an import path, and the codec by its fingerprint.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
 
     Args:
         folder: created, or replaced where it already holds an artefact.
-        kind: ``"head"`` or ``"direction"``.
+        kind: ``"head"``, ``"direction"`` or ``"generator"``.
         module: of a class registered under this kind, with ``config``, the arguments that make it again.
         card: what a reader should know: data, licence, figures. JSON.
 
@@ -106,7 +106,7 @@ def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
 
 
 def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[str, Any]]:
-    """A fitted head or direction and its card, on the codec's device.
+    """A fitted head, direction or generator and its card, on the codec's device.
 
     Raises:
         LatentoptError: when it does not exist, is broken, is of another kind or belongs to another codec.

@@ -47,6 +47,11 @@ def register_directions(register: Register) -> None:
 
 
 @hookspec
+def register_generators(register: Register) -> None:
+    """Offer generators of paraphrases: ``nn.Module`` classes with ``forward(z, noise) -> z``, to be saved and loaded."""
+
+
+@hookspec
 def register_filters(register: Register) -> None:
     """Offer filters: factories of ``(texts, sources) -> (n,) bool``."""
 
@@ -68,7 +73,7 @@ def register_datasets(register: Register) -> None:
 
 @hookspec
 def register_artefacts(register: Register) -> None:
-    """Offer fitted heads and directions: the folder, under the name ``"codec/name"``."""
+    """Offer fitted heads, directions and generators: the folder, under the name ``"codec/name"``."""
 
 
 @hookspec

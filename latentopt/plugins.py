@@ -18,7 +18,18 @@ from latentopt.errors import LatentoptError, unknown
 
 logger = logging.getLogger("latentopt")
 
-KINDS = ("codec", "head", "searcher", "direction", "filter", "constraint", "metric", "dataset", "artefact")
+KINDS = (
+    "codec",
+    "head",
+    "searcher",
+    "direction",
+    "generator",
+    "filter",
+    "constraint",
+    "metric",
+    "dataset",
+    "artefact",
+)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
     python recipes/paraphrase.py                                              # the shipped model, sample sentences
     python recipes/paraphrase.py --texts mine.txt --similarity 0.6 --out others.csv
     python recipes/paraphrase.py --texts mine.txt --model my-model --filter max_chars=80
+    python recipes/paraphrase.py --rewriter runs/paraphraser                  # a model trained from pairs writes them
+    python recipes/paraphrase.py --generator my-generator                     # noise turned by `latentopt fit-generator`
 
 First the same sentences at several wanted similarities: the noise that each takes on this model, in cells, the similarity
 that the paraphrases then have, and how many sentences have one. Then the paraphrases at the similarity that is asked for.
@@ -15,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from transformers.utils.logging import disable_progress_bar
@@ -31,11 +34,13 @@ ON_LADDER = 20
 """The most sentences that the ladder is measured on."""
 
 
-def ladder(codec: latentopt.Codec, texts: list[str], filters: Mapping[str, Filter], seed: int) -> pd.DataFrame:
+def ladder(
+    codec: latentopt.Codec, texts: list[str], filters: Mapping[str, Filter], seed: int, origin: Mapping[str, Any]
+) -> pd.DataFrame:
     """What becomes of the texts at several wanted similarities."""
     rows = []
     for wanted in LADDER:
-        table = latentopt.paraphrase(codec, texts, similarity=wanted, filters=filters, seed=seed)
+        table = latentopt.paraphrase(codec, texts, similarity=wanted, filters=filters, seed=seed, **origin)
         found = table[table["rank"] > 0]
         row = {"wanted similarity": wanted, "noise in cells": table.groupby("source_id")["noise"].first().median()}
         row |= {"similarity": found["similarity"].median(), "paraphrased": found["source_id"].nunique() / len(texts)}
@@ -49,6 +54,8 @@ def main() -> None:
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--out", type=Path, help="where to write the paraphrases; without it they are shown")
     parser.add_argument("--model", default="english-small")
+    parser.add_argument("--rewriter", help="a model trained from pairs, by name or folder")
+    parser.add_argument("--generator", help="a fitted generator, by name or folder")
     parser.add_argument("-n", type=int, default=3, help="the most paraphrases of a sentence")
     parser.add_argument("--similarity", type=float, default=0.7, help="how much of a sentence should stay")
     parser.add_argument("--filter", action="append", default=[], help="NAME or NAME=VALUE, may be given again")
@@ -60,8 +67,12 @@ def main() -> None:
     texts = text_column(read_table(options.texts), options.text_column, options.texts) if options.texts else SAMPLES
     codec = latentopt.load_codec(options.model)
     texts = [texts[row] for row in keep_fitting(codec, texts)]
-    table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed)
-    draw(ladder(codec, texts[:ON_LADDER], filters, options.seed))
+    origin = {
+        "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
+        "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,
+    }
+    table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed, **origin)
+    draw(ladder(codec, texts[:ON_LADDER], filters, options.seed, origin))
     if options.out:
         write_table(table, options.out)
         print(f"wrote {len(table)} rows to {options.out}")

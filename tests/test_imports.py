@@ -36,7 +36,7 @@ def test_a_filter_can_be_had_without_torch():
 
 
 REWRITING = ["optimize", "transfer", "paraphrase", "sample", "interpolate"]
-COMMANDS = [*REWRITING, "encode", "decode", "train", "fit-head", "fit-direction", "doctor", "plugins"]
+COMMANDS = [*REWRITING, "encode", "decode", "train", "fit-head", "fit-direction", "fit-generator", "doctor", "plugins"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)

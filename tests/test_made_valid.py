@@ -8,6 +8,9 @@ from latentopt.directions.direction import LinearDirection
 from latentopt.directions.moving import MOVED, REFUSED, REPAIRED, transfer
 from latentopt.directions.strength import StrengthLine
 from latentopt.filters import each
+from latentopt.generation.paraphrasing import PARAPHRASED, paraphrase
+from latentopt.generation.paraphrasing import REFUSED as NOT_PARAPHRASED
+from latentopt.generation.paraphrasing import REPAIRED as PARAPHRASED_AFTER_REPAIR
 from latentopt.heads.head import Head
 from latentopt.result import IMPROVED, UNCHANGED
 from latentopt.result import REPAIRED as IMPROVED_AFTER_REPAIR
@@ -130,3 +133,25 @@ def test_a_text_that_lost_the_attribute_in_being_made_valid_stays_as_it_was(code
     towards_e = transfer(codec, ["bx"], direction, line, no_c, "e", tries=2)  # type: ignore[arg-type]
     assert towards_e["text"].tolist() == ["ex"]
     assert towards_e["status"].tolist() == [REPAIRED]
+
+
+def test_paraphrases_that_the_filters_refuse_are_decoded_again_under_the_constraint(codec):
+    alone = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c)
+    bound = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c, constraint="e")  # type: ignore[arg-type]
+    assert not bound["text"].str.contains("c").any()
+    assert bound["tried"][0] > alone["tried"][0] == 5 * 16
+    assert set(alone["status"]) == set(bound["status"]) == {PARAPHRASED}
+
+
+def test_where_every_candidate_is_refused_the_nearest_that_passes_is_taken(codec):
+    drafts = ["bcd"]
+    candidates = set(paraphrase(codec, drafts, n=200, similarity=0.3, tries=1)["text"])
+    other = {"other": each(lambda text: text not in candidates)}
+    found = paraphrase(codec, drafts, n=200, similarity=0.3, filters=other, tries=1)
+    assert found["status"].tolist() == [PARAPHRASED_AFTER_REPAIR]
+    assert found["text"][0] not in {*candidates, *drafts}
+    assert 200 < found["tried"][0] <= 208
+    refused = paraphrase(codec, drafts, similarity=0.3, filters=nothing)
+    assert refused["status"].tolist() == [NOT_PARAPHRASED]
+    assert refused["text"].tolist() == drafts
+    assert refused["tried"].tolist() == [5 * 16 + 8]

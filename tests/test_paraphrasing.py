@@ -10,18 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentopt.artefact import save_artefact
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
+from latentopt.generation.generator import AdversarialGenerator
+from latentopt.generation.noise import FARTHEST, Noise
 from latentopt.generation.paraphrasing import (
     COLUMNS,
-    FARTHEST,
     LEAST_SPREAD,
     NOT_HELD,
     NOTHING_ELSE,
     PARAPHRASED,
     REFUSED,
     _ranked,
-    noise_lengths,
     paraphrase,
     plain,
 )
@@ -81,12 +82,63 @@ def test_the_noise_is_as_long_as_the_wanted_similarity_takes(toy_codec):
     texts = ["hello world", "a blue cat"] * 10
     z = toy_codec.encode(texts)
     rng = torch.Generator().manual_seed(0)
-    lengths = {wanted: noise_lengths(toy_codec, texts, z, wanted, rng) for wanted in (0.3, 0.6, 0.9)}
+    lengths = {wanted: Noise(toy_codec).lengths(z, texts, wanted, rng) for wanted in (0.3, 0.6, 0.9)}
     assert lengths[0.3].mean() > lengths[0.6].mean() > lengths[0.9].mean() > 0
     assert max(lengths[0.3]) < FARTHEST
     for wanted in (0.3, 0.6):
         table = paraphrase(toy_codec, texts, 8, wanted)
         assert table["similarity"].median() == pytest.approx(wanted, abs=0.1)
+
+
+def test_the_noise_is_spread_over_all_its_lengths_where_that_is_asked(toy_codec):
+    texts = ["hello world", "a blue cat"]
+    z = toy_codec.encode(texts)
+    for even, shares in ((False, [1] * 5), (True, [0, 0.25, 0.5, 0.75, 1])):
+        drawn, longest = Noise(toy_codec, even=even).draw(z, texts, 0.6, 5, torch.Generator().manual_seed(0))
+        away = (drawn - z.repeat_interleave(5, 0)).norm(dim=1).reshape(2, 5) / toy_codec.cell
+        assert away.tolist() == [pytest.approx(np.multiply(share, shares), abs=1e-4) for share in longest]
+
+
+class Rewriter(ToyCodec):
+    """Writes every a as an o; its latents are not those of the other toy."""
+
+    name = "rewriter"
+
+    def encode(self, texts, truncation=False):
+        return super().encode(texts, truncation) + 1
+
+    def decode(self, z, **options):
+        return [text.replace("a", "o") for text in super().decode(z - 1, **options)]
+
+
+def test_a_rewriter_writes_the_candidates_and_the_codec_ranks_them(toy_codec):
+    texts = ["a banana", "a blue cat", "AAA"]
+    table = paraphrase(toy_codec, texts, 40, 0.8, tries=4, rewriter=Rewriter())
+    assert table["status"].tolist()[-1] == NOT_HELD
+    found = table[table["rank"] > 0]
+    assert set(found["source_id"]) == {0, 1}
+    assert not found["text"].str.contains("a").any()
+    assert {"o bonono", "o blue cot"} <= set(found["text"])
+    assert len(found) > 10
+    again = toy_codec.encode(found["text"].tolist())
+    assert (found["cycle_error"] < 1e-6).all()
+    assert again.shape == (len(found), 12)
+    # How much stays is counted from what the rewriter writes without noise.
+    near = paraphrase(toy_codec, texts[:1], 40, 0.95, tries=4, rewriter=Rewriter())
+    assert near["noise"].max() < found[found["source_id"] == 0]["noise"].max()
+
+
+def test_a_generator_says_where_noise_leads(toy_codec):
+    asked = []
+
+    def generator(z, noise):
+        asked.append(noise)
+        return torch.where(noise.norm(dim=1, keepdim=True) > 2, toy_codec.encode(["jello"]), z)
+
+    table = paraphrase(toy_codec, ["hello"], similarity=0.85, generator=generator)
+    assert table["text"].tolist() == ["jello"]
+    assert table["noise"].tolist() == [pytest.approx(2, abs=0.1)]
+    assert asked[-1].norm(dim=1).tolist() == pytest.approx([table["noise"][0]] * 80, rel=1e-4)
 
 
 def test_where_nothing_changes_the_noise_ends_at_the_farthest(toy_codec):
@@ -180,6 +232,8 @@ def test_the_seed_decides_and_chunks_do_not_mix(toy_codec):
         (["fine"], {"similarity": 1.0}, "below 1, got 1.0"),
         (["fine"], {"similarity": float("nan")}, "below 1, got nan"),
         (["fine"], {"filters": {"text": each(bool)}}, "named text"),
+        (["longer text"], {"rewriter": Rewriter(5)}, "text 1 is too long: 11 of 5"),
+        (["fine"], {"rewriter": Rewriter(), "generator": torch.add}, "give it or a rewriter, not both"),
     ],
 )
 def test_bad_input_is_refused(toy_codec, texts, options, message):
@@ -252,9 +306,18 @@ def test_the_columns_of_the_benchmark_know_a_copy_from_a_paraphrase(benchmark):
     assert made["true"] == pytest.approx(2 / 3)
     assert made["candidates"] == 1.5
     assert made["among"] < 50
-    dropped = benchmark.dropped(["a big cat sat here", "cat"])
+    dropped = benchmark.dropped(Rewriter(20), ["a big cat sat here", "cat"])
     assert len(set(dropped[0])) == 5
-    assert dropped[1] == ["cat"]
+    assert not any("a" in text for text in dropped[0])
+    assert dropped[1] == ["cot"]
+
+
+def test_each_sentence_has_the_beams_of_its_own_latent(benchmark, tiny_codec, lines):
+    found = benchmark.beams(tiny_codec, lines, batch_size=3)
+    assert [len(texts) for texts in found] == [5] * len(lines)
+    assert min(len(set(texts)) for texts in found) > 1
+    assert len({tuple(texts) for texts in found}) == len(lines)
+    assert benchmark.beams(tiny_codec, lines[::-1]) == found[::-1]
 
 
 def test_the_recipe_shows_a_ladder_and_writes_a_table(lines, tmp_path, monkeypatch, capsys):
@@ -263,7 +326,8 @@ def test_the_recipe_shows_a_ladder_and_writes_a_table(lines, tmp_path, monkeypat
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     (tmp_path / "mine.txt").write_text("\n".join([*lines[:2], "much too long " * 50]), encoding="utf-8")
-    options = ["--texts", tmp_path / "mine.txt", "--similarity", 0.6, "-n", 2]
+    save_artefact(tmp_path / "g", "generator", AdversarialGenerator(30, 0.2, 8), ToyCodec(30), {})
+    options = ["--texts", tmp_path / "mine.txt", "--similarity", 0.6, "-n", 2, "--generator", tmp_path / "g"]
     monkeypatch.setattr(sys, "argv", ["paraphrase.py", *map(str, options), "--out", str(tmp_path / "out.csv")])
     recipe.main()
     table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,17 @@ FEW = 10
 
 @app.command()
 def train(
-    text: Annotated[list[Path], typer.Option(help="A text file, one text a line; may be given again.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
+    text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a table of pairs; of the source the decoder learns to write the target."),
+    ] = None,
     size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
-    start: Annotated[str | None, typer.Option(help="A T5 or T5-VAE folder to start from.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="A T5 or T5-VAE folder to start from; of a T5-VAE, --pairs keeps shape and latents."),
+    ] = None,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
@@ -54,8 +62,11 @@ def train(
     seed: common.Seed = 0,
     device: common.Device = "auto",
 ) -> None:
-    """Train a T5-VAE on lines of text; the same command goes on where it was cut off."""
+    """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off."""
+    if bool(text) == (pairs is not None):
+        raise LatentoptError("give --text FILE or --pairs FILE, one of the two")
     accepts = common.build_all("filter", [filter] if filter else None)
+    from latentopt.directions.pairs import read_pairs
     from latentopt.t5vae.corpus import Lines
     from latentopt.t5vae.training import Settings
     from latentopt.t5vae.training import train as run
@@ -89,8 +100,10 @@ def train(
         seed=seed,
         device=device,
     )
+    texts: Sequence[str]
+    texts, targets = (Lines(text or []), None) if pairs is None else read_pairs(pairs)
     try:
-        run(Lines(text), out, settings, next(iter(accepts.values()), None))
+        run(texts, out, settings, next(iter(accepts.values()), None), targets)
     except KeyboardInterrupt:
         raise LatentoptError("interrupted; the same command goes on from the last checkpoint") from None
     logging.getLogger("latentopt").info("wrote the model to %s", out)

@@ -1,8 +1,9 @@
-"""The command that says texts in other words: paraphrase."""
+"""Commands that say texts in other words, and that learn to: paraphrase, fit-generator."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,10 @@ def paraphrase(
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
     model: common.Model = "english-small",
+    rewriter: Annotated[
+        str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
+    ] = None,
+    generator: Annotated[str | None, typer.Option(help="A generator, by name or folder, that turns the noise.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="The most paraphrases per text.")] = 5,
     similarity: Annotated[
         float, typer.Option(help="How much of a text should stay, 0 to 1; the noise is as long as that takes.")
@@ -23,6 +28,8 @@ def paraphrase(
         list[str] | None,
         typer.Option("--filter", "-f", help="NAME or NAME=VALUE, beside keep_numbers, keep_names and keep_negation."),
     ] = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
     seed: common.Seed = 0,
     out: common.OutTable = None,
@@ -32,11 +39,50 @@ def paraphrase(
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
     common.check_out(out)
     sources = common.read_texts(texts, in_file, text_column)
+    from latentopt.artefact import load_artefact
     from latentopt.generation.paraphrasing import CONTENT
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
-    table = run(common.load(model, device, dtype), sources, n, similarity, accepts, seed, tries)
+    codec = common.load(model, device, dtype)
+    origin: dict[str, Any] = {
+        "rewriter": common.load(rewriter, device, dtype) if rewriter else None,
+        "generator": load_artefact("generator", generator, codec)[0] if generator else None,
+    }
+    made = common.constraint_of(constraint, origin["rewriter"] or codec)
+    table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
     common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
     found = table[table["rank"] > 0]
     common.note(f"{len(found)} paraphrases of {found['source_id'].nunique()} of {len(sources)} texts")
+
+
+@app.command()
+def fit_generator(
+    in_file: Annotated[Path, typer.Option("--in", help="A file of texts, some thousands: .txt, .csv, .tsv or .jsonl.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The generator's folder.")],
+    text_column: common.TextColumn = "text",
+    model: common.Model = "english-small",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 600,
+    weight: Annotated[
+        float, typer.Option(min=0.0, help="Of staying as near to the source as the noise, beside looking real.")
+    ] = 1.0,
+    seed: common.Seed = 0,
+    device: common.Device = "auto",
+) -> None:
+    """Learn where around a text other texts are, for paraphrase --generator; only texts are needed, no pairs."""
+    from latentopt.artefact import check_place, save_artefact
+    from latentopt.files import read_table
+    from latentopt.files import text_column as texts_of
+    from latentopt.generation.generator import fit_generator as run
+
+    check_place(out, "generator")
+    texts = texts_of(read_table(in_file), text_column, in_file)
+    codec = common.load(model, device, "auto")
+    module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts)], steps, weight, seed)
+    save_artefact(out, "generator", module, codec, card | {"data": in_file.name})
+    density = card["density"]
+    common.note(
+        f"log-density of what is decoded around {card['measured']} held-out texts: {density['generator']:.1f}, "
+        f"with plain noise {density['noise']:.1f}, of the texts {density['texts']:.1f}"
+    )
+    common.note(f"wrote the generator to {out}")

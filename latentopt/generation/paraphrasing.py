@@ -1,8 +1,13 @@
-"""Paraphrases: texts decoded around a latent, as far from it as leaves a wanted share of the text."""
+"""Paraphrases: texts decoded around a latent, as far from it as leaves a wanted share of the text.
+
+Candidates come from one of three: noise on z; a generator, which turns the noise to where real latents are; a rewriter, a
+model trained from pairs. All are read again, filtered and ranked alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,19 +18,20 @@ from latentopt.codec import Codec, Likelihood
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
+from latentopt.generation import repair
+from latentopt.generation.noise import Generator, Noise
+from latentopt.generation.repair import FAILED, Decoded, Policy, decode_valid
+from latentopt.t5vae.decoding import Constraint
 
-PARAPHRASED, REFUSED = "paraphrased", "refused by a filter"
+PARAPHRASED, REPAIRED, REFUSED = "paraphrased", "paraphrased, made valid", "refused by a filter"
 NOT_HELD = "not paraphrased: the model cannot give the text back"
 NOTHING_ELSE = "not paraphrased: nothing else was decoded"
 CONTENT = ("keep_numbers", "keep_names", "keep_negation")
 """Filters that hold a paraphrase to what its source says; the command line asks them all."""
-COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error")
+COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error", "tried")
 TRIES = 16
 CHUNK = 64
 """Sources worked on at once."""
-PROBES, BISECTIONS, FARTHEST = 8, 7, 8.0
-"""Of the search for the length of the noise: directions per source, steps, and the longest noise, in cells."""
-
 LEAST_SPREAD = 1e-4
 """Of the two figures by which candidates are ranked: smaller differences do not count."""
 
@@ -38,6 +44,11 @@ def paraphrase(
     filters: Mapping[str, Filter] | None = None,
     seed: int = 0,
     tries: int = TRIES,
+    *,
+    rewriter: Codec | None = None,
+    generator: Generator | None = None,
+    constraint: Constraint | None = None,
+    constrain: str = "failures",
 ) -> pd.DataFrame:
     """Texts decoded from around each source, the likeliest and most stable first.
 
@@ -52,16 +63,24 @@ def paraphrase(
             may be more or less similar than that.
         filters: what every paraphrase must pass.
         tries: latents decoded per wanted paraphrase, beside those that the length of the noise takes.
+        rewriter: a codec trained from pairs, which decodes the candidates in the place of ``codec``. What it writes
+            without noise is paraphrased already: the similarity is to that, and the lengths of the noise go from 0 up.
+        generator: where noise leads from z, such as a fitted `latentopt.generation.generator.AdversarialGenerator`.
+        constraint, constrain: what the filters refuse is decoded again under a constraint; and where they refuse every
+            candidate of a source, the nearest neighbour of the source that they accept is looked for, within
+            `latentopt.generation.repair.TRIES` tries. See `latentopt.generation.repair.Policy`.
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank, status``; ``similarity``
         to the source; ``noise``, its length in cells (NaN where none was tried); ``log_prob`` of the text given its own
-        latent z, in nats per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; and one
-        column per filter. A source that has no paraphrase has one row of rank 0 with its own text and the reason in
-        ``status``; a filter is False there where it refused every candidate.
+        latent z, in nats per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|;
+        ``tried``, how many latents were decoded as candidates of the source; and one column per filter. A source that has
+        no paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there where
+        it refused every candidate.
 
     Raises:
-        LatentoptError: when there are no texts, one is empty or too long for the codec, or a setting is out of range.
+        LatentoptError: when there are no texts, one is empty or too long for the codec or the rewriter, a setting is out
+            of range, or both a rewriter and a generator are given.
     """
     sources, filters = listed(texts), dict(filters or {})
     if not sources:
@@ -76,32 +95,21 @@ def paraphrase(
     twice = sorted(set(filters) & set(COLUMNS))
     if twice:
         raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
+    if rewriter is not None and generator is not None:
+        raise LatentoptError("a generator moves the latents of its own codec: give it or a rewriter, not both")
+    policy = Policy(filters, constraint, constrain)
+    origin = Noise(codec, generator) if rewriter is None else Noise(rewriter, even=True)
     z0 = codec.encode(sources)
+    starts = z0 if rewriter is None else rewriter.encode(sources)
     rng = torch.Generator().manual_seed(seed)
     tables = []
     for first in range(0, len(sources), CHUNK):
-        part, z = sources[first : first + CHUNK], z0[first : first + CHUNK]
-        table = _paraphrased(codec, part, z, n, similarity, filters, rng, n * tries)
+        part = slice(first, first + CHUNK)
+        table = _paraphrased(
+            codec, sources[part], z0[part], starts[part], origin, n, similarity, policy, rng, n * tries
+        )
         tables.append(table.assign(source_id=table["source_id"] + first))
     return pd.concat(tables, ignore_index=True)
-
-
-def noise_lengths(
-    codec: Codec, sources: Sequence[str], z: Tensor, similarity: float, rng: torch.Generator
-) -> np.ndarray:
-    """How long noise on z (n, d) must be for the decoded text to have this median similarity to its source, (n,) in cells.
-
-    By bisection, for all sources at once; at most `FARTHEST`.
-    """
-    probes = _directions(z, PROBES, rng)
-    repeated = [source for source in sources for _ in range(PROBES)]
-    low, high = np.zeros(len(sources)), np.full(len(sources), FARTHEST)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        decoded = codec.decode(_around(codec, z, middle, probes))
-        stays = np.median(likeness(decoded, repeated).reshape(-1, PROBES), axis=1) > similarity
-        low, high = np.where(stays, middle, low), np.where(stays, high, middle)
-    return (low + high) / 2
 
 
 def plain(text: str) -> str:
@@ -109,45 +117,61 @@ def plain(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(" .,;:!?…")
 
 
-def _directions(z: Tensor, k: int, rng: torch.Generator) -> Tensor:
-    """k random directions for each row of z (n, d), (n * k, d)."""
-    drawn = torch.randn(len(z) * k, z.shape[1], generator=rng)
-    return torch.nn.functional.normalize(drawn, dim=1).to(z)
-
-
-def _around(codec: Codec, z: Tensor, cells: np.ndarray, directions: Tensor) -> Tensor:
-    """z (n, d) moved along k directions each (n * k, d), as far as ``cells`` (n,) says."""
-    k = len(directions) // max(1, len(z))
-    lengths = torch.from_numpy(cells * codec.cell).to(z).repeat_interleave(k)
-    return z.repeat_interleave(k, dim=0) + lengths[:, None] * directions
-
-
 def _paraphrased(
     codec: Codec,
     sources: list[str],
     z: Tensor,
+    starts: Tensor,
+    origin: Noise,
     n: int,
     similarity: float,
-    filters: Mapping[str, Filter],
+    policy: Policy,
     rng: torch.Generator,
     draws: int,
 ) -> pd.DataFrame:
-    """The table of one chunk of sources with latents z (m, d)."""
+    """The table of one chunk of m sources, whose latents are z (m, d) in ``codec`` and ``starts`` in ``origin.codec``."""
     held = np.flatnonzero(likeness(codec.decode(z), sources) >= similarity)
-    z = z[held.tolist()]
-    noise = noise_lengths(codec, [sources[row] for row in held], z, similarity, rng)
-    decoded = codec.decode(_around(codec, z, noise, _directions(z, draws, rng)))
-    pool = _candidates(codec, sources, np.repeat(held, draws), decoded)
-    for name, accepts in filters.items():
-        pool[name] = apply_filter(name, accepts, pool["text"].tolist(), [sources[row] for row in pool["source_id"]])
-    kept = _ranked(codec, pool[pool[list(filters)].all(axis=1)]).groupby("source_id").head(n)
-    kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1, status=PARAPHRASED)
+    starts = starts[held.tolist()]
+    texts = [sources[row] for row in held] if origin.codec is codec else origin.codec.decode(starts)
+    latents, noise = origin.draw(starts, texts, similarity, draws, rng)
+    filters, owner = policy.filters, np.repeat(held, draws)
+    if policy.constraint is None or policy.always:
+        decoded, tries = origin.codec.decode(latents, **policy.decoding), np.ones(len(owner), dtype=np.int64)
+    else:
+        # Another draw is as good a try as a neighbour of this one.
+        again = decode_valid(origin.codec, latents, replace(policy, tries=2), [sources[row] for row in owner], rng=rng)
+        decoded, tries = again.texts, again.tries
+    tried = np.bincount(owner, tries, minlength=len(sources)).astype(int)
+    pool = _candidates(codec, sources, owner, decoded, filters)
+    accepted = pool[pool[list(filters)].all(axis=1)].assign(status=PARAPHRASED)
+    refused = np.setdiff1d(pool["source_id"], accepted["source_id"])
+    if len(refused):
+        near = starts[np.searchsorted(held, refused).tolist()]
+        made = _nearest(origin.codec, near, [sources[row] for row in refused], policy, rng)
+        tried[refused] += made.tries
+        done = made.status != FAILED
+        texts = [text for text, good in zip(made.texts, done, strict=True) if good]
+        extra = _candidates(codec, sources, refused[done], texts, filters).assign(status=REPAIRED)
+        accepted = pd.concat([part for part in (accepted, extra) if len(part)]) if len(extra) else accepted
+    kept = _ranked(codec, accepted).groupby("source_id").head(n)
+    kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
     table = pd.concat([part for part in (kept, _unchanged(sources, held, pool, kept, list(filters))) if len(part)])
     table = table.sort_values(["source_id", "rank"], ignore_index=True)
     table["source"] = [sources[row] for row in table["source_id"]]
     table["similarity"] = likeness(table["text"].tolist(), table["source"].tolist())
+    table["tried"] = tried[table["source_id"]]
     table["noise"] = table["source_id"].map(dict(zip(held, noise, strict=True))).astype(float)
     return table.reindex(columns=[*COLUMNS, *filters])
+
+
+def _nearest(codec: Codec, z: Tensor, sources: list[str], policy: Policy, rng: torch.Generator) -> Decoded:
+    """The nearest valid text to each source with latent z (m, d) that is not the source itself."""
+
+    def another(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return np.array([plain(text) != plain(source) for text, source in zip(texts, sources, strict=True)], dtype=bool)
+
+    other = replace(policy, filters={"another": another, **policy.filters}, tries=repair.TRIES)
+    return decode_valid(codec, z, other, sources, rng=rng)
 
 
 def _unchanged(
@@ -162,13 +186,21 @@ def _unchanged(
     return pd.DataFrame(rows).assign(**{name: passed[name].to_numpy() for name in filters})
 
 
-def _candidates(codec: Codec, sources: Sequence[str], owner: np.ndarray, decoded: list[str]) -> pd.DataFrame:
-    """Of the texts decoded for their owners those that can be read again and stand once: ``source_id, text``."""
+def _candidates(
+    codec: Codec, sources: Sequence[str], owner: np.ndarray, decoded: list[str], filters: Mapping[str, Filter]
+) -> pd.DataFrame:
+    """Of the texts decoded for their owners those that can be read again and stand once, with the filters' verdicts.
+
+    The columns are ``source_id, text`` and the filters.
+    """
     pool = pd.DataFrame({"source_id": owner, "text": pd.Series(decoded, dtype=object)})
     pool["plain"] = [plain(text) for text in decoded]
     itself = np.array([plain(source) for source in sources], dtype=object)[owner]
     read = np.array([bool(text.strip()) for text in decoded], dtype=bool) & np.array(codec.fits(decoded), dtype=bool)
-    return pool[read & (pool["plain"] != itself)].drop_duplicates(["source_id", "plain"]).drop(columns="plain")
+    pool = pool[read & (pool["plain"] != itself)].drop_duplicates(["source_id", "plain"]).drop(columns="plain")
+    for name, accepts in filters.items():
+        pool[name] = apply_filter(name, accepts, pool["text"].tolist(), [sources[row] for row in pool["source_id"]])
+    return pool
 
 
 def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:

@@ -127,6 +127,7 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
 
     Args:
         folder: where the file is made (by default where the system keeps such files); it is gone with the dataset.
+        targets: what the decoder is to write of each text, where that is another text. A pair stays or goes as one.
     """
 
     def __init__(
@@ -136,53 +137,73 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         max_tokens: int,
         folder: Path | None = None,
         batch_size: int = 10_000,
+        targets: Sequence[str] | None = None,
     ) -> None:
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        sides = [texts] if targets is None else [texts, targets]
+        self.names = ("input_ids", "target_ids")[: len(sides)]
         lengths = array("q")
         with tempfile.TemporaryFile(dir=folder) as file:
             for start in range(0, len(texts), batch_size):
-                kept = [[*ids, tokenizer.eos_token_id] for ids in self._encode(texts[start : start + batch_size])]
-                kept = [ids for ids in kept if len(ids) <= max_tokens]
+                fitting = self._fitting(sides, slice(start, start + batch_size))
+                kept = [[*ids, tokenizer.eos_token_id] for _, row in fitting for ids in row]
                 lengths.extend(map(len, kept))
                 file.write(np.array(list(chain.from_iterable(kept)), dtype=np.int32).tobytes())
             file.flush()
             self.flat: np.ndarray = (
                 np.memmap(file, dtype=np.int32, mode="r") if lengths else np.empty(0, dtype=np.int32)
             )
-        self.skipped = len(texts) - len(lengths)
         self.lengths = np.array(lengths, dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self.skipped = len(texts) - len(self)
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         if not len(texts):
             return []
         return self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
-    def fitting(self, texts: Sequence[str], most: int, batch_size: int = 5000) -> list[str]:
-        """The first texts, ``most`` of them at most, that are short enough for the model."""
-        found: list[str] = []
-        for start in range(0, len(texts), batch_size):
+    def _fitting(
+        self, sides: Sequence[Sequence[str]], part: slice
+    ) -> list[tuple[tuple[str, ...], tuple[list[int], ...]]]:
+        """The texts and token ids of those rows all of whose texts are short enough for the model."""
+        texts = [list(side[part]) for side in sides]
+        rows = zip(zip(*texts, strict=True), zip(*map(self._encode, texts), strict=True), strict=True)
+        return [(row, ids) for row, ids in rows if all(len(tokens) < self.max_tokens for tokens in ids)]
+
+    def fitting(self, sides: Sequence[Sequence[str]], most: int, batch_size: int = 5000) -> list[tuple[str, ...]]:
+        """The first rows of texts, or of pairs, ``most`` of them at most, that are short enough for the model."""
+        found: list[tuple[str, ...]] = []
+        for start in range(0, len(sides[0]), batch_size):
             if len(found) >= most:
                 break
-            batch = texts[start : start + batch_size]
-            found += [text for text, ids in zip(batch, self._encode(batch), strict=True) if len(ids) < self.max_tokens]
+            found += [row for row, _ in self._fitting(sides, slice(start, start + batch_size))]
         return found[:most]
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) // len(self.names)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        return {"input_ids": self.flat[self.starts[index] : self.starts[index + 1]]}
+        first = index * len(self.names)
+        return {
+            name: self.flat[self.starts[place] : self.starts[place + 1]]
+            for place, name in enumerate(self.names, start=first)
+        }
 
 
 def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-    """Texts -> ``input_ids`` and ``attention_mask``, both (n, t), sorted by length and padded with 0 on the right."""
+    """Texts -> ``input_ids`` and ``attention_mask``, both (n, t), sorted by length and padded with 0 on the right.
+
+    Of pairs also ``target_ids`` and ``target_mask``, (n, u).
+    """
     items = sorted(items, key=lambda item: len(item["input_ids"]))
-    lengths = torch.tensor([len(item["input_ids"]) for item in items])
-    ids = torch.nn.utils.rnn.pad_sequence(
-        [torch.from_numpy(item["input_ids"].astype(np.int64)) for item in items], batch_first=True
-    )
-    return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
+    batch = {}
+    for name, mask in (("input_ids", "attention_mask"), ("target_ids", "target_mask")):
+        if name in items[0]:
+            rows = [torch.from_numpy(item[name].astype(np.int64)) for item in items]
+            lengths = torch.tensor([len(row) for row in rows])
+            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+            batch[mask] = (torch.arange(batch[name].shape[1]) < lengths[:, None]).long()
+    return batch
 
 
 class EpochSampler(Sampler[int]):

@@ -10,7 +10,7 @@ regularisers in `latentopt.t5vae.regulariser`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,13 @@ from latentopt.t5vae.bottleneck import BOTTLENECKS, Bottleneck, PositionalBottle
 from latentopt.t5vae.denoising import delete_tokens, mix_latents
 from latentopt.t5vae.processes import gather, mean_over_processes
 from latentopt.t5vae.regulariser import REGULARISERS, covariance_penalty, kl_divergence, mmd, mmd_original
+
+ENCODING = (
+    "shared.",
+    "encoder.",
+    *(f"bottleneck.{part}." for part in ("shrink_token", "pool", "to_latent", "to_log_variance", "critic")),
+)
+"""How the names of the parameters begin that z, or the loss on it, depends on."""
 
 
 class T5VAEConfig(T5Config):
@@ -137,6 +144,7 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.bottleneck: Bottleneck = BOTTLENECKS[config.bottleneck](config)
         self.losses: dict[str, Tensor] = {}
+        self.latents_frozen = False
         self.post_init()
 
     @staticmethod
@@ -193,6 +201,22 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         self.bottleneck.lengthen(max_tokens)
         self.config.max_tokens = max_tokens
 
+    def freeze_latents(self) -> None:
+        """From here on train the decoder alone: the encoder, the way to z and its statistics stay, and so does every z.
+
+        The embeddings, which the encoder reads too, stay with them.
+        """
+        self.latents_frozen = True
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(not name.startswith(ENCODING))
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.latents_frozen:
+            self.bottleneck.standardise.eval()
+        return self
+
     def get_input_embeddings(self) -> nn.Module:
         return self.shared
 
@@ -228,6 +252,8 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         encoder_outputs: BaseModelOutput | None = None,
         past_key_values: Any = None,
         use_cache: bool | None = None,
+        target_ids: Tensor | None = None,
+        target_mask: Tensor | None = None,
         **_: Any,
     ) -> Seq2SeqLMOutput:
         """The loss on a batch of texts, or the next-token logits when ``encoder_outputs`` (see `memory`) is given.
@@ -235,11 +261,15 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         Args:
             input_ids, attention_mask: (n, t), texts that end with the end token.
             decoder_input_ids: (n, u), what was decoded so far.
+            target_ids, target_mask: (n, u), what the decoder should write of each text; the text itself where None.
+                Not ``labels``: the Trainer would count the tokens of those, and scale the loss by them once more.
         """
         if encoder_outputs is None:
             assert input_ids is not None
             assert attention_mask is not None
-            return self._loss(input_ids, attention_mask)
+            if target_ids is None or target_mask is None:
+                target_ids, target_mask = input_ids, attention_mask
+            return self._loss(input_ids, attention_mask, target_ids, target_mask)
         assert decoder_input_ids is not None
         memory = encoder_outputs.last_hidden_state
         assert memory is not None
@@ -286,7 +316,9 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         start = input_ids.new_full((len(input_ids), 1), self.config.decoder_start_token_id)
         return torch.cat([start, input_ids[:, :-1]], dim=1)
 
-    def _loss(self, input_ids: Tensor, attention_mask: Tensor) -> Seq2SeqLMOutput:
+    def _loss(
+        self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor, target_mask: Tensor
+    ) -> Seq2SeqLMOutput:
         config = self.config
         seen, seen_mask = input_ids, attention_mask
         if self.training and config.token_deletion > 0:
@@ -296,11 +328,11 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             features = features.to(self.bottleneck.to_latent.weight.dtype)
             everyone, own = gather(features) if self.training else (features, slice(None))
             z = self.bottleneck.latent(everyone)
-            tokens = attention_mask.sum()
+            tokens = target_mask.sum()
             tokens = mean_over_processes(tokens) if self.training else tokens
             divergence, covariance, noisy = self._regularise(z, own, everyone, tokens)
-        shown = self._shown(noisy, input_ids, attention_mask) if self.training else input_ids
-        log_probs = self.token_log_probs(noisy, input_ids, attention_mask, shown)
+        shown = self._shown(noisy, target_ids, target_mask) if self.training else target_ids
+        log_probs = self.token_log_probs(noisy, target_ids, target_mask, shown)
         reconstruction = -log_probs.sum() / tokens
         self.losses = {
             "reconstruction": reconstruction.detach(),

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,9 +30,9 @@ from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.split import split
 from latentopt.t5vae.bottleneck import BOTTLENECKS
-from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, round_weights
-from latentopt.t5vae.corpus import EpochSampler, TokenDataset, collate, train_tokenizer
-from latentopt.t5vae.model import T5VAEModel
+from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_cell, round_weights
+from latentopt.t5vae.corpus import EpochSampler, Selection, TokenDataset, collate, train_tokenizer
+from latentopt.t5vae.model import T5VAEConfig, T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 
 logger = logging.getLogger("latentopt")
@@ -63,11 +63,17 @@ SHARED = (
 )
 """The fields that `Settings` and `T5VAEConfig` have in common."""
 
+SHAPE = ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser")
+"""Those of them that a training shares with the T5-VAE it starts from."""
+
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
 
 EVALUATED = 500
 """How many held-out texts are reconstructed at each evaluation."""
+
+CELL_TEXTS = 200
+"""How many texts the cell radius is measured on where nothing else is."""
 
 COMPLETE = "complete"
 """A file written last into each checkpoint: one without it was cut off while being written."""
@@ -121,13 +127,25 @@ class Settings:
     device: str = "auto"
 
 
-def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter | None = None) -> T5VAECodec:
+def train(
+    texts: Sequence[str],
+    out: Path,
+    settings: Settings,
+    validity: Filter | None = None,
+    targets: Sequence[str] | None = None,
+) -> T5VAECodec:
     """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
+
+    With targets the encoder reads a text and the decoder learns to write its target. One that starts from a T5-VAE
+    takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): z is what it is there, and so is all that
+    was fitted on it.
 
     Args:
         texts: one text each; those held out by hash are only evaluated on.
         out: the model's folder; checkpoints lie in ``out/checkpoints``.
         validity: a filter whose share of valid reconstructions is reported while training.
+        targets: what should be written of each text, where that is not the text itself. Pairs of twice the same text are
+            left out and counted.
 
     Raises:
         LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
@@ -139,35 +157,43 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
     ):
         if value not in known:
             raise unknown(what, value, list(known))
-    training_texts, held = split(texts, settings.held_out)
-    if len(training_texts) < 2:
-        raise LatentoptError(f"{len(training_texts)} texts are too few to train on: at least 2 are needed")
+    sides = [texts] if targets is None else _differing(texts, targets)
+    unit = "text" if targets is None else "pair"
+    keep_latents = targets is not None and settings.start is not None and _is_t5vae(Path(settings.start))
+    if keep_latents:
+        there = T5VAEConfig.from_pretrained(str(settings.start))
+        settings = replace(settings, **{name: getattr(there, name) for name in SHAPE})
+    learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
+    if len(learnt[0]) < 2:
+        raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
     arguments = _arguments(out, settings)
-    _rows_per_process(settings, arguments.world_size, len(training_texts))
+    _rows_per_process(settings, arguments.world_size, len(learnt[0]))
     set_seed(settings.seed)
     # One process claims the folder and trains the tokenizer, the others find both done.
     with arguments.main_process_first(local=False):
-        record = _claim(out, settings, training_texts)
-        tokenizer, model = _start(training_texts, out, settings)
+        record = _claim(out, settings, learnt)
+        tokenizer, model = _start(learnt, out, settings)
         if arguments.process_index == 0:
-            dataset = _tokens(tokenizer, training_texts, out, settings)
+            dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
             with _writing(f"to {out}"):
                 _begin(out, record, tokenizer)
     if arguments.process_index:
-        dataset = _tokens(tokenizer, training_texts, out, settings)
+        dataset = _tokens(tokenizer, learnt, out, settings)
         rows = _rows_per_process(settings, arguments.world_size, len(dataset))
     if dataset.skipped:
-        logger.warning("skipped %d texts of %d tokens or more", dataset.skipped, settings.max_tokens)
+        logger.warning("skipped %d %ss of %d tokens or more", dataset.skipped, unit, settings.max_tokens)
+    if keep_latents:
+        model.freeze_latents()
     arguments.per_device_train_batch_size = rows
     model.config.kl_annealing *= settings.accumulation  # the model counts pieces
     # Before the training, which may take days: afterwards the texts are not needed.
-    sample = list(training_texts[:: max(1, len(training_texts) // CALIBRATION_TEXTS)])
+    sample = list(learnt[0][:: max(1, len(learnt[0]) // CALIBRATION_TEXTS)])
     trainer = T5VAETrainer(
         model,
         tokenizer,
         dataset,
-        held_out=dataset.fitting(held, EVALUATED) or dataset.fitting(training_texts, EVALUATED),
+        held_out=dataset.fitting(held, EVALUATED) or dataset.fitting(learnt, EVALUATED),
         validity=validity,
         args=arguments,
     )
@@ -180,19 +206,41 @@ def train(texts: Sequence[str], out: Path, settings: Settings, validity: Filter 
         trainer.train(resume_from_checkpoint=resumed)
     if trainer.is_world_process_zero():
         round_weights(model)
-        calibrate(model, tokenizer, sample)
+        if keep_latents:
+            fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
+            model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
+        else:
+            calibrate(model, tokenizer, sample)
         with _writing(f"the model to {out}"):
             save(model, tokenizer, out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], out: Path, settings: Settings) -> TokenDataset:
+def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
+    """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text."""
+    if len(texts) != len(targets):
+        raise LatentoptError(f"{len(texts)} texts but {len(targets)} targets; pairs need one of each")
+    texts, targets = ([" ".join(text.splitlines()).strip() for text in side] for side in (texts, targets))
+    differing = np.flatnonzero([text != target for text, target in zip(texts, targets, strict=True)])
+    same = len(texts) - len(differing)
+    if same:
+        logger.warning("left out %d pairs of twice the same text", same)
+    if same and len(differing) < 2:
+        raise LatentoptError(f"all but {len(differing)} of {len(texts)} pairs are twice the same text; 2 are needed")
+    return [Selection(texts, differing), Selection(targets, differing)]
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, sides: Sequence[Sequence[str]], out: Path, settings: Settings
+) -> TokenDataset:
+    texts, *rest = sides
     nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
     with _writing(f"token ids to {nearest}"):
-        dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest)
+        dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest, targets=rest[0] if rest else None)
     if len(dataset) < 2:
-        raise LatentoptError(f"no text is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+        unit = "pair" if rest else "text"
+        raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
     return dataset
 
 
@@ -247,12 +295,12 @@ def _writing(what: str) -> Iterator[None]:
         ) from error
 
 
-def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any]:
+def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
     """What this training is, to be kept in the folder; a folder that holds something else is refused."""
     digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-    wanted: dict[str, Any] = {**asdict(settings), "texts": len(texts), "texts_sha256": digest.hexdigest()[:16]}
+    for row in zip(*sides, strict=True):
+        digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
+    wanted: dict[str, Any] = {**asdict(settings), "texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
     wanted = json.loads(json.dumps(wanted))
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return wanted
@@ -268,7 +316,15 @@ def _claim(out: Path, settings: Settings, texts: Sequence[str]) -> dict[str, Any
     return wanted
 
 
-def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
+def _is_t5vae(folder: Path) -> bool:
+    """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
+    if not (folder / "config.json").is_file():
+        raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    return bool(kind == T5VAEConfig.model_type)
+
+
+def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
     """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
     bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
     bottleneck |= {
@@ -279,11 +335,9 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
     }
     if settings.start is not None:
         folder = Path(settings.start)
-        if not (folder / "config.json").is_file():
-            raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
+        known = _is_t5vae(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-        if kind != "t5vae":
+        if not known:
             return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
         try:
             model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
@@ -291,7 +345,7 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
         if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
             model.lengthen(settings.max_tokens)
-        for name in ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser"):
+        for name in SHAPE:
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
@@ -304,7 +358,8 @@ def _start(texts: Sequence[str], out: Path, settings: Settings) -> tuple[PreTrai
     if (out / "tokenizer.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
     else:
-        tokenizer = train_tokenizer(texts, settings.vocab_size)
+        both = sides[0] if len(sides) == 1 else [text for side in sides for text in side]
+        tokenizer = train_tokenizer(both, settings.vocab_size)
     t5 = T5Config(
         vocab_size=-(-len(tokenizer) // 64) * 64,
         pad_token_id=tokenizer.pad_token_id,
@@ -370,7 +425,7 @@ class T5VAETrainer(Trainer):
 
     Args:
         tokens: what to train on.
-        held_out: texts to reconstruct at each evaluation.
+        held_out: rows to decode at each evaluation: a text, or a text and its target.
         validity: a filter; the share of reconstructions it accepts is reported.
     """
 
@@ -379,7 +434,7 @@ class T5VAETrainer(Trainer):
         model: T5VAEModel,
         tokenizer: PreTrainedTokenizerBase,
         tokens: TokenDataset,
-        held_out: Sequence[str],
+        held_out: Sequence[tuple[str, ...]],
         validity: Filter | None = None,
         **kwargs: Any,
     ) -> None:
@@ -411,18 +466,24 @@ class T5VAETrainer(Trainer):
         super().log(logs, start_time)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Exact match, token accuracy (teacher-forced) and validity of reconstructions of held-out texts."""
+        """Exact match with the target, token accuracy (teacher-forced) and validity of what held-out texts decode to.
+
+        The target of a text that stands alone is the text itself.
+        """
+        trained = [parameter for parameter in self.t5vae.parameters() if parameter.requires_grad]
         codec = T5VAECodec(self.t5vae, self.tokenizer)
-        texts = self.held_out
+        texts, targets = [row[0] for row in self.held_out], [row[-1] for row in self.held_out]
         z = codec.encode(texts)
         decoded = codec.decode(z)
         metrics = {
-            "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, texts, strict=True)])),
-            "eval_token_accuracy": codec.token_accuracy(z, texts),
+            "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, targets, strict=True)])),
+            "eval_token_accuracy": codec.token_accuracy(z, targets),
         }
         if self.validity is not None:
             metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
-        self.t5vae.train().requires_grad_(True)
+        self.t5vae.train()
+        for parameter in trained:
+            parameter.requires_grad_(True)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -1,4 +1,4 @@
-"""First-party direction finders, and the classes of what they find."""
+"""First-party direction finders, the classes of what they find, and the generator of paraphrases."""
 
 from latentopt.hookspecs import Register, hookimpl
 
@@ -22,3 +22,12 @@ def register_directions(register: Register) -> None:
     register("affine", "latentopt_directions.modules:AffineDirection", "an affine map; not a finder")
     register("local", "latentopt_directions.modules:LocalDirection", "a kernel over pairs; not a finder")
     register("network", "latentopt_directions.modules:OffsetNetwork", "a network of offsets; not a finder")
+
+
+@hookimpl
+def register_generators(register: Register) -> None:
+    register(
+        "adversarial",
+        "latentopt.generation.generator:AdversarialGenerator",
+        "noise turned to where texts are; see fit-generator",
+    )

@@ -1,9 +1,18 @@
-"""Paraphrases of unseen Tatoeba sentences beside the attested ones: copies, dropped words, posterior noise.
+"""Paraphrases of unseen Tatoeba sentences beside the attested ones: copies, beams, dropped words, and each mode.
 
-    python recipes/benchmarks/paraphrase.py
+    python recipes/train_paraphraser.py      # on the pairs that are not held out: runs/paraphraser
+    python recipes/benchmarks/paraphrase.py --rewriter runs/paraphraser
     python recipes/benchmarks/paraphrase.py --pairs 500 --similarity 0.6 --similarity 0.8
 
-Five candidates a sentence at most; neither side of a pair was trained on. The columns:
+Five candidates a sentence at most; neither side of a pair was trained on. Beside the attested paraphrase and the copy:
+
+``beam search``      the five best of transformers' beam search from the latent
+``word dropout``     the sentence with words dropped, encoded and decoded
+``posterior noise``  `latentopt.paraphrase`, at each ``--similarity``
+``generator``        the same with a generator, fitted here on ``--sentences`` of the training sentences
+``rewriter``         the same with a model trained from pairs; without ``--rewriter FOLDER`` the row is absent
+
+The columns:
 
 ``BLEU``, ``chrF``  to the attested paraphrase, the best of a sentence's candidates, mean over sentences
 ``to source``       BLEU of the candidates to their source: 100 is a copy
@@ -23,10 +32,12 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from rapidfuzz.distance import Indel
 from sacrebleu.metrics import BLEU, CHRF
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -37,6 +48,8 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
+from latentopt.codec import T5VAECodec
+from latentopt.generation.generator import fit_generator
 from latentopt.generation.paraphrasing import CONTENT, paraphrase, plain
 from reporting import report
 
@@ -206,16 +219,34 @@ def measure(candidates: Sequence[Sequence[str]], pairs: pd.DataFrame, judge: Jud
     }
 
 
-def dropped(sources: Sequence[str], seed: int = 0) -> list[list[str]]:
-    """Up to `N` distinct copies of each source with words dropped."""
+def dropped(codec: latentopt.Codec, sources: Sequence[str], seed: int = 0) -> list[list[str]]:
+    """What up to `N` distinct copies of each source with words dropped decode to."""
     rng = random.Random(seed)
     made = [dict.fromkeys(" ".join(drop(source.split(), "", rng)) for _ in range(4 * N)) for source in sources]
-    return [[text for text in texts if text][:N] or [source] for texts, source in zip(made, sources, strict=True)]
+    copies = [[text for text in texts if text][:N] or [source] for texts, source in zip(made, sources, strict=True)]
+    decoded = iter(codec.decode(codec.encode([text for texts in copies for text in texts])))
+    return [list(islice(decoded, len(texts))) for texts in copies]
+
+
+@torch.inference_mode()
+def beams(codec: T5VAECodec, sources: Sequence[str], batch_size: int = 32) -> list[list[str]]:
+    """The `N` best of a beam search from the latent of each source."""
+    found: list[list[str]] = []
+    for start in range(0, len(sources), batch_size):
+        memory = codec.model.memory(codec.encode(sources[start : start + batch_size]))
+        ids = codec.model.generate(
+            encoder_outputs=memory, num_beams=N, num_return_sequences=N, max_new_tokens=codec.max_tokens
+        )
+        texts = iter(codec.tokenizer.batch_decode(ids, skip_special_tokens=True))
+        found += [list(islice(texts, N)) for _ in range(len(ids) // N)]
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small")
+    parser.add_argument("--rewriter", help="the folder of a model trained from pairs, see recipes/train_paraphraser.py")
+    parser.add_argument("--sentences", type=int, default=10_000, help="that the generator is fitted on")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pairs", type=int, default=100, help="unseen pairs, one a sentence")
     parser.add_argument(
@@ -234,14 +265,23 @@ def main() -> None:
     pairs = pairs.sample(min(options.pairs, len(pairs)), random_state=options.seed).reset_index(drop=True)
     sources = pairs["source"].tolist()
     made = {"attested": pairs["target"].map(lambda text: [text]).tolist(), "copy": [[source] for source in sources]}
-    made["word dropout"] = dropped(sources, options.seed)
+    made["beam search"] = beams(codec, sources)
+    made["word dropout"] = dropped(codec, sources, options.seed)
+    fitting = [text for text, fits in zip(sentences, codec.fits(sentences), strict=True) if fits]
+    some = random.Random(options.seed).sample(fitting, min(options.sentences, len(fitting)))
+    modes: dict[str, dict[str, Any]] = {
+        "posterior noise": {},
+        "generator": {"generator": fit_generator(codec, some, seed=options.seed)[0]},
+    }
+    if options.rewriter:
+        modes["rewriter"] = {"rewriter": latentopt.load_codec(options.rewriter, device=options.device)}
     filters = {name: latentopt.get("filter", name)() for name in CONTENT}
-    for similarity in options.similarity or [0.7, 0.85]:
-        found = paraphrase(codec, sources, N, similarity, filters, options.seed)
-        texts = found.groupby("source_id")["text"].agg(list).tolist()
-        made[f"posterior noise, similarity {similarity:g}"] = texts
+    for (mode, origin), similarity in product(modes.items(), options.similarity or [0.7, 0.85]):
+        found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin)
+        made[f"{mode}, similarity {similarity:g}"] = found.groupby("source_id")["text"].agg(list).tolist()
     rows = [{"row": name} | measure(texts, pairs, judge) for name, texts in made.items()]
-    report("paraphrase", pd.DataFrame(rows), model=options.model, pairs=len(pairs), judge_is_right=accuracy)
+    facts = {"model": options.model, "rewriter": options.rewriter or "none given, so no row"}
+    report("paraphrase", pd.DataFrame(rows), **facts, pairs=len(pairs), judge_is_right=accuracy)
 
 
 if __name__ == "__main__":
