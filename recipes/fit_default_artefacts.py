@@ -121,7 +121,6 @@ def card(name: str, folder: Path) -> str:
         cell_radius=config["cell_radius"],
         stages=", then ".join(
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
-            + (f" with {stage.mixing:.0%} of the latents mixed" if stage.mixing else "")
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")
             for stage in STAGES[name]
         ),
