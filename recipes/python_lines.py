@@ -32,7 +32,8 @@ def main() -> None:
     print(f"{len(statements)} distinct statements of at most 40 characters in the standard library")
     syntax = latentopt.get("filter", "python_syntax")()
     if options.train:
-        from latentopt.t5vae.training import Settings, train
+        from latentopt.t5vae.settings import Settings
+        from latentopt.t5vae.training import train
 
         settings = Settings(
             vocab_size=4096, deletion=0.1, steps=options.steps, held_out=HELD_OUT, seed=options.seed, evaluate_every=500

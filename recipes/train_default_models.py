@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import latentopt
-from latentopt.t5vae.training import Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.training import train
 
 import corpora
 

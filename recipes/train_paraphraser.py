@@ -15,7 +15,8 @@ import logging
 from pathlib import Path
 
 from latentopt.models import FOLDER
-from latentopt.t5vae.training import Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.training import train
 
 import corpora
 

@@ -12,7 +12,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from latentopt.t5vae.training import Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.training import train
 
 import corpora
 

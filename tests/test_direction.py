@@ -1,9 +1,11 @@
 import contextlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import latentopt
@@ -383,24 +385,23 @@ def cut_off(texts: list[str], after: int):
     raise KeyboardInterrupt
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 @given(st.data(), st.lists(st.text("mn ,\r", max_size=14), min_size=1, max_size=8), st.sampled_from(READABLE))
-def test_what_was_cut_off_is_gone_on_with_after_the_last_whole_chunk(tmp_path, data, texts, ending):
-    codec, whole, out = ToyCodec(), tmp_path / f"whole{ending}", tmp_path / f"out{ending}"
-    expected = transfer_file(codec, texts, whole, plus_three(), 1.0, chunk=2)
+def test_what_was_cut_off_is_gone_on_with_after_the_last_whole_chunk(data, texts, ending):
     after = data.draw(st.integers(0, len(texts)))
-    with pytest.raises(KeyboardInterrupt):
-        transfer_file(codec, cut_off(texts, after), out, plus_three(), 1.0, chunk=2)
-    rows = tmp_path / f"out{ending}.partial/rows"
-    assert rows.exists() == (after >= 2)
-    if rows.exists():
-        # A chunk of which only a part was written.
-        rows.write_bytes(rows.read_bytes() + b'"half a row')
-    assert transfer_file(codec, texts, out, plus_three(), 1.0, chunk=2) == expected
-    assert out.read_bytes() == whole.read_bytes()
-    for path in (whole, out):
-        path.unlink()
-    assert not list(tmp_path.iterdir())
+    with TemporaryDirectory() as name:
+        codec, folder = ToyCodec(), Path(name)
+        whole, out, rows = folder / f"whole{ending}", folder / f"out{ending}", folder / f"out{ending}.partial/rows"
+        expected = transfer_file(codec, texts, whole, plus_three(), 1.0, chunk=2)
+        with pytest.raises(KeyboardInterrupt):
+            transfer_file(codec, cut_off(texts, after), out, plus_three(), 1.0, chunk=2)
+        assert rows.exists() == (after >= 2)
+        if rows.exists():
+            # A chunk of which only a part was written.
+            rows.write_bytes(rows.read_bytes() + b'"half a row')
+        assert transfer_file(codec, texts, out, plus_three(), 1.0, chunk=2) == expected
+        assert out.read_bytes() == whole.read_bytes()
+        assert sorted(folder.iterdir()) == [out, whole]
 
 
 def test_only_what_is_left_is_moved(toy_codec, tmp_path, monkeypatch, caplog):

@@ -20,7 +20,9 @@ from latentopt.errors import LatentoptError
 from latentopt.split import is_held_out
 from latentopt.t5vae import training
 from latentopt.t5vae.corpus import TokenDataset, collate, train_tokenizer
-from latentopt.t5vae.training import COMPLETE, Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.trainer import COMPLETE
+from latentopt.t5vae.training import train
 
 TINY = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2, "num_decoder_layers": 1}
 TOKENIZER = train_tokenizer(LINES * 3, 300)

@@ -18,7 +18,9 @@ import latentopt
 from latentopt.codec import T5VAECodec, load_codec
 from latentopt.errors import LatentoptError
 from latentopt.t5vae import training
-from latentopt.t5vae.training import COMPLETE, Settings, last_complete_checkpoint, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.trainer import COMPLETE, last_complete_checkpoint
+from latentopt.t5vae.training import train
 
 TINY = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2, "num_decoder_layers": 1}
 

@@ -68,7 +68,7 @@ def train(
     accepts = common.build_all("filter", [filter] if filter else None)
     from latentopt.directions.pairs import read_pairs
     from latentopt.t5vae.corpus import Lines
-    from latentopt.t5vae.training import Settings
+    from latentopt.t5vae.settings import Settings
     from latentopt.t5vae.training import train as run
 
     settings = Settings(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +17,6 @@ from transformers import (
     AutoTokenizer,
     PreTrainedTokenizerBase,
     T5Config,
-    Trainer,
-    TrainingArguments,
     set_seed,
 )
 
@@ -31,40 +27,16 @@ from latentopt.filters import Filter
 from latentopt.split import split
 from latentopt.t5vae.bottleneck import BOTTLENECKS
 from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_cell, round_weights
-from latentopt.t5vae.corpus import EpochSampler, Selection, TokenDataset, collate, train_tokenizer
+from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
 from latentopt.t5vae.model import T5VAEConfig, T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
+from latentopt.t5vae.settings import SHAPE, SHARED, SIZES, Settings
+from latentopt.t5vae.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
 
 logger = logging.getLogger("latentopt")
 
-SIZES: dict[str, dict[str, Any]] = {
-    "micro": {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 2},
-    "nano": {"d_model": 256, "d_kv": 64, "num_heads": 4, "d_ff": 512, "num_layers": 4, "num_decoder_layers": 3},
-    "small": {"d_model": 384, "d_kv": 64, "num_heads": 6, "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 4},
-    "base": {"d_model": 512, "d_kv": 64, "num_heads": 8, "d_ff": 2048, "num_layers": 6, "num_decoder_layers": 6},
-}
-"""Shapes of the T5 around the bottleneck; ``base`` has T5-small's."""
-
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
-
-SHARED = (
-    "latent_dim",
-    "max_tokens",
-    "bottleneck",
-    "place_spacing",
-    "regulariser",
-    "regulariser_weight",
-    "covariance_weight",
-    "kl_annealing",
-    "free_bits",
-    "decoder_dropout",
-    "scheduled_sampling",
-)
-"""The fields that `Settings` and `T5VAEConfig` have in common."""
-
-SHAPE = ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser")
-"""Those of them that a training shares with the T5-VAE it starts from."""
 
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
@@ -74,57 +46,6 @@ EVALUATED = 500
 
 CELL_TEXTS = 200
 """How many texts the cell radius is measured on where nothing else is."""
-
-COMPLETE = "complete"
-"""A file written last into each checkpoint: one without it was cut off while being written."""
-
-
-@dataclass
-class Settings:
-    """What a training run depends on; kept beside the model, and compared when a run is resumed.
-
-    Args:
-        size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
-        steps: optimiser steps; with 0, ``epochs`` passes over the data.
-        bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits, decoder_dropout,
-            scheduled_sampling: see `T5VAEConfig`.
-        noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
-            token_deletion).
-        batch_size: texts a step, over all processes that train along.
-        accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
-            z and the regulariser are those of a piece (over all processes), so it should not be small.
-        held_out: the share of texts, by hash, that is evaluated on and never trained on.
-    """
-
-    size: str = "nano"
-    start: str | None = None
-    latent_dim: int = 128
-    vocab_size: int = 8192
-    max_tokens: int = 32
-    noise: float = 0.3
-    mixing: float = 0.0
-    jitter: float = 0.0
-    deletion: float = 0.0
-    bottleneck: str = "positional"
-    place_spacing: float = 1.0
-    regulariser: str = "mmd"
-    regulariser_weight: float = 1.0
-    covariance_weight: float = 0.01
-    kl_annealing: int = 0
-    free_bits: float = 0.0
-    decoder_dropout: float = 0.0
-    scheduled_sampling: float = 0.0
-    steps: int = 0
-    epochs: float = 10.0
-    batch_size: int = 128
-    accumulation: int = 1
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    held_out: float = 0.02
-    evaluate_every: int = 1000
-    log_every: int = 100
-    seed: int = 0
-    device: str = "auto"
 
 
 def train(
@@ -166,7 +87,7 @@ def train(
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
-    arguments = _arguments(out, settings)
+    arguments = arguments_of(out, settings)
     _rows_per_process(settings, arguments.world_size, len(learnt[0]))
     set_seed(settings.seed)
     # One process claims the folder and trains the tokenizer, the others find both done.
@@ -176,7 +97,7 @@ def train(
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
-            with _writing(f"to {out}"):
+            with writing(f"to {out}"):
                 _begin(out, record, tokenizer)
     if arguments.process_index:
         dataset = _tokens(tokenizer, learnt, out, settings)
@@ -200,7 +121,7 @@ def train(
     if arguments.process_index:  # each process its own noise
         torch.manual_seed(settings.seed + arguments.process_index)
     resumed = last_complete_checkpoint(out / "checkpoints")
-    if resumed is not None and _is_last(resumed):
+    if resumed is not None and is_last(resumed):
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
     else:
         trainer.train(resume_from_checkpoint=resumed)
@@ -211,7 +132,7 @@ def train(
             model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
         else:
             calibrate(model, tokenizer, sample)
-        with _writing(f"the model to {out}"):
+        with writing(f"the model to {out}"):
             save(model, tokenizer, out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
@@ -236,7 +157,7 @@ def _tokens(
 ) -> TokenDataset:
     texts, *rest = sides
     nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
-    with _writing(f"token ids to {nearest}"):
+    with writing(f"token ids to {nearest}"):
         dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest, targets=rest[0] if rest else None)
     if len(dataset) < 2:
         unit = "pair" if rest else "text"
@@ -280,19 +201,6 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
         old.unlink()
     model.save_pretrained(out, state_dict=state, max_shard_size=SHARD)
     tokenizer.save_pretrained(out)
-
-
-@contextmanager
-def _writing(what: str) -> Iterator[None]:
-    try:
-        yield
-    except LatentoptError:
-        raise
-    except Exception as error:  # safetensors, torch and the file system each raise their own when a disk is full
-        raise LatentoptError(
-            f"cannot write {what}: {error}; make room and give the same command again: it goes on from the last "
-            "complete checkpoint"
-        ) from error
 
 
 def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -369,121 +277,3 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
         **SIZES[settings.size],
     )
     return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)
-
-
-def _arguments(out: Path, settings: Settings) -> TrainingArguments:
-    use_cpu = settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available())
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    arguments = TrainingArguments(
-        output_dir=str(out / "checkpoints"),
-        gradient_accumulation_steps=settings.accumulation,
-        ddp_timeout=86_400,  # the first process reads and measures while the others wait
-        num_train_epochs=settings.epochs,
-        max_steps=settings.steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=settings.warmup,
-        adam_beta2=0.98,
-        weight_decay=0.01,
-        max_grad_norm=1.0,
-        bf16=torch.cuda.is_bf16_supported() if not use_cpu else bool(capabilities.get("avx512_bf16")),
-        use_cpu=use_cpu,
-        use_cache=True,  # the Trainer writes this into the model's config, where `generate` reads it
-        dataloader_drop_last=True,
-        dataloader_pin_memory=not use_cpu,
-        eval_strategy="steps",
-        eval_steps=settings.evaluate_every,
-        save_strategy="steps",
-        save_steps=settings.evaluate_every,
-        save_total_limit=2,
-        logging_steps=min(settings.log_every, settings.evaluate_every),
-        logging_nan_inf_filter=False,
-        disable_tqdm=not sys.stderr.isatty(),
-        report_to=[],
-        seed=settings.seed,
-    )
-    if arguments.n_gpu > 1:
-        logger.warning("one of %d GPUs is used; start it with torchrun to use all of them", arguments.n_gpu)
-        arguments._n_gpu = 1
-    return arguments
-
-
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end, or None."""
-    steps = [int(path.parent.name.removeprefix("checkpoint-")) for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return str(folder / f"checkpoint-{max(steps)}") if steps else None
-
-
-def _is_last(checkpoint: str) -> bool:
-    """Whether a checkpoint is the one that training ends with."""
-    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
-    return state["global_step"] >= state["max_steps"]
-
-
-class T5VAETrainer(Trainer):
-    """The Trainer, with a reproducible order, the parts of the loss in the log, and evaluation by free decoding.
-
-    Args:
-        tokens: what to train on.
-        held_out: rows to decode at each evaluation: a text, or a text and its target.
-        validity: a filter; the share of reconstructions it accepts is reported.
-    """
-
-    def __init__(
-        self,
-        model: T5VAEModel,
-        tokenizer: PreTrainedTokenizerBase,
-        tokens: TokenDataset,
-        held_out: Sequence[tuple[str, ...]],
-        validity: Filter | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            model,
-            train_dataset=tokens,
-            eval_dataset=tokens,
-            data_collator=collate,
-            processing_class=tokenizer,
-            **kwargs,
-        )
-        self.t5vae, self.tokenizer, self.tokens = model, tokenizer, tokens
-        self.held_out, self.validity = list(held_out), validity
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return EpochSampler(len(self.tokens), self.args.seed)
-
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        step = self.state.global_step
-        with _writing(f"the checkpoint of step {step}"):
-            super()._save_checkpoint(*args, **kwargs)
-            self.accelerator.wait_for_everyone()  # each process writes the state of its own random numbers
-            if self.is_world_process_zero():
-                (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            logs |= {name: value.item() for name, value in self.t5vae.losses.items()}
-        super().log(logs, start_time)
-
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Exact match with the target, token accuracy (teacher-forced) and validity of what held-out texts decode to.
-
-        The target of a text that stands alone is the text itself.
-        """
-        trained = [parameter for parameter in self.t5vae.parameters() if parameter.requires_grad]
-        codec = T5VAECodec(self.t5vae, self.tokenizer)
-        texts, targets = [row[0] for row in self.held_out], [row[-1] for row in self.held_out]
-        z = codec.encode(texts)
-        decoded = codec.decode(z)
-        metrics = {
-            "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, targets, strict=True)])),
-            "eval_token_accuracy": codec.token_accuracy(z, targets),
-        }
-        if self.validity is not None:
-            metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
-        self.t5vae.train()
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics

@@ -25,7 +25,8 @@ import torch
 
 import latentopt
 from latentopt.search.objective import Objective, TextTerm
-from latentopt.t5vae.training import Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.training import train
 from reporting import report
 
 import corpora

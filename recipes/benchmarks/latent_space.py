@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 import latentopt
-from latentopt.t5vae.training import Settings, train
+from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.training import train
 from reporting import report
 
 import corpora
