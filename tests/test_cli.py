@@ -461,9 +461,13 @@ def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tin
 def test_ctrl_c_during_a_search_leaves_nothing_behind(tiny_folder, head, tmp_path):
     out = tmp_path / "better.csv"
     # A hook says when the search begins.
+    # A shell that starts the tests in the background may have told them to ignore Ctrl-C.
     code = """
+import signal
 import latentopt
 from latentopt.plugins import installed
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Plugin:
     @latentopt.hookimpl
