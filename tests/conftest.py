@@ -26,6 +26,22 @@ LINES = [
 ]
 
 
+class BoundCodec(ToyCodec):
+    """A toy codec that counts what it decodes; a constraint is any function that changes a decoded text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = self.bound = 0
+
+    def decode(self, z, *, temperature=None, rng=None, logits_processor=None):
+        texts = super().decode(z)
+        if logits_processor is None:
+            self.free += len(z)
+            return texts
+        self.bound += len(z)
+        return [logits_processor(text) for text in texts]
+
+
 def tiny_model(vocab_size: int, **fields: object) -> T5VAEModel:
     torch.manual_seed(0)
     shape = {"d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import BoundCodec
 
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.moving import MOVED, REFUSED, REPAIRED, transfer
@@ -17,26 +18,14 @@ from latentopt.result import REPAIRED as IMPROVED_AFTER_REPAIR
 from latentopt.search.objective import Objective, TextTerm
 from latentopt.search.pipeline import optimize
 from latentopt.search.problem import Proposal
-from latentopt.testing import ToyCodec
 
 no_c = {"no_c": each(lambda text: "c" not in text)}
 nothing = {"nothing": each(lambda text: False)}
 
 
-class Bound(ToyCodec):
-    """A toy codec that counts what it decodes; under a constraint it writes the letter that it gives for every c."""
-
-    def __init__(self):
-        super().__init__()
-        self.free = self.bound = 0
-
-    def decode(self, z, *, temperature=None, rng=None, logits_processor=None):
-        texts = super().decode(z)
-        if logits_processor is None:
-            self.free += len(z)
-            return texts
-        self.bound += len(z)
-        return [text.replace("c", logits_processor) for text in texts]
+def for_c(letter: str):
+    """A constraint for texts with a letter in the place of every c."""
+    return lambda text: text.replace("c", letter)
 
 
 class FirstLetter(Head):
@@ -55,7 +44,7 @@ class OneOn:
 
 @pytest.fixture
 def codec():
-    return Bound()
+    return BoundCodec()
 
 
 OBJECTIVES = {
@@ -68,7 +57,7 @@ OBJECTIVES = {
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=list(OBJECTIVES))
 def test_a_rewrite_the_filters_refuse_is_decoded_again_under_the_constraint(codec, objective):
-    result = optimize(codec, ["bx", "xx", "yy"], objective, OneOn(), no_c, constraint="d")  # type: ignore[arg-type]
+    result = optimize(codec, ["bx", "xx", "yy"], objective, OneOn(), no_c, constraint=for_c("d"))  # type: ignore[arg-type]
     best = result.best()
     assert best["text"].tolist() == ["dx", "yx", "zy"]
     assert best["status"].tolist() == [IMPROVED_AFTER_REPAIR, IMPROVED, IMPROVED]
@@ -100,9 +89,9 @@ def test_the_budget_holds_for_repairs_too(codec):
 
 def test_with_always_nothing_is_decoded_freely(codec):
     drafts = ["bx", "xx"]
-    optimize(codec, drafts, OBJECTIVES["of the latent"], OneOn(), constraint="d", constrain="always")  # type: ignore[arg-type]
+    optimize(codec, drafts, OBJECTIVES["of the latent"], OneOn(), constraint=for_c("d"), constrain="always")  # type: ignore[arg-type]
     assert codec.free == 2  # the drafts, to see whether they are given back
-    transfer(codec, drafts, one_on(codec), 1.0, constraint="d", constrain="always")  # type: ignore[arg-type]
+    transfer(codec, drafts, one_on(codec), 1.0, constraint=for_c("d"), constrain="always")  # type: ignore[arg-type]
     assert (codec.free, codec.bound) == (2, 4)
 
 
@@ -114,7 +103,7 @@ def one_on(codec):
 
 
 def test_a_moved_text_that_the_filters_refuse_is_made_valid(codec):
-    moved = transfer(codec, ["bx", "xx"], one_on(codec), 1.0, no_c, constraint="d")  # type: ignore[arg-type]
+    moved = transfer(codec, ["bx", "xx"], one_on(codec), 1.0, no_c, constraint=for_c("d"))  # type: ignore[arg-type]
     assert moved["text"].tolist() == ["dx", "yx"]
     assert moved["status"].tolist() == [REPAIRED, MOVED]
     assert moved["tried"].tolist() == [2, 1]
@@ -127,17 +116,17 @@ def test_a_text_that_lost_the_attribute_in_being_made_valid_stays_as_it_was(code
     direction = one_on(codec)
     reach = float(direction.score(codec.encode(["cx"]))[0])
     line = StrengthLine((1.0,), reach, min_similarity=0.1)
-    towards_a = transfer(codec, ["bx"], direction, line, no_c, "a", tries=2)  # type: ignore[arg-type]
+    towards_a = transfer(codec, ["bx"], direction, line, no_c, for_c("a"), tries=2)  # type: ignore[arg-type]
     assert towards_a["text"].tolist() == ["bx"]
     assert towards_a["status"].tolist() == [REFUSED]
-    towards_e = transfer(codec, ["bx"], direction, line, no_c, "e", tries=2)  # type: ignore[arg-type]
+    towards_e = transfer(codec, ["bx"], direction, line, no_c, for_c("e"), tries=2)  # type: ignore[arg-type]
     assert towards_e["text"].tolist() == ["ex"]
     assert towards_e["status"].tolist() == [REPAIRED]
 
 
 def test_paraphrases_that_the_filters_refuse_are_decoded_again_under_the_constraint(codec):
     alone = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c)
-    bound = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c, constraint="e")  # type: ignore[arg-type]
+    bound = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c, constraint=for_c("e"))  # type: ignore[arg-type]
     assert not bound["text"].str.contains("c").any()
     assert bound["tried"][0] > alone["tried"][0] == 5 * 16
     assert set(alone["status"]) == set(bound["status"]) == {PARAPHRASED}

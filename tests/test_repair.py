@@ -1,29 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from conftest import BoundCodec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.generation.repair import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Policy, decode_valid
-from latentopt.testing import ToyCodec
 
 
-class Counting(ToyCodec):
-    """A toy codec that counts what it decodes; under a constraint every text ends in the letter it gives."""
-
-    def __init__(self):
-        super().__init__()
-        self.free = self.bound = 0
-
-    def decode(self, z, *, temperature=None, rng=None, logits_processor=None):
-        texts = super().decode(z)
-        if logits_processor is None:
-            self.free += len(z)
-            return texts
-        self.bound += len(z)
-        return [text[:-1] + logits_processor for text in texts]
+def ending_in(letter: str):
+    """A constraint for texts that end in a letter."""
+    return lambda text: text[:-1] + letter
 
 
 no_z = {"no_z": each(lambda text: "z" not in text)}
@@ -32,7 +21,7 @@ never = {"never": each(lambda text: False)}
 
 @pytest.fixture
 def codec():
-    return Counting()
+    return BoundCodec()
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,8 +31,8 @@ def codec():
     st.integers(1, 5),
 )
 def test_counts_add_up_and_tries_are_bounded(texts, constrain, tries):
-    codec = Counting()
-    decoded = decode_valid(codec, codec.encode(texts), Policy(no_z, "y", constrain, tries))  # type: ignore[arg-type]
+    codec = BoundCodec()
+    decoded = decode_valid(codec, codec.encode(texts), Policy(no_z, ending_in("y"), constrain, tries))  # type: ignore[arg-type]
     counts = decoded.counts
     assert counts["valid"] + counts["repaired"] + counts["failed"] == len(texts)
     assert counts["tried"] == codec.free + codec.bound <= tries * len(texts)
@@ -55,7 +44,7 @@ def test_counts_add_up_and_tries_are_bounded(texts, constrain, tries):
 
 
 def test_only_failures_are_decoded_again(codec):
-    decoded = decode_valid(codec, codec.encode(["ab", "az", "cd"]), Policy(no_z, "b"))  # type: ignore[arg-type]
+    decoded = decode_valid(codec, codec.encode(["ab", "az", "cd"]), Policy(no_z, ending_in("b")))  # type: ignore[arg-type]
     assert decoded.texts == ["ab", "ab", "cd"]
     assert decoded.status.tolist() == [VALID, CONSTRAINED, VALID]
     assert (codec.free, codec.bound) == (3, 1)
@@ -82,7 +71,7 @@ def test_neighbours_lie_further_and_further_away(codec):
 
 
 def test_what_fails_says_so_and_stays_as_it_was(codec):
-    decoded = decode_valid(codec, codec.encode(["ab"]), Policy(never, "c", tries=4))  # type: ignore[arg-type]
+    decoded = decode_valid(codec, codec.encode(["ab"]), Policy(never, ending_in("c"), tries=4))  # type: ignore[arg-type]
     assert decoded.texts == ["ab"]
     assert decoded.status.tolist() == [FAILED]
     assert decoded.counts == {"tried": 4, "valid": 0, "repaired": 0, "failed": 1}
