@@ -46,6 +46,7 @@ def fit_head(codec: latentopt.Codec, out: Path) -> None:
         table["headline"].tolist(),
         table["clicks"].to_numpy(),
         table["test_id"].to_numpy(),
+        "ngrams",
         weights=table["impressions"].to_numpy(),
         transform="rate",
     )

@@ -336,7 +336,7 @@ def test_auto_reports_all_and_takes_the_best_that_has_a_gradient(toy_codec):
     assert fitted.card["head"] == "ridge"
     assert fitted.card["settings"] == {}
     scores = {row["head"]: row["held_out_rank_correlation"] for row in fitted.card["candidates"]}
-    assert list(scores) == ["ridge", "mlp_ensemble", "gradient_boosting"]
+    assert list(scores) == ["ridge", "mlp_ensemble", "ngrams", "gradient_boosting"]
     assert scores["ridge"] == max(scores.values()) == fitted.score
     assert fitted.score == pytest.approx(fit_head(toy_codec, texts, y).score)
     assert "note" not in fitted.card
@@ -346,7 +346,7 @@ def test_auto_says_when_a_black_box_was_better_and_does_not_take_it(toy_codec):
     texts = letters(200)
     # A sawtooth: no line and no smooth network follows it, and a tree does.
     fitted = fit_head(toy_codec, texts, first_letter(texts) % 2, head="auto")
-    assert fitted.card["head"] in ("ridge", "mlp_ensemble")
+    assert fitted.card["head"] in ("ridge", "mlp_ensemble", "ngrams")
     assert fitted.module.differentiable
     assert fitted.card["note"].startswith("gradient_boosting scored")
 
@@ -414,3 +414,48 @@ def test_learns_classes_tells_labels_from_numbers():
     assert not learns_classes("mlp", {"hidden": 3}, np.array(["a"]))
     assert learns_classes("auto", None, np.array(["a", "b"]))
     assert not learns_classes("auto", None, np.array(["1", "b"]))
+
+
+WORDS = ["calm", "loud", "blue", "fast"]
+
+
+def sentences(n: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, 2)) for _ in range(n)]
+
+
+def loud(texts: list[str]) -> np.ndarray:
+    return np.array([float("loud" in text.split()) for text in texts])
+
+
+def test_a_head_that_reads_predicts_what_its_estimator_predicts(toy_codec):
+    texts = sentences(60)
+    estimator = latentopt.get("head", "ngrams")(buckets=256).fit(np.array(texts, dtype=object), loud(texts))
+    twin = as_torch(estimator)
+    unseen = [*sentences(20, seed=1), "something else", ""]
+    assert np.allclose(twin.read(unseen).numpy(), estimator.predict(unseen), atol=1e-5)
+    twin.imitator(toy_codec.latent_dim)
+    check_head(twin, toy_codec.latent_dim)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_head_that_reads_learns_a_word_wherever_it_stands(toy_codec, grouped, tmp_path):
+    texts = sentences(120)
+    groups = np.arange(120) // 4 if grouped else None
+    fitted = fit_head(toy_codec, texts, loud(texts), groups, "ngrams", {"buckets": 256})
+    assert fitted.score > 0.7
+    assert fitted.card["imitation_correlation"] > 0.5
+    assert 0.1 < fitted.scale < 1.0
+    unseen = ["red loud", "red calm"]
+    assert np.diff(fitted.module.read(unseen).numpy())[0] < -0.2
+    latentopt.save_artefact(tmp_path / "loud", "head", fitted.module, toy_codec, fitted.card)
+    loaded, _ = latentopt.load_artefact("head", str(tmp_path / "loud"), toy_codec)
+    z = toy_codec.encode(unseen)
+    assert torch.equal(loaded.read(unseen), fitted.module.read(unseen))
+    assert torch.equal(loaded(z), fitted.module(z))
+
+
+def test_the_penalty_of_many_rows_is_chosen_on_folds(toy_codec, monkeypatch):
+    monkeypatch.setattr("latentopt_heads.ngrams.LEAVE_ONE_OUT", 50)
+    texts = sentences(60)
+    assert fit_head(toy_codec, texts, loud(texts), head="ngrams", settings={"buckets": 256}).score > 0.8

@@ -255,3 +255,18 @@ def test_two_processes_learn_pairs_as_one_does(start, tmp_path):
         assert ran.returncode == 0, ran.stderr[-3000:]
     assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), rel=0.05)
     assert torch.equal(load_codec(tmp_path / "2").encode(SOURCES), load_codec(start).encode(SOURCES))
+
+
+def test_the_decoder_alone_can_be_trained_on_texts(start, tmp_path):
+    codec = train(SOURCES, tmp_path / "m", settings(start=str(start), freeze_latents=True, latent_dim=128, noise=1.0))
+    before = load_codec(start, device="cpu")
+    z = before.encode(SOURCES)
+    assert torch.equal(codec.encode(SOURCES), z)
+    assert torch.equal(codec.posterior.cholesky, before.posterior.cholesky)
+    assert not torch.equal(codec.log_prob(z, SOURCES), before.log_prob(z, SOURCES))
+
+
+def test_only_the_latents_of_a_t5vae_can_be_kept(tmp_path):
+    out = CliRunner().invoke(app, ["train", "--text", __file__, "--freeze-latents", "--out", str(tmp_path / "m")])
+    assert out.exit_code == 1
+    assert "name its folder to start from" in " ".join(out.output.split()) + str(out.exception)

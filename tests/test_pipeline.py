@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -394,3 +394,30 @@ def test_parts_of_another_form_are_named(change, message):
 
 def test_a_series_of_drafts_is_as_good_as_a_list():
     assert run(pd.Series(["abc", "mno"], index=[7, 9])).table.equals(run(["abc", "mno"]).table)
+
+
+def test_what_is_verified_of_a_head_that_reads_is_the_text(toy_codec):
+    class Vowels(Head):
+        reads = True
+        config: dict = {}
+
+        def forward(self, z):
+            return z.sum(1)
+
+        def read(self, texts):
+            return torch.tensor([float(sum(c in "aeiou" for c in text)) for text in texts])
+
+    objective = Objective.of_head("vowels", Vowels())
+    result = optimize(
+        toy_codec, ["bcd", "fgh"], objective, latentopt.get("searcher", "perturbation")(), seed=0, budget=200
+    )
+    assert result.table["vowels"].tolist() == [sum(c in "aeiou" for c in text) for text in result.table["text"]]
+    assert (result.best(1)["verified"] >= 1).all()
+    assert np.isfinite(result.table["predicted"]).all()
+    with pytest.raises(LatentoptError, match="cannot be held"):
+        optimize(
+            toy_codec,
+            ["bcd"],
+            replace(objective, held={"vowels again": Held(HeadTerm(Vowels()))}),
+            latentopt.get("searcher", "perturbation")(),
+        )

@@ -29,6 +29,9 @@ def train(
         str | None,
         typer.Option(help="A T5 or T5-VAE folder to start from; of a T5-VAE, --pairs keeps shape and latents."),
     ] = None,
+    freeze_latents: Annotated[
+        bool, typer.Option("--freeze-latents", help="Keep the latents of the T5-VAE to start from; train the decoder.")
+    ] = False,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
@@ -86,6 +89,7 @@ def train(
         free_bits=free_bits,
         decoder_dropout=decoder_dropout,
         scheduled_sampling=scheduled_sampling,
+        freeze_latents=freeze_latents,
         noise=noise,
         mixing=mixing,
         jitter=jitter,

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
-from latentopt.directions.strength import QUANTILES, STRENGTHS, StrengthLine, calibrate, move_along, quantile_of
+from latentopt.directions.strength import (
+    QUANTILES,
+    SETTLED,
+    STRENGTHS,
+    StrengthLine,
+    calibrate,
+    move_along,
+    quantile_of,
+)
 from latentopt.errors import LatentoptError, listed
 from latentopt.plugins import get
 
@@ -90,11 +98,9 @@ def fit_direction(
     # Of strengths that score alike, the one nearest to the average edit.
     best = max(strengths, key=lambda s: (table[s], -abs(s - 1)))
     direction = find(codec, finder, settings, z0, z1, paired)
-    reach, back = (
-        quantile_of(scores.double().cpu().numpy(), figures["quantile"])
-        for scores in (direction.score(z1), 1 - direction.score(z0))
-    )
-    line = StrengthLine(line.strengths, reach)
+    ahead, behind = (direction.score(z).double().cpu().numpy() for z in (z1, z0))
+    reach, back = (quantile_of(scores, figures["quantile"]) for scores in (ahead, 1 - behind))
+    line = StrengthLine(line.strengths, reach, max(reach, quantile_of(behind, SETTLED)))
     card = {
         "finder": finder,
         "settings": settings,
@@ -111,7 +117,13 @@ def fit_direction(
         "seed": seed,
     }
     if len(strengths) > 1:
-        card["line"] = {"strengths": list(line.strengths), "reach": reach, "reach_back": back, **figures}
+        card["line"] = {
+            "strengths": list(line.strengths),
+            "reach": reach,
+            "reach_back": back,
+            "settled": line.settled,
+            **figures,
+        }
     return FittedDirection(direction, best, line, card)
 
 

@@ -23,6 +23,7 @@ from latentopt.t5vae.decoding import Constraint
 
 MOVED, REPAIRED, UNCHANGED, REFUSED = "moved", "moved, made valid", "unchanged", "refused by a filter"
 EMPTY, TOO_LONG = "empty", "too long for the model"
+SETTLED = "not moved: it has the attribute already"
 NOT_HELD = "not moved: the model cannot give the text back"
 NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
 
@@ -108,10 +109,12 @@ def _choose(
     reason = np.full(len(sources), UNCHANGED, dtype=object)
     if isinstance(line, StrengthLine):
         held = moved.similarity[0] >= line.min_rebuilt
-        good = moved.reached(line) & held
+        settled = direction.score(z).double().cpu().numpy() > line.settled
+        good = moved.reached(line) & held & ~settled
         good[0] = False
         reason[:] = np.where((moved.scores[1:] >= line.reach).any(0), TOO_FAR, NOT_REACHED)
         reason[~held] = NOT_HELD
+        reason[settled] = SETTLED
     reason[good.any(0)] = REFUSED
     verdicts = _ask(policy.filters, moved, good, sources)
     pick = first(np.logical_and.reduce([good, *verdicts.values()]))

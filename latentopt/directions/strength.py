@@ -21,6 +21,8 @@ RELATIVE = (0.5, 0.75, 1.0, 1.25, 1.5)
 """Of the strength that served best, where that is known and no line was fitted."""
 QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5)
 """Of the targets' scores: what a moved text may have to reach."""
+SETTLED = 0.99
+"""The quantile of the sources' scores above which a text is taken to have the attribute already."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class StrengthLine:
     Args:
         strengths: those tried, all decoded as one batch.
         reach: the score that a moved text must have; a fitted direction's card holds one.
+        settled: the score above which a text is left as it is, since it has the attribute already: as much as is to be
+            reached, and more than nearly all of the sources that the direction was fitted on.
         min_similarity: how much of the text must stay, 0 to 1, by `latentopt.filters.similarity`.
         min_rebuilt: how much of the text the model must give back unmoved: of another language, say, it would make
             something else.
@@ -39,6 +43,7 @@ class StrengthLine:
 
     strengths: tuple[float, ...] = STRENGTHS
     reach: float = 1.0
+    settled: float = math.inf
     min_similarity: float = 0.5
     min_rebuilt: float = GIVEN_BACK
     refine: int = 0
@@ -48,6 +53,8 @@ class StrengthLine:
             raise LatentoptError(f"strengths should be finite numbers, got {list(self.strengths)}")
         if not math.isfinite(self.reach):
             raise LatentoptError(f"the score to reach should be a finite number, got {self.reach}")
+        if math.isnan(self.settled):
+            raise LatentoptError("the score of a settled text should be a number, got NaN")
         if self.refine < 0:
             raise LatentoptError(f"the draws of a refinement are 0 or more, got {self.refine}")
         for name in ("min_similarity", "min_rebuilt"):
@@ -61,7 +68,8 @@ def strength_of(card: Mapping[str, Any], min_similarity: float = 0.5) -> float |
         return float(card["strength"])
     line = card.get("line", {})
     strengths = line.get("strengths", [factor * float(card.get("strength", 1.0)) for factor in RELATIVE])
-    return StrengthLine(tuple(strengths), float(line.get("reach", 1.0)), min_similarity)
+    settled = float(line.get("settled", math.inf))
+    return StrengthLine(tuple(strengths), float(line.get("reach", 1.0)), settled, min_similarity)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError
-from latentopt.heads.training import Examples, fit_module, prepare
+from latentopt.heads.training import Examples, fit_module, imitate, prepare
 from latentopt.heads.validation import assign_folds, interval, platt_scaling, rank_correlation, rank_correlations
 from latentopt.plugins import get, installed
 from latentopt.spec import build
@@ -26,7 +26,7 @@ from latentopt.spec import build
 __all__ = ["FittedHead", "Head", "as_torch", "fit_head", "rank_correlation"]
 
 AUTO = {
-    "numbers": ("ridge", "mlp_ensemble", "gradient_boosting"),
+    "numbers": ("ridge", "mlp_ensemble", "ngrams", "gradient_boosting"),
     "labels": ("logistic", "gradient_boosting_classifier"),
 }
 """What ``head="auto"`` chooses among; the first wins a tie."""
@@ -37,16 +37,29 @@ class Head(nn.Module):
 
     A classifier's value is the log-odds of its second class. ``config`` holds the arguments that make the module again.
 
+    A head may read the text itself (`read`), which is more than a latent tells. Its ``forward`` then only imitates what it
+    reads: searches climb that, and are verified by `read`.
+
     Attributes:
         differentiable: whether ``forward`` has a gradient that says where to go; that of a tree is 0 everywhere.
+        reads: whether the value of a text is that of `read`.
     """
 
     config: dict[str, Any]
     differentiable: bool = True
+    reads: bool = False
 
     def forward(self, z: Tensor) -> Tensor:
         """z (n, d) -> (n,)."""
         raise TypeError(f"{type(self).__name__} has no forward")
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """The value of n texts themselves, (n,)."""
+        raise TypeError(f"{type(self).__name__} does not read texts")
+
+    def imitator(self, latent_dim: int) -> nn.Module:
+        """The part, new, that ``forward`` asks in place of `read`; a module as `fit_module` takes it."""
+        raise TypeError(f"{type(self).__name__} does not read texts")
 
     def uncertainty(self, z: Tensor) -> Tensor:
         """The standard deviation of the value at each z (n, d), in its units, (n,): 0 unless a head knows better."""
@@ -82,7 +95,8 @@ class FittedHead:
     Attributes:
         module: ``z (n, d) -> (n,)``.
         scale: the standard deviation of the head's predictions over its texts: what one unit of the objective means.
-            A weak head predicts little of its target's spread, and the search should not shrink with it.
+            A weak head predicts little of its target's spread, and the search should not shrink with it. Of one that
+            reads texts, and knows those it was fitted on by heart, that of its held-out predictions.
         score: the held-out rank correlation (within groups where there are groups).
         interval: a 95 % bootstrap interval of the score.
         card: the figures above and the settings, as JSON.
@@ -93,6 +107,13 @@ class FittedHead:
     score: float
     interval: tuple[float, float]
     card: dict[str, Any]
+
+    @torch.inference_mode()
+    def predict(self, codec: Codec, texts: Sequence[str]) -> np.ndarray:
+        """The value of each of n texts, (n,)."""
+        if getattr(self.module, "reads", False):
+            return self.module.read(texts).double().cpu().numpy()
+        return self.module(codec.encode(texts)).double().cpu().numpy()
 
 
 def fit_head(
@@ -172,8 +193,13 @@ def fit_head(
                 f"{fitters[best].name} scored {scores[best]:.3f}, higher than {fitters[chosen].name} with {score:.3f}, "
                 "but has no gradient; a search without gradients could use it"
             )
+    predictions = held_out[chosen]
+    if getattr(module, "reads", False):
+        card["imitation_correlation"] = imitate(module, codec, examples, seed)
+    else:
+        predictions = _predict(module, examples, np.arange(len(examples.y)))
     module = module.eval().requires_grad_(False)
-    card["scale"] = float(np.std(_predict(module, examples.z))) or 1.0
+    card["scale"] = float(np.std(predictions)) or 1.0
     return FittedHead(module.to(codec.device), card["scale"], score, (low, high), card)
 
 
@@ -184,12 +210,14 @@ class Fitter:
     Attributes:
         make: makes an unfitted estimator or module.
         classifier: whether it learns two classes; a module learns numbers.
+        reads: whether it is fitted on the texts themselves: an estimator with ``reads = True``.
     """
 
     name: str
     settings: dict[str, Any]
     make: Callable[[], Any]
     classifier: bool
+    reads: bool
     seed: int
 
     @classmethod
@@ -210,11 +238,11 @@ class Fitter:
             made = make()
         if module_class and not list(made.parameters()):
             raise LatentoptError(f"the head {name!r} cannot be fitted: the module has no parameters to train")
-        return cls(name, settings, make, not module_class and is_classifier(made), seed)
+        return cls(name, settings, make, not module_class and is_classifier(made), getattr(made, "reads", False), seed)
 
     def fit(self, examples: Examples, rows: np.ndarray) -> Head:
         """The head fitted on some of the examples; the same seed gives the same head."""
-        z, y, weights, units = examples.take(rows)
+        z, y, weights, units = examples.take(rows, self.reads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             made = self.make()
@@ -241,7 +269,7 @@ class Fitter:
         for number in np.unique(fold):
             fitted_on = (fold != number) if kept is None else (fold != number) & kept
             test = fold == number
-            predicted[test] = _predict(self.fit(examples, np.flatnonzero(fitted_on)), examples.z[test])
+            predicted[test] = _predict(self.fit(examples, np.flatnonzero(fitted_on)), examples, np.flatnonzero(test))
         return predicted
 
 
@@ -264,5 +292,7 @@ def _candidates(
 
 
 @torch.inference_mode()
-def _predict(module: Head, z: np.ndarray) -> np.ndarray:
-    return module(torch.from_numpy(z)).double().numpy()
+def _predict(module: Any, examples: Examples, rows: np.ndarray) -> np.ndarray:
+    if getattr(module, "reads", False):
+        return module.read(examples.texts[rows].tolist()).double().numpy()
+    return module(torch.from_numpy(examples.z[rows])).double().numpy()

@@ -24,11 +24,16 @@ ASCENTS, ASCENT_STEPS, ASCENT_LENGTH = 256, 3, 0.5
 go as far as a search does."""
 
 
+IMITATED, FARTHEST = 6000, 2.0
+"""About so many texts are decoded for the imitation of a head that reads, up to so many cells from the texts it knows."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """What heads are fitted on and scored on.
 
     Attributes:
+        texts: (n,) object.
         z: latents of the texts, (n, d).
         y: the target, (n,).
         groups: (n,); rows of one group belong together.
@@ -37,6 +42,7 @@ class Examples:
         cell: the codec's cell radius.
     """
 
+    texts: np.ndarray
     z: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None
@@ -44,11 +50,17 @@ class Examples:
     copies: np.ndarray
     cell: float
 
-    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def take(
+        self, rows: np.ndarray, reads: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Rows to fit on, m of them with their copies: z (m, d), y (m,), weights (m,) and units (m,).
 
+        For a head that reads there are texts (m,) in place of z, and no copies.
         A unit is what belongs together: a group, or a text with its copies. There are none where each row stands alone.
         """
+        if reads:
+            parts = [part[rows] if part is not None else None for part in (self.weights, self.groups)]
+            return self.texts[rows], self.y[rows], *parts
         r = self.copies.shape[1]
         again = np.concatenate([rows, np.repeat(rows, r)])
         z = np.concatenate([self.z[rows], self.copies[rows].reshape(-1, self.z.shape[1])])
@@ -89,7 +101,9 @@ def prepare(
     z = codec.encode(texts).float()
     copies = reencode(codec, z, reencodings, seed).float()
     relative = weights / weights.mean() if weights is not None else None
-    return Examples(z.cpu().numpy(), y, groups, relative, copies.cpu().numpy(), codec.cell)
+    return Examples(
+        np.array(texts, dtype=object), z.cpu().numpy(), y, groups, relative, copies.cpu().numpy(), codec.cell
+    )
 
 
 def reencode(codec: Codec, z: Tensor, copies: int, seed: int) -> Tensor:
@@ -101,11 +115,37 @@ def reencode(codec: Codec, z: Tensor, copies: int, seed: int) -> Tensor:
     n, d = z.shape
     if copies == 0 or n == 0:
         return z.new_zeros(n, copies, d)
+    texts = codec.decode(neighbours(codec, z, copies, seed))
+    return codec.encode(texts, truncation=True).reshape(n, copies, d)
+
+
+def neighbours(codec: Codec, z: Tensor, copies: int, seed: int, farthest: float = 1.0) -> Tensor:
+    """Latents in random directions from z (n, d), at distances drawn evenly from 0 to ``farthest`` cells: (n * copies, d)."""
+    n, d = z.shape
     rng = torch.Generator().manual_seed(seed)
     direction = F.normalize(torch.randn(n * copies, d, generator=rng), dim=1)
-    offset = codec.cell * torch.rand(n * copies, 1, generator=rng) * direction
-    texts = codec.decode(z.repeat_interleave(copies, 0) + offset.to(z))
-    return codec.encode(texts, truncation=True).reshape(n, copies, d)
+    offset = farthest * codec.cell * torch.rand(n * copies, 1, generator=rng) * direction
+    return z.repeat_interleave(copies, 0) + offset.to(z)
+
+
+def imitate(head: Any, codec: Codec, examples: Examples, seed: int) -> float:
+    """Fit, in a head that reads texts, what imitates it in latents: around its texts, it is asked what they decode to.
+
+    Returns:
+        The correlation of the imitation with what is read, over a tenth of the texts decoded, kept for that.
+    """
+    order = np.random.default_rng(seed).permutation(len(examples.z))[:IMITATED]
+    z = torch.from_numpy(examples.z[order]).to(codec.device)
+    z = torch.cat([z, neighbours(codec, z, max(1, IMITATED // len(z)), seed, FARTHEST)])
+    y = head.read(codec.decode(z)).double().cpu().numpy()
+    z = z.cpu()
+    kept = torch.rand(len(z), generator=torch.Generator().manual_seed(seed)) < 0.1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fit_module(head.imitator(z.shape[1]), z[~kept].numpy(), y[~kept.numpy()], cell=codec.cell)
+    with torch.no_grad():
+        imitated = head(z[kept]).double().numpy()
+    return float(np.corrcoef(imitated, y[kept.numpy()])[0, 1]) if np.ptp(imitated) and np.ptp(y[kept.numpy()]) else 0.0
 
 
 def fit_module(

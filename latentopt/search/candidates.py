@@ -109,7 +109,7 @@ class Candidates:
         owners = {draft: owner for owner, draft in enumerate(problem.texts)}
         source = torch.tensor([owners[draft] for draft in sources], dtype=torch.long, device=problem.z0.device)
         z = problem.codec.encode(texts, truncation=True)
-        values = self._latent_values(z, source)
+        values = self._values(z, source, texts)
         better = problem.objective.total(values).double().cpu().numpy() > self.baseline[source.cpu().numpy()]
         return better & problem.objective.keeps(values).cpu().numpy() & np.array(problem.codec.fits(texts), dtype=bool)
 

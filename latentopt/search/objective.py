@@ -41,6 +41,8 @@ class Anchored(Protocol):
 class HeadTerm:
     """A head's value in its own units, divided by ``scale`` wherever it is summed.
 
+    Of a head that reads texts, what is verified is what it reads; its imitation is what searches climb.
+
     Args:
         scale: what one unit of the objective is, such as the spread of the head's predictions.
         caution: standard deviations of the head's own uncertainty taken off (a lower confidence bound; an upper one
@@ -52,6 +54,15 @@ class HeadTerm:
     scale: float = 1.0
     caution: float = 0.0
     reach: float | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether the head has a value for the text itself."""
+        return bool(getattr(self.head, "reads", False))
+
+    def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """What the head reads in m texts, (m,) float64."""
+        return self.head.read(texts).double().cpu().numpy()
 
     def __call__(self, z: Tensor, source: Tensor) -> Tensor:
         return self.head(z)
@@ -106,7 +117,13 @@ class Held:
     value0: Tensor | None = None
 
     def anchor(self, codec: Codec, z0: Tensor) -> Held:
-        """See `Anchored.anchor`."""
+        """See `Anchored.anchor`.
+
+        Raises:
+            LatentoptError: when the head reads texts: of a latent it has an imitation alone, too rough to hold.
+        """
+        if getattr(self.term, "reads", False):
+            raise LatentoptError("a head that reads texts cannot be held; fit one on latents for that, such as ridge")
         with torch.no_grad():
             return replace(self, value0=self.term(z0, torch.arange(len(z0), device=z0.device)))
 
@@ -219,8 +236,9 @@ class Objective:
         return found | {name: held(z, source) for name, held in self.held.items()}
 
     def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> dict[str, np.ndarray]:
-        """The value of each term of the text, (m,)."""
-        return {name: term.of_texts(texts, sources) for name, term in self.text_terms.items()}
+        """The value of each term of the text and of each head that reads, (m,)."""
+        reading = {name: term for name, term in self.terms.items() if isinstance(term, HeadTerm) and term.reads}
+        return {name: term.of_texts(texts, sources) for name, term in (self.text_terms | reading).items()}
 
     def parts(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each term that has a value adds to the sum, (m,)."""

@@ -43,6 +43,7 @@ class Settings:
             scheduled_sampling: see `T5VAEConfig`.
         noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
             token_deletion).
+        freeze_latents: keep the latents of the T5-VAE that it starts from, and train the decoder alone.
         batch_size: texts a step, over all processes that train along.
         accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
             z and the regulariser are those of a piece (over all processes), so it should not be small.
@@ -67,6 +68,7 @@ class Settings:
     free_bits: float = 0.0
     decoder_dropout: float = 0.0
     scheduled_sampling: float = 0.0
+    freeze_latents: bool = False
     steps: int = 0
     epochs: float = 10.0
     batch_size: int = 128

@@ -57,9 +57,9 @@ def train(
 ) -> T5VAECodec:
     """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
 
-    With targets the encoder reads a text and the decoder learns to write its target. One that starts from a T5-VAE
-    takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): z is what it is there, and so is all that
-    was fitted on it.
+    With targets the encoder reads a text and the decoder learns to write its target. One that starts from a T5-VAE,
+    and one with ``settings.freeze_latents``, takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): z is
+    what it is there, and so is all that was fitted on it.
 
     Args:
         texts: one text each; those held out by hash are only evaluated on.
@@ -80,7 +80,10 @@ def train(
             raise unknown(what, value, list(known))
     sides = [texts] if targets is None else _differing(texts, targets)
     unit = "text" if targets is None else "pair"
-    keep_latents = targets is not None and settings.start is not None and _is_t5vae(Path(settings.start))
+    continued = settings.start is not None and _is_t5vae(Path(settings.start))
+    if settings.freeze_latents and not continued:
+        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(str(settings.start))
         settings = replace(settings, **{name: getattr(there, name) for name in SHAPE})
@@ -216,7 +219,8 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
         found = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
-    differing = sorted(key for key in wanted if key != "device" and found.get(key) != wanted[key])
+    plain = asdict(Settings())  # a setting that was not there yet had its default
+    differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
     if differing:
         raise LatentoptError(
             f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"

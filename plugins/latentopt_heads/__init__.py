@@ -17,5 +17,9 @@ def register_heads(register: Register) -> None:
         "latentopt_heads.trees:gradient_boosting_classifier",
         "boosted trees for two classes; a black box, no gradient",
     )
+    register("ngrams", "latentopt_heads.ngrams:NgramRidge", "ridge regression on what is written: n-grams of the text")
+    register(
+        "ngram_head", "latentopt_heads.ngrams:NgramHead", "the twin of ngrams: reads texts, and imitates that in z"
+    )
     register("linear", "latentopt_heads.modules:LinearHead", "the differentiable twin of linear estimators")
     register("trees", "latentopt_heads.trees:TreesHead", "the twin of gradient boosting; no gradient")
