@@ -4,7 +4,9 @@
 
 A head (logistic regression on latents) is fitted on 2,000 labelled sentences of the training set, the judge (word and
 character n-grams with logistic regression) on 60,000 others; dev sentences are pushed to the other class. A row is one
-search at one length: how far it may go from the sentence, in cells. `copy` returns the sentence.
+search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
+weighs against the head, which is then to reach what sentences of the class have instead of as much as possible. `copy`
+returns the sentence.
 `recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project.
 """
 
@@ -22,7 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 import latentopt
 from latentopt.heads.head import FittedHead
-from latentopt.search.objective import HeadTerm, Objective
+from latentopt.search.objective import HeadTerm, Objective, TextTerm
 from latentopt.search.problem import Searcher
 from reporting import report
 
@@ -31,10 +33,13 @@ import corpora
 LABELLED = 2000
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0)
-CURVES: list[tuple[str, str, dict[str, Any]]] = [
-    *(("gradient", f"radius {radius:g}", {"radius": radius}) for radius in RADII),
-    *(("ode", f"strength {strength:g}", {"strength": strength}) for strength in STRENGTHS),
-    *(("perturbation", f"radius {radius:g}", {"radius": radius}) for radius in RADII),
+LIKENESSES = (1.0, 2.0, 4.0, 8.0)
+CURVES: list[tuple[str, str, dict[str, Any], float]] = [
+    *(("gradient", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
+    *(("gradient", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
+    *(("ode", f"strength {strength:g}", {"strength": strength}, 0.0) for strength in STRENGTHS),
+    *(("perturbation", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
+    *(("perturbation", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
 ]
 
 
@@ -66,14 +71,33 @@ def measure(texts: list[str], sentences: pd.DataFrame, judge: Pipeline) -> dict[
 
 
 def searched(
-    codec: latentopt.Codec, sentences: pd.DataFrame, fitted: FittedHead, searcher: Searcher, budget: int
+    codec: latentopt.Codec,
+    sentences: pd.DataFrame,
+    fitted: FittedHead,
+    searcher: Searcher,
+    budget: int,
+    likeness: float = 0.0,
 ) -> list[str]:
-    """The best text that a search with a head finds for each sentence, towards the other label; one too long stays."""
+    """The best text that a search with a head finds for each sentence, towards the other label; one too long stays.
+
+    Args:
+        likeness: the weight of chrF to the sentence. Where it weighs anything, the head is to reach its standard
+            deviation, about where the sentences of a class lie.
+    """
+    chrf = latentopt.get("metric", "chrf")()
     found = sentences["text"].astype(object)
     fitting = sentences[codec.fits(found.tolist())]
     for label, weight in ((0, 1.0), (1, -1.0)):
         part = fitting[fitting["label"] == label]
-        objective = Objective({"sentiment": HeadTerm(fitted.module, fitted.scale)}, {"sentiment": weight})
+        terms: dict[str, HeadTerm | TextTerm] = {"sentiment": HeadTerm(fitted.module, fitted.scale)}
+        weights = {"sentiment": weight}
+        if likeness:
+            terms = {
+                "sentiment": HeadTerm(fitted.module, fitted.scale, reach=weight * fitted.scale),
+                "likeness": TextTerm(chrf, 100.0),
+            }
+            weights["likeness"] = likeness
+        objective = Objective(terms, weights)
         result = latentopt.optimize(codec, part["text"].tolist(), objective, searcher, top=1, budget=budget)
         found[part.index] = result.best(1)["text"].to_numpy()
     return found.tolist()
@@ -82,7 +106,7 @@ def searched(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small")
-    parser.add_argument("--sentences", type=int, default=100, help="of each class")
+    parser.add_argument("--sentences", type=int, default=50, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -106,9 +130,9 @@ def main() -> None:
 
     add("copy", "", dev["text"].tolist())
     add("codec alone", "", codec.decode(codec.encode(dev["text"].tolist())))
-    for search, setting, settings in CURVES:
+    for search, setting, settings, likeness in CURVES:
         searcher = latentopt.get("searcher", search)(**settings)
-        add(search, setting, searched(codec, dev, fitted, searcher, options.budget))
+        add(search, setting, searched(codec, dev, fitted, searcher, options.budget, likeness))
 
 
 if __name__ == "__main__":

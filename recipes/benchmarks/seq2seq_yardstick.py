@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from pair_measures import classifier, measure, recorded, split
 from sacrebleu.metrics import CHRF
 from transformers import (
@@ -101,6 +102,7 @@ def train(
     rows = token_ids(codec, pairs["source"].tolist(), pairs["target"].tolist())
     held = max(1, round(validation * len(rows)))
     every = max(1, steps // CHECKPOINTS)
+    on_cpu = codec.device.type == "cpu"
     with tempfile.TemporaryDirectory() as folder:
         arguments = Seq2SeqTrainingArguments(
             output_dir=folder,
@@ -121,7 +123,8 @@ def train(
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
-            use_cpu=codec.device.type == "cpu",
+            use_cpu=on_cpu,
+            bf16=on_cpu and bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16")),
             **settings,
         )
         trainer = Seq2SeqTrainer(

@@ -7,8 +7,9 @@
 The autoencoder has seen the training sentences without their labels. Directions are found between the two unpaired sets,
 one each way, and a head (logistic regression) is fitted on the same sentences. Sentences of dev are then moved and judged
 by a classifier of another kind, on words and characters, that was fitted on other training sentences and guided nothing.
-The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a search
-with the head; and the finder that cross-validation on the labelled sentences picks, at fixed strengths. The columns:
+The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a
+search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); and the finder that
+cross-validation on the labelled sentences picks, at fixed strengths. The columns:
 
 ``accuracy``     the judge takes the text for one of the other sentiment
 ``self-BLEU``    to the sentence, 0 to 100
@@ -24,7 +25,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from sentiment_search import guides, judge_of, measure, searched
+from sentiment_search import LIKENESSES, guides, judge_of, measure, searched
 
 import latentopt
 from latentopt.cli.common import check_out
@@ -66,7 +67,7 @@ def moved(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="runs/yelp-small")
-    parser.add_argument("--sentences", type=int, default=250, help="of each class")
+    parser.add_argument("--sentences", type=int, default=100, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence of the search with the head")
     parser.add_argument("--finder", help="of the curve and of --test; unless told, the best by cross-validation")
     parser.add_argument("--strength", type=float, help="of --test; each sentence's own unless told")
@@ -102,7 +103,10 @@ def main() -> None:
     for finder in finders(paired=False):
         add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, guide, finder)))
     head = latentopt.fit_head(codec, guide["text"].tolist(), guide["label"].to_numpy(), head="logistic")
-    add("logistic head, gradient", searched(codec, dev, head, latentopt.get("searcher", "gradient")(), options.budget))
+    for likeness in (0.0, *LIKENESSES):
+        searcher = latentopt.get("searcher", "gradient")()
+        name = f"logistic head, gradient, likeness {likeness:g}"
+        add(name, searched(codec, dev, head, searcher, options.budget, likeness))
     ways = both_ways(codec, guide, picked)
     for strength in STRENGTHS:
         add(f"{picked}, strength {strength:g}", moved(codec, dev, ways, strength))
