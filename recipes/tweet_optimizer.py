@@ -97,7 +97,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--group-column", help="compare only within these groups; of an archive: within a month")
     parser.add_argument("--replies", action="store_true", help="of an archive: learn from replies too")
     parser.add_argument("--transform", default="log1p", help="of the number: log1p for counts, rank or none")
-    parser.add_argument("--head-kind", default="ridge", help="what is fitted: ridge, mlp_ensemble, ..., or auto")
+    parser.add_argument(
+        "--head-kind", default="auto", help="what is fitted: ridge, ngrams, ..., or auto, the best of them"
+    )
     parser.add_argument("--caution", type=float, default=1.0, help="with mlp_ensemble: its doubts to take off, in stds")
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")

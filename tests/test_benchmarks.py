@@ -251,5 +251,10 @@ def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     record = call(yelp_sentiment, "--sentences", 3, "--budget", 4, "--finder", "fisher")
     rows = {row["row"]: row for row in record["rows"]}
     assert rows["copy"] == {"row": "copy", "accuracy": 0.0, "self-BLEU": pytest.approx(100), "copies": 1.0}
-    assert {"codec alone", "mean_difference, by itself", "logistic head, gradient, likeness 0", "fisher, strength 1"} <= set(rows)
+    assert {
+        "codec alone",
+        "mean_difference, by itself",
+        "logistic head, gradient, likeness 0",
+        "fisher, strength 1",
+    } <= set(rows)
     assert record["labelled"] == 24

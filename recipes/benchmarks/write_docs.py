@@ -27,9 +27,11 @@ The tables were measured on two cores of a shared machine, so times are best rea
 SECTIONS = {
     "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
+    "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
+    "the doctor's figures on statements that no variant saw.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
-    "headline, with a 95 % bootstrap interval over tests.",
+    "headline, with a 95 % bootstrap interval over tests. `ngrams` reads the headline, `ridge` has its latent alone.",
     "tatoeba_attributes": "Sentences moved along a direction, beside leaving them as they are; neither side of a pair was "
     "trained on. `exact match` is with the attested other half of the pair, `reached` is by an independent classifier "
     "(which takes the true targets for targets in the share `targets reached`), `content kept` is the share of the words "
@@ -44,9 +46,12 @@ SECTIONS = {
     "a classifier of another kind that guided nothing, `self-BLEU` is to the sentence.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
     "it, and with neighbours. `time` and `length` are ratios, `tries` latents per valid text.",
-    "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model that guided nothing, in standard "
-    "deviations of its predictions over real headlines; `judge gain, down` is the same search with the head's sign changed, "
-    "`realised` is the head's gain on the decoded text over the gain promised at z.",
+    "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence; "
+    "`accuracy` is by a classifier that guided nothing, `self-BLEU` is to the sentence.",
+    "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
+    "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
+    "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
+    "sign changed, `realised` is the head's gain on the decoded text over the gain promised at z.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
     "the worst half of the expressions only, and no search was made with a look at the other targets.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "
