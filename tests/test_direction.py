@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from latentopt_directions.modules import ProbedDirection
 
 import latentopt
 import latentopt.files
@@ -518,3 +519,15 @@ def test_the_recipe_reports_what_a_direction_does(toy_codec):
     assert float(text.split("each sentence with its own: ")[1].split()[0]) >= 0.9
     assert f"{sources[31]} {targets[31]}" in " ".join(text.split())
     assert "What else moved" in text
+
+
+def test_each_part_of_a_composition_starts_from_the_text_that_the_one_before_gave(toy_codec):
+    # .6 of a letter: three at once are two letters, but each alone, from a text, is one.
+    up = ProbedDirection(12).fill(vector=torch.eye(12)[0] * 0.12, normal=torch.eye(12)[0])
+    part = (up, 1.0, 1.0)
+    z = toy_codec.encode(["mm"])
+    both = Composition.of([part] * 3)
+    assert toy_codec.decode(both.move(z, torch.ones(1))) == ["om"]
+    assert transfer(toy_codec, ["mm"], both, 1.0)["text"].tolist() == ["pm"]
+    for at_once in (Composition.of([part] * 3, [plus_three()]), Composition.of([(plus_three(), 1.0, 1.0)] * 2)):
+        assert len(at_once.stages()) == 1

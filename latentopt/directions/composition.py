@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from torch import Tensor, nn
 
 from latentopt.artefact import load_artefact
 from latentopt.codec import Codec
-from latentopt.directions.direction import Direction
-from latentopt.directions.strength import RELATIVE, StrengthLine, strength_of
+from latentopt.directions.direction import Direction, LinearDirection
+from latentopt.directions.strength import StrengthLine, strength_of
 from latentopt.errors import LatentoptError
 from latentopt.plugins import get, installed
+
+TOGETHER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+"""The strengths that a composition tries."""
 
 
 class Composition(Direction):
     """Directions one after another, each by its own factor of the strength; the attributes of others are kept.
 
-    For linear directions this is their sum. The score is that of the part that lags most, so that 1 is reached when
-    every part has reached its own goal.
+    For linear directions this is their sum. Others depend on z, and what one of them makes of it may be no place where
+    texts are: each then starts from the text that the one before gives, unless an attribute is kept. The score is that
+    of the part that lags most, so that 1 is reached when every part has reached its own goal.
 
     Args:
         parts: for each the registered name of its class, its ``config``, its factor (below 0 goes backwards) and the
@@ -62,6 +67,14 @@ class Composition(Direction):
         # The least squares of a row tell how much of each normal is to be put back; a normal that depends on others none.
         return moved + (torch.linalg.pinv(normals, rtol=1e-4) @ (wanted - normals @ change)).squeeze(2)
 
+    def stages(self) -> Sequence[Callable[[Tensor, Tensor], Tensor]]:
+        """See `latentopt.directions.direction.Direction.stages`."""
+        if self.kept or all(isinstance(part, LinearDirection) for part in self.parts):
+            return [self.move]
+        return [
+            partial(_scaled, part, record[2]) for part, record in zip(self.parts, self.config["parts"], strict=True)
+        ]
+
     def score(self, z: Tensor) -> Tensor:
         """See `latentopt.directions.direction.Direction.score`."""
         scores = [
@@ -69,6 +82,10 @@ class Composition(Direction):
             for part, (_, _, factor, reach) in zip(self.parts, self.config["parts"], strict=True)
         ]
         return torch.stack(scores).amin(0)
+
+
+def _scaled(part: Any, factor: float, z: Tensor, strength: Tensor) -> Tensor:
+    return part.move(z, strength * factor)
 
 
 def _record(direction: Direction) -> list[Any]:
@@ -128,7 +145,7 @@ def load_composition(
     """The direction that an expression names, and how far to move along it unless told.
 
     A single direction is itself, with what its card says. In a composition each direction moves in units of the strength
-    that served best on its own pairs.
+    that its own line starts at: below it the score that is to be reached says little.
 
     Args:
         keep: names of directions whose attribute should stay where it is.
@@ -145,5 +162,6 @@ def load_composition(
     for part, module, card in loaded:
         line = card.get("line", {})
         reach = line.get("reach" if part.factor > 0 else "reach_back", 1.0)
-        parts.append((module, part.factor * float(card.get("strength", 1.0)), float(reach)))
-    return Composition.of(parts, kept), StrengthLine(RELATIVE, min_similarity=min_similarity)
+        start = float(line.get("strengths", [card.get("strength", 1.0)])[0])
+        parts.append((module, part.factor * start, float(reach)))
+    return Composition.of(parts, kept), StrengthLine(TOGETHER, min_similarity=min_similarity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,10 @@ class Direction(nn.Module):
     def move(self, z: Tensor, strength: float | Tensor = 1.0) -> Tensor:
         """z (n, d) moved by a strength, a number or (n,); 1 is the average edit seen in the pairs."""
         raise TypeError(f"{type(self).__name__} has no move")
+
+    def stages(self) -> Sequence[Callable[[Tensor, Tensor], Tensor]]:
+        """The moves ``(z (n, d), strength (n,)) -> z`` it consists of, each to start from the text the one before gives."""
+        return [self.move]
 
     def score(self, z: Tensor) -> Tensor:
         """How far each z (n, d) lies along the direction, (n,): 0 at the average source, 1 at the average target."""

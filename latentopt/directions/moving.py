@@ -15,7 +15,7 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.directions.refinement import refine
-from latentopt.directions.strength import Moved, StrengthLine, first, measure, move_along
+from latentopt.directions.strength import Moved, StrengthLine, first, measure, move_along, shift
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.generation.repair import FAILED, TRIES, Decoded, Policy, decode_valid
@@ -128,7 +128,7 @@ def _choose(
         def accepts(drawn: Moved, good: np.ndarray) -> np.ndarray:
             return np.logical_and.reduce([good, *_ask(policy.filters, drawn, good, owners).values()])
 
-        shifted = direction.move(z[found], torch.from_numpy(strengths[pick[found]]).to(z))
+        shifted = shift(codec, direction, z[found], torch.from_numpy(strengths[pick[found]]).to(z), policy.decoding)
         texts[found] = refine(codec, direction, shifted, owners, texts[found].tolist(), line, accepts, policy.decoding)
     changed = np.array([new != old for new, old in zip(texts, sources, strict=True)], dtype=bool)
     refinements = line.refine if isinstance(line, StrengthLine) else 0
@@ -143,7 +143,8 @@ def _choose(
     )
     refused = np.flatnonzero((pick < 0) & good.any(0))
     if len(refused):
-        shifted = direction.move(z[refused], torch.from_numpy(strengths[judged[refused]]).to(z))
+        far = torch.from_numpy(strengths[judged[refused]]).to(z)
+        shifted = shift(codec, direction, z[refused], far, policy.decoding)
         made = _made_valid(codec, [sources[row] for row in refused.tolist()], shifted, direction, line, policy)
         table.loc[refused, "tried"] += made.tries
         done = made.status != FAILED

@@ -91,6 +91,21 @@ class Moved:
         return (self.scores >= line.reach) & (self.similarity >= line.min_similarity)
 
 
+def shift(
+    codec: Codec, direction: Direction, z: Tensor, strengths: Tensor, decoding: Mapping[str, Any] | None = None
+) -> Tensor:
+    """Latents z (n, d) moved by strengths (n,), stage by stage where the direction has several.
+
+    Args:
+        decoding: settings of `Codec.decode`, for the texts between two stages.
+    """
+    first, *rest = direction.stages()
+    z = first(z, strengths)
+    for stage in rest:
+        z = stage(codec.encode(codec.decode(z, **(decoding or {})), truncation=True), strengths)
+    return z
+
+
 def move_along(
     codec: Codec,
     sources: Sequence[str],
@@ -106,7 +121,7 @@ def move_along(
     """
     k, n = len(strengths), len(sources)
     spread = torch.tensor(strengths, dtype=z.dtype, device=z.device).repeat_interleave(n)
-    texts = codec.decode(direction.move(z.repeat(k, 1), spread), **(decoding or {})) if n else []
+    texts = codec.decode(shift(codec, direction, z.repeat(k, 1), spread, decoding), **(decoding or {})) if n else []
     return measure(codec, sources, direction, np.array(texts, dtype=object).reshape(k, n))
 
 

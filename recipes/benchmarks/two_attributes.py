@@ -26,9 +26,9 @@ import pandas as pd
 from pair_measures import content_kept, split, words
 
 import latentopt
-from latentopt.directions.composition import Composition
+from latentopt.directions.composition import TOGETHER, Composition
 from latentopt.directions.finding import FittedDirection
-from latentopt.directions.strength import RELATIVE, StrengthLine
+from latentopt.directions.strength import StrengthLine
 from reporting import report
 
 PRESENT = r"""(?x: \b(?: am | is | are | do | does | has | have ) (?:n't)?\b | \b(?:I|you|we|they)'(?:m|re|ve)\b
@@ -149,10 +149,10 @@ def main() -> None:
         sources = [text for text in tests[0]["source"] if all(RULES[name].applies(text) for name in attributes)]
         sources = sources[: options.sources]
         one, other = map(fitted, attributes)
-        both = Composition.of([(each.direction, each.strength, each.line.reach) for each in (one, other)])
+        both = Composition.of([(each.direction, each.line.strengths[0], each.line.reach) for each in (one, other)])
         halfway = latentopt.transfer(codec, sources, one.direction, one.line)["text"]
         moved = {
-            "composed": latentopt.transfer(codec, sources, both, StrengthLine(RELATIVE))["text"],
+            "composed": latentopt.transfer(codec, sources, both, StrengthLine(TOGETHER))["text"],
             "one after the other": latentopt.transfer(codec, halfway.tolist(), other.direction, other.line)["text"],
         }
         kept = kept_words(sources, trains)
