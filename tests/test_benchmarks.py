@@ -241,6 +241,9 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
     written = (data / "out.txt").read_text(encoding="utf-8").split("\n")
     assert len(written) == 7
     assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
+    call(yelp_sentiment, "--test", data, "--out", data / "searched.txt", "--budget", 4)
+    written = (data / "searched.txt").read_text(encoding="utf-8").split("\n")
+    assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
     with pytest.raises(SystemExit, match=r"there is no file .*sentiment\.test\.0"):
         call(yelp_sentiment, "--test", data / "nowhere")
 

@@ -434,6 +434,8 @@ def test_a_head_that_reads_predicts_what_its_estimator_predicts(toy_codec):
     twin = as_torch(estimator)
     unseen = [*sentences(20, seed=1), "something else", ""]
     assert np.allclose(twin.read(unseen).numpy(), estimator.predict(unseen), atol=1e-5)
+    with pytest.raises(LatentoptError, match="fit it with fit_head"):
+        twin(torch.zeros(1, toy_codec.latent_dim))
     twin.imitator(toy_codec.latent_dim)
     check_head(twin, toy_codec.latent_dim)
 

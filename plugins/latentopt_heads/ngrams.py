@@ -18,6 +18,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import normalize
 from torch import Tensor, nn
 
+from latentopt.errors import LatentoptError
 from latentopt.heads.head import Head, as_torch
 from latentopt_heads.estimators import GroupedRidgeCV
 from latentopt_heads.modules import MLPHead
@@ -127,7 +128,13 @@ class NgramHead(Head):
         return self.imitation
 
     def forward(self, z: Tensor) -> Tensor:
-        """z (n, d) -> (n,), the imitation."""
+        """z (n, d) -> (n,), the imitation.
+
+        Raises:
+            LatentoptError: when it was not fitted: `latentopt.fit_head` does that.
+        """
+        if not self.config["latent_dim"]:
+            raise LatentoptError("this head reads texts and has no imitation in latents yet; fit it with fit_head")
         return self.imitation(z)
 
     def read(self, texts: Sequence[str]) -> Tensor:

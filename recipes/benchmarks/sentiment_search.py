@@ -2,8 +2,9 @@
 
     python recipes/benchmarks/sentiment_search.py --model runs/yelp-small
 
-A head (logistic regression on latents) is fitted on 2,000 labelled sentences of the training set, the judge (word and
-character n-grams with logistic regression) on 60,000 others; dev sentences are pushed to the other class. A row is one
+A head is fitted on 2,000 labelled sentences of the training set: unless told, `ngrams`, which reads the text and is of the
+judge's kind, where logistic regression on latents is of another. The judge (word and character n-grams with logistic
+regression) is fitted on 60,000 others; dev sentences are pushed to the other class. A row is one
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
 weighs against the head, which is then to reach what sentences of the class have instead of as much as possible. `copy`
 returns the sentence.
@@ -33,7 +34,7 @@ import corpora
 LABELLED = 2000
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0)
-LIKENESSES = (1.0, 2.0, 4.0, 8.0)
+LIKENESSES = (0.5, 1.0, 2.0, 4.0)
 CURVES: list[tuple[str, str, dict[str, Any], float]] = [
     *(("gradient", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
     *(("gradient", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
@@ -70,6 +71,12 @@ def measure(texts: list[str], sentences: pd.DataFrame, judge: Pipeline) -> dict[
     }
 
 
+def guide_of(codec: latentopt.Codec, guide: pd.DataFrame, kind: str) -> FittedHead:
+    """A head fitted on labelled sentences, below 0 for negative ones and above 0 for positive ones."""
+    y = guide["label"].to_numpy()
+    return latentopt.fit_head(codec, guide["text"].tolist(), y if kind == "logistic" else 2.0 * y - 1.0, head=kind)
+
+
 def searched(
     codec: latentopt.Codec,
     sentences: pd.DataFrame,
@@ -78,7 +85,9 @@ def searched(
     budget: int,
     likeness: float = 0.0,
 ) -> list[str]:
-    """The best text that a search with a head finds for each sentence, towards the other label; one too long stays.
+    """The best text that a search with a head finds for each sentence, towards the other label.
+
+    One that is empty or too long stays.
 
     Args:
         likeness: the weight of chrF to the sentence. Where it weighs anything, the head is to reach its standard
@@ -86,9 +95,11 @@ def searched(
     """
     chrf = latentopt.get("metric", "chrf")()
     found = sentences["text"].astype(object)
-    fitting = sentences[codec.fits(found.tolist())]
+    fitting = sentences[np.array(codec.fits(found.tolist()), dtype=bool) & (found.str.strip() != "").to_numpy()]
     for label, weight in ((0, 1.0), (1, -1.0)):
         part = fitting[fitting["label"] == label]
+        if part.empty:
+            continue
         terms: dict[str, HeadTerm | TextTerm] = {"sentiment": HeadTerm(fitted.module, fitted.scale)}
         weights = {"sentiment": weight}
         if likeness:
@@ -106,6 +117,7 @@ def searched(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small")
+    parser.add_argument("--head", default="ngrams", choices=("ngrams", "ridge", "logistic"))
     parser.add_argument("--sentences", type=int, default=50, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence")
     parser.add_argument("--device", default="auto")
@@ -115,12 +127,13 @@ def main() -> None:
     judge, dev = judge_of(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
+        "head": options.head,
         "labelled": len(guide),
         "judge_on_dev": round(float(judge.score(dev["text"], dev["label"])), 3),
         "budget": options.budget,
     }
     dev = dev[codec.fits(dev["text"].tolist())].groupby("label").sample(options.sentences, random_state=0)
-    fitted = latentopt.fit_head(codec, guide["text"].tolist(), guide["label"].to_numpy(), head="logistic")
+    fitted = guide_of(codec, guide, options.head)
     facts["head_rank_correlation"] = round(fitted.score, 3)
     rows = []
 

@@ -5,8 +5,10 @@
     python recipes/benchmarks/yelp_sentiment.py --test FOLDER --out outputs.txt
 
 The autoencoder has seen the training sentences without their labels. Directions are found between the two unpaired sets,
-one each way, and a head (logistic regression) is fitted on the same sentences. Sentences of dev are then moved and judged
-by a classifier of another kind, on words and characters, that was fitted on other training sentences and guided nothing.
+one each way, and two heads are fitted on the same sentences: logistic regression on latents, and n-grams of the text.
+Sentences of dev are then moved and judged by a classifier on words and characters that was fitted on other training
+sentences and guided nothing; it is of another kind than all but the second head.
+
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a
 search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); and the finder that
 cross-validation on the labelled sentences picks, at fixed strengths. The columns:
@@ -15,8 +17,9 @@ cross-validation on the labelled sentences picks, at fixed strengths. The column
 ``self-BLEU``    to the sentence, 0 to 100
 ``copies``       the share of sentences that came back as they were
 
-With ``--test`` nothing is judged: the sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of
-FOLDER/sentiment.test.1 are moved and written to ``--out``, one a line.
+With ``--test`` nothing is judged: by a search with the second head, or along the directions of ``--finder``, the
+sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of FOLDER/sentiment.test.1 are moved and
+written to ``--out``, one a line.
 """
 
 from __future__ import annotations
@@ -25,13 +28,14 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from sentiment_search import LIKENESSES, guides, judge_of, measure, searched
+from sentiment_search import LIKENESSES, guide_of, guides, judge_of, measure, searched
 
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import Comparison, finders
 from latentopt.directions.finding import FittedDirection
 from latentopt.files import write_table
+from latentopt.heads.head import FittedHead
 from reporting import report
 
 import corpora
@@ -69,8 +73,11 @@ def main() -> None:
     parser.add_argument("--model", default="runs/yelp-small")
     parser.add_argument("--sentences", type=int, default=100, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence of the search with the head")
-    parser.add_argument("--finder", help="of the curve and of --test; unless told, the best by cross-validation")
-    parser.add_argument("--strength", type=float, help="of --test; each sentence's own unless told")
+    parser.add_argument("--finder", help="of the curve; unless told, the best by cross-validation")
+    parser.add_argument(
+        "--likeness", type=float, default=1.0, help="of --test: how much likeness weighs against the head"
+    )
+    parser.add_argument("--strength", type=float, help="of --test with --finder; each sentence's own unless told")
     parser.add_argument("--test", type=Path, help="a folder with sentiment.test.0 and sentiment.test.1")
     parser.add_argument("--out", type=Path, default=Path("outputs.txt"), help="where --test writes")
     parser.add_argument("--device", default="auto")
@@ -79,12 +86,19 @@ def main() -> None:
     test = corpora.reviews(options.test / "sentiment.test") if options.test else None
     codec = latentopt.load_codec(options.model, device=options.device)
     guide, others = guides(codec)
-    picked = options.finder or str(Comparison(codec, *sides(guide), paired=False).table()["finder"].iloc[0])
+
+    def search(sentences: pd.DataFrame, head: FittedHead, likeness: float) -> list[str]:
+        return searched(codec, sentences, head, latentopt.get("searcher", "gradient")(), options.budget, likeness)
+
     if test is not None:
-        texts = moved(codec, test, both_ways(codec, guide, picked), options.strength)
+        if options.finder:
+            texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
+        else:
+            texts = search(test, guide_of(codec, guide, "ngrams"), options.likeness)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
+    picked = options.finder or str(Comparison(codec, *sides(guide), paired=False).table()["finder"].iloc[0])
     judge, dev = judge_of(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
@@ -102,11 +116,10 @@ def main() -> None:
     add("codec alone", codec.decode(codec.encode(dev["text"].tolist(), truncation=True)))
     for finder in finders(paired=False):
         add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, guide, finder)))
-    head = latentopt.fit_head(codec, guide["text"].tolist(), guide["label"].to_numpy(), head="logistic")
-    for likeness in (0.0, *LIKENESSES):
-        searcher = latentopt.get("searcher", "gradient")()
-        name = f"logistic head, gradient, likeness {likeness:g}"
-        add(name, searched(codec, dev, head, searcher, options.budget, likeness))
+    for kind in ("logistic", "ngrams"):
+        head = guide_of(codec, guide, kind)
+        for likeness in (0.0, *LIKENESSES):
+            add(f"{kind} head, gradient, likeness {likeness:g}", search(dev, head, likeness))
     ways = both_ways(codec, guide, picked)
     for strength in STRENGTHS:
         add(f"{picked}, strength {strength:g}", moved(codec, dev, ways, strength))
