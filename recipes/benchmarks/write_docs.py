@@ -28,7 +28,7 @@ SECTIONS = {
     "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
-    "the doctor's figures on statements that no variant saw.",
+    "the doctor's figures on statements that no variant saw. A variant without a row has not been trained yet.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests. `ngrams` reads the headline, `ridge` has its latent alone.",
