@@ -28,7 +28,6 @@ from latentopt.directions.moving import (
     TOO_LONG,
     transfer,
 )
-from latentopt.directions.pairs import edit_signature, read_pairs, reversed_rows
 from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
 from latentopt.directions.strength import StrengthLine, strength_of
 from latentopt.errors import LatentoptError
@@ -362,33 +361,7 @@ def test_a_composition_is_named_by_its_parts_and_saved(toy_codec, tmp_path):
     assert torch.equal(loaded.move(z), kept.move(z))
 
 
-# Pairs and files
-
-
-def test_a_line_without_a_tab_is_named(tmp_path):
-    path = tmp_path / "p.tsv"
-    path.write_text("source\ttarget\na\tb\n\nno tab here\n", encoding="utf-8")
-    with pytest.raises(LatentoptError, match=r"line 4 has no tab between source and target: 'no tab here"):
-        read_pairs(path)
-    path.write_text("source\ttarget\na\tb\n", encoding="utf-8")
-    assert read_pairs(path) == (["a"], ["b"])
-
-
-def test_rows_the_wrong_way_round_are_found():
-    sources = [f"He is {word}." for word in "abcdef"] + ["He was g.", "He has h."]
-    targets = [f"He was {word}." for word in "abcdef"] + ["He is g.", "He had h."]
-    assert edit_signature("He is a.", "He was a.") == "is>was"
-    assert edit_signature("Go!", "Please go!") == ">please"
-    assert reversed_rows(sources, targets) == [6]
-    assert reversed_rows(["a b"], ["a b"]) == []
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), max_size=6))
-def test_signatures_turn_round_with_the_pair(rows):
-    for source, target in rows:
-        assert bool(edit_signature(source, target)) == bool(edit_signature(target, source))
-    assert all(0 <= row < len(rows) for row in reversed_rows([a for a, _ in rows], [b for _, b in rows]))
+# Files
 
 
 @pytest.mark.parametrize("ending", ["txt", "csv", "tsv", "jsonl"])

@@ -125,7 +125,8 @@ class Comparison:
         self, name: str, train0: np.ndarray, train1: np.ndarray, test: np.ndarray
     ) -> tuple[dict[str, float], float]:
         """The scores of a finder on held-out sources, and the strength that served its training rows best."""
-        direction = find(self.codec, name, {}, self.z0[train0], self.z1[train1], self.paired)
+        seen = ([self.sources[row] for row in train0], [self.targets[row] for row in train1])
+        direction = find(self.codec, name, {}, *seen, self.z0[train0], self.z1[train1], self.paired)
         tried, held = train0[: self.tested // 2], test[: self.tested]
         spread = torch.tensor(FINE, dtype=self.z0.dtype, device=self.z0.device).repeat_interleave(len(tried))
         texts = self.codec.decode(direction.move(self.z0[tried].repeat(len(FINE), 1), spread))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
+from latentopt.directions.pairs import swap_words
 from latentopt.directions.strength import (
     QUANTILES,
     SETTLED,
@@ -27,6 +28,8 @@ from latentopt.plugins import get
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
+TRUE_SHARE = 0.25
+"""How many true pairs a finder sees for each that was made of them."""
 
 
 @dataclass
@@ -84,7 +87,8 @@ def fit_direction(
     order1 = order0 if paired else rng.permutation(len(targets))
     held0, rest0 = np.split(order0, [max(1, len(order0) // 5)])
     _, rest1 = np.split(order1, [max(1, len(order1) // 5)])
-    trial = find(codec, finder, settings, z0[rest0], z1[rest1], paired)
+    seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
+    trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
     moved = move_along(codec, [sources[row] for row in held0], z0[held0], trial, strengths)
     if paired:
         expected = np.array([targets[row] for row in held0], dtype=object)
@@ -97,10 +101,13 @@ def fit_direction(
         line, figures = StrengthLine(tuple(strengths)), {"quantile": QUANTILES[-1]}
     # Of strengths that score alike, the one nearest to the average edit.
     best = max(strengths, key=lambda s: (table[s], -abs(s - 1)))
-    direction = find(codec, finder, settings, z0, z1, paired)
+    direction = find(codec, finder, settings, sources, targets, z0, z1, paired)
     ahead, behind = (direction.score(z).double().cpu().numpy() for z in (z1, z0))
     reach, back = (quantile_of(scores, figures["quantile"]) for scores in (ahead, 1 - behind))
-    line = StrengthLine(line.strengths, reach, max(reach, quantile_of(behind, SETTLED)))
+    # By sources that the direction of the trial never saw: those fitted on score lower than others do.
+    unseen = trial.score(z0[held0]).double().cpu().numpy()
+    settled = max(reach, quantile_of(behind, SETTLED), quantile_of(unseen, SETTLED))
+    line = StrengthLine(line.strengths, reach, settled)
     card = {
         "finder": finder,
         "settings": settings,
@@ -121,7 +128,7 @@ def fit_direction(
             "strengths": list(line.strengths),
             "reach": reach,
             "reach_back": back,
-            "settled": line.settled,
+            "settled": settled,
             **figures,
         }
     return FittedDirection(direction, best, line, card)
@@ -148,14 +155,35 @@ def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) ->
     return sources, targets
 
 
-def find(codec: Codec, finder: str, settings: Mapping[str, Any], z0: Tensor, z1: Tensor, paired: bool) -> Direction:
-    """The direction that a finder finds between sources z0 (n, d) and targets z1 (m, d), ready to move."""
+def find(
+    codec: Codec,
+    finder: str,
+    settings: Mapping[str, Any],
+    sources: Sequence[str],
+    targets: Sequence[str],
+    z0: Tensor,
+    z1: Tensor,
+    paired: bool,
+) -> Direction:
+    """The direction that a finder finds between sources with latents z0 (n, d) and targets with z1 (m, d), ready to move.
+
+    A finder with ``made_pairs`` is given so many pairs more (`latentopt.directions.pairs.swap_words`), and the true ones so
+    often that they are a fifth of all.
+    """
     factory = get("direction", finder)
     try:
         made = factory(**settings)
         fit = made.fit
     except (TypeError, AttributeError) as error:
         raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
+    if paired and (wanted := getattr(made, "made_pairs", 0)):
+        more = swap_words(sources, targets, wanted)
+        fits = np.logical_and(*map(codec.fits, more))
+        often = max(1, round(TRUE_SHARE * wanted / len(z0)))
+        z0, z1 = (
+            torch.cat([z.repeat(often, 1), codec.encode([text for text, kept in zip(side, fits, strict=True) if kept])])
+            for z, side in zip((z0, z1), more, strict=True)
+        )
     stacked, y = torch.cat([z0, z1]).cpu().numpy(), np.repeat([0, 1], [len(z0), len(z1)])
     groups = np.tile(np.arange(len(z0)), 2) if paired else None
     direction: Direction = fit(stacked, y, groups=groups).direction_

@@ -58,8 +58,9 @@ def train(
     """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
 
     With targets the encoder reads a text and the decoder learns to write its target. One that starts from a T5-VAE,
-    and one with ``settings.freeze_latents``, takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): z is
-    what it is there, and so is all that was fitted on it.
+    and one with ``settings.freeze_latents``, takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): every
+    text has the z it has there. What was fitted on them is fitted again all the same: its card's scores and strengths were
+    measured through the decoder.
 
     Args:
         texts: one text each; those held out by hash are only evaluated on.

@@ -20,6 +20,8 @@ class OffsetNetworkFinder(DirectionFinder):
     Args:
         hidden, dropout: see `latentopt_directions.modules.OffsetNetwork`.
         critic: the weight of the critic's term.
+        made_pairs: how many pairs `latentopt.directions.finding.find` makes of those given, for the network to see more
+            words.
         steps, epochs: training ends after the fewer.
         batch_size, learning_rate, weight_decay: of AdamW, for the network and for the critic.
         seed: of the weights and the batches.
@@ -32,7 +34,8 @@ class OffsetNetworkFinder(DirectionFinder):
         hidden: int = 512,
         dropout: float = 0.2,
         critic: float = 0.01,
-        steps: int = 600,
+        made_pairs: int = 8000,
+        steps: int = 2000,
         epochs: int = 100,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
@@ -40,6 +43,7 @@ class OffsetNetworkFinder(DirectionFinder):
         seed: int = 0,
     ) -> None:
         self.hidden, self.dropout, self.critic, self.seed = hidden, dropout, critic, seed
+        self.made_pairs = made_pairs
         self.steps, self.epochs, self.batch_size = steps, epochs, batch_size
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
 

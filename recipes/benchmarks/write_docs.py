@@ -36,9 +36,8 @@ SECTIONS = {
     "trained on. `exact match` is with the attested other half of the pair, `reached` is by an independent classifier "
     "(which takes the true targets for targets in the share `targets reached`), `content kept` is the share of the words "
     "that source and target share. The sequence-to-sequence T5 is the yardstick of the next table, where it was trained.",
-    "seq2seq_yardstick": "What a training run per attribute costs and gives: a sequence-to-sequence T5 of the same size and "
-    "from the same weights, which first learned to copy sentences and then the same pairs. `copying chrF` is how well it "
-    "copied before; `seconds` are those of the training on the pairs.",
+    "seq2seq_yardstick": "What a training run per attribute costs and gives: the same T5 from the same weights, all of "
+    "them trained on the same pairs to write the target where it read the source; `seconds` are those of the training.",
     "two_attributes": "Two directions at once, on sources that neither has seen. `first`, `second` and `both` are reached by "
     "rule (words and marks); `first rule right` and `second rule right` are the shares of attested texts that the rules take "
     "for what they are. `content kept` is the share of the words that no training pair takes out.",
