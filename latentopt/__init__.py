@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
     from latentopt.directions.finding import fit_direction
+    from latentopt.directions.matching import match_texts
     from latentopt.directions.moving import transfer
     from latentopt.directions.strength import StrengthLine, strength_of
     from latentopt.doctor import diagnose
@@ -57,6 +58,7 @@ _LAZY = {
     "load_artefact": "artefact",
     "load_codec": "codec",
     "load_composition": "directions.composition",
+    "match_texts": "directions.matching",
     "optimize": "search.pipeline",
     "paraphrase": "generation.paraphrasing",
     "sample": "generation.sampling",
@@ -94,6 +96,7 @@ __all__ = [
     "load_artefact",
     "load_codec",
     "load_composition",
+    "match_texts",
     "optimize",
     "paraphrase",
     "sample",

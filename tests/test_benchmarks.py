@@ -18,6 +18,7 @@ from pair_measures import content_kept, recorded
 from two_attributes import RULES, kept_words
 
 import reporting
+from latentopt.directions import finding
 from latentopt.directions.direction import LinearDirection
 
 import corpora
@@ -219,6 +220,7 @@ def test_each_sentence_is_moved_away_from_its_label(toy_codec):
 
 def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_search, "LABELLED", 20)
+    monkeypatch.setattr(finding, "MOST_MADE", 50)
     long = ["a line that is too long for the model " * 2 + str(n) for n in range(3)]
     (data / "sentiment.test.0").write_text(f"bad ant\n{long[0]}\n\n", encoding="utf-8")
     (data / "sentiment.test.1").write_text(f"{long[1]}\ngood ant\n{long[2]}\n", encoding="utf-8")
@@ -226,9 +228,10 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
     written = (data / "out.txt").read_text(encoding="utf-8").split("\n")
     assert len(written) == 7
     assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
-    call(yelp_sentiment, "--test", data, "--out", data / "searched.txt", "--budget", 4)
-    written = (data / "searched.txt").read_text(encoding="utf-8").split("\n")
-    assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
+    for name, options in {"searched": ("--budget", 4, "--likeness", 1), "matched": ()}.items():
+        call(yelp_sentiment, "--test", data, "--out", data / f"{name}.txt", *options)
+        written = (data / f"{name}.txt").read_text(encoding="utf-8").split("\n")
+        assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
     with pytest.raises(SystemExit, match=r"there is no file .*sentiment\.test\.0"):
         call(yelp_sentiment, "--test", data / "nowhere")
 
@@ -236,13 +239,14 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
 def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_search, "LABELLED", 24)
     monkeypatch.setattr(yelp_sentiment, "STRENGTHS", (1.0,))
-    record = call(yelp_sentiment, "--sentences", 3, "--budget", 4, "--finder", "fisher")
+    monkeypatch.setattr(finding, "MOST_MADE", 50)
+    record = call(yelp_sentiment, "--sentences", 3, "--budget", 4)
     rows = {row["row"]: row for row in record["rows"]}
     assert rows["copy"] == {"row": "copy", "accuracy": 0.0, "self-BLEU": pytest.approx(100), "copies": 1.0}
     assert {
         "codec alone",
         "mean_difference, by itself",
         "logistic head, gradient, likeness 0",
-        "fisher, strength 1",
+        "offset_network on matched pairs, strength 1",
     } <= set(rows)
     assert record["labelled"] == 24

@@ -7,6 +7,7 @@ from latentopt_directions.base import DirectionFinder
 
 from latentopt.directions import finding
 from latentopt.directions.direction import LinearDirection
+from latentopt.directions.matching import match_texts
 from latentopt.directions.pairs import edit_signature, read_pairs, reversed_rows, swap_words
 from latentopt.errors import LatentoptError
 
@@ -62,7 +63,7 @@ def test_a_finder_that_asks_for_made_pairs_is_given_them(toy_codec, monkeypatch)
     seen = {}
 
     class Finder(DirectionFinder):
-        made_pairs = 40
+        made_pairs = 12
 
         def fit(self, X, y, groups=None):
             seen["X"], seen["y"], seen["groups"] = X, y, groups
@@ -74,8 +75,29 @@ def test_a_finder_that_asks_for_made_pairs_is_given_them(toy_codec, monkeypatch)
     z0, z1 = toy_codec.encode(sources), toy_codec.encode(targets)
     finding.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=True)
     made = len(seen["X"]) // 2 - 3 * 3
-    assert 8 <= made <= 40  # a third of the pairs share no word
+    assert 8 <= made <= 36  # a third of the pairs share no word
     assert np.array_equal(seen["groups"], np.tile(np.arange(len(seen["X"]) // 2), 2))
     assert np.array_equal(seen["X"][:3], z0.numpy())
     finding.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=False)
     assert len(seen["X"]) == 6
+
+
+def test_texts_are_matched_by_what_they_share():
+    sources = ["The soup was terrible.", "I hate this place!", "Nobody came.", "The soup was cold, and so were we."]
+    targets = ["The soup was wonderful.", "I love this place!", "What a view", "The soup was cold, and so were we."]
+    assert set(zip(*match_texts(sources, targets), strict=True)) == {
+        ("The soup was terrible.", "The soup was wonderful."),
+        ("I hate this place!", "I love this place!"),
+    }
+    assert match_texts(sources, targets, min_similarity=0.99) == ([], [])
+    assert match_texts([], []) == match_texts(["", " "], ["a"]) == ([], [])
+
+
+@settings(max_examples=40, deadline=None)
+@given(*2 * [st.lists(st.text("ab c.", max_size=8), min_size=1, max_size=8)], st.floats(0, 1))
+def test_matches_come_from_their_sides_and_differ(sources, targets, least):
+    here, there = match_texts(sources, targets, least)
+    assert len(here) == len(there) == len(set(zip(here, there, strict=True)))
+    assert set(here) <= set(sources)
+    assert set(there) <= set(targets)
+    assert all(source != target for source, target in zip(here, there, strict=True))

@@ -207,6 +207,9 @@ def fit_direction(
     from_file: Annotated[Path | None, typer.Option("--from", help="Unpaired: texts without the attribute.")] = None,
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
     text_column: common.TextColumn = "text",
+    match: Annotated[
+        bool, typer.Option("--match", help="Make pairs of --from and --to: texts of both that say nearly the same.")
+    ] = False,
     finder: Annotated[str | None, typer.Option(help="The direction finder; mean_difference unless told.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Cross-validate all finders, show their scores and take the best.")
@@ -221,6 +224,7 @@ def fit_direction(
     from latentopt.artefact import check_place, save_artefact
     from latentopt.directions.comparison import Comparison, reading
     from latentopt.directions.finding import fit_direction as run
+    from latentopt.directions.matching import match_texts
     from latentopt.directions.pairs import read_pairs, reversed_rows
     from latentopt.directions.strength import STRENGTHS
     from latentopt.files import read_table
@@ -230,6 +234,8 @@ def fit_direction(
     check_place(out, "direction")
     if (pairs is None) == (from_file is None or to_file is None):
         raise LatentoptError("give --pairs FILE, or --from FILE and --to FILE")
+    if match and pairs is not None:
+        raise LatentoptError("--match makes pairs of --from and --to: leave it out where --pairs gives them")
     if compare and (settings or finder):
         raise LatentoptError("--compare tries every finder: leave out --finder and --set, or leave it out itself")
     if pairs is not None:
@@ -252,11 +258,17 @@ def fit_direction(
     else:
         sources = [sources[row] for row in common.keep_fitting(codec, sources)]
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
+    if match:
+        sources, targets = match_texts(sources, targets)
+        if len(sources) < 2:
+            raise LatentoptError(f"{data}: hardly any text of one is like one of the other; leave out --match")
+        common.note(f"matched {len(sources)} pairs, such as {sources[0]!r} and {targets[0]!r}")
+    paired = pairs is not None or match
     strengths = STRENGTHS if strength is None else (strength,)
     options = parse_assignments(settings or [])
     finder, compared = finder or "mean_difference", {}
     if compare:
-        comparison = Comparison(codec, sources, targets, pairs is not None, seed=seed)
+        comparison = Comparison(codec, sources, targets, paired, seed=seed)
         table = comparison.table()
         finder = str(table["finder"].iloc[0])
         common.show(table, None)
@@ -264,8 +276,9 @@ def fit_direction(
         common.show(curve, None)
         common.note(f"{finder} is the best; {reading(curve)}")
         compared = {"compared": table.to_dict("records"), "learning_curve": curve.to_dict("records")}
-    fitted = run(codec, sources, targets, pairs is not None, finder, options, strengths, seed)
-    save_artefact(out, "direction", fitted.direction, codec, fitted.card | compared | {"data": data})
+    fitted = run(codec, sources, targets, paired, finder, options, strengths, seed)
+    card = fitted.card | compared | {"data": data, "matched": match}
+    save_artefact(out, "direction", fitted.direction, codec, card)
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
     held_out, measure = fitted.card["held_out"], fitted.card["measure"]
     common.note(f"held-out {measure}: {score:.3f} of {held_out} at strength {fitted.strength:g}")

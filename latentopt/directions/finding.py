@@ -28,6 +28,7 @@ from latentopt.plugins import get
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
+MOST_MADE = 8000
 TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
 
@@ -167,8 +168,8 @@ def find(
 ) -> Direction:
     """The direction that a finder finds between sources with latents z0 (n, d) and targets with z1 (m, d), ready to move.
 
-    A finder with ``made_pairs`` is given so many pairs more (`latentopt.directions.pairs.swap_words`), and the true ones so
-    often that they are a fifth of all.
+    A finder with ``made_pairs`` is given so many more of each pair (`latentopt.directions.pairs.swap_words`), at most
+    `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
     factory = get("direction", finder)
     try:
@@ -176,7 +177,8 @@ def find(
         fit = made.fit
     except (TypeError, AttributeError) as error:
         raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
-    if paired and (wanted := getattr(made, "made_pairs", 0)):
+    wanted = min(MOST_MADE, getattr(made, "made_pairs", 0) * len(z0)) if paired else 0
+    if wanted:
         more = swap_words(sources, targets, wanted)
         fits = np.logical_and(*map(codec.fits, more))
         often = max(1, round(TRUE_SHARE * wanted / len(z0)))

@@ -20,8 +20,7 @@ class OffsetNetworkFinder(DirectionFinder):
     Args:
         hidden, dropout: see `latentopt_directions.modules.OffsetNetwork`.
         critic: the weight of the critic's term.
-        made_pairs: how many pairs `latentopt.directions.finding.find` makes of those given, for the network to see more
-            words.
+        made_pairs: how many pairs `latentopt.directions.finding.find` makes of each, for the network to see more words.
         steps, epochs: training ends after the fewer.
         batch_size, learning_rate, weight_decay: of AdamW, for the network and for the critic.
         seed: of the weights and the batches.
@@ -34,7 +33,7 @@ class OffsetNetworkFinder(DirectionFinder):
         hidden: int = 512,
         dropout: float = 0.2,
         critic: float = 0.01,
-        made_pairs: int = 8000,
+        made_pairs: int = 36,
         steps: int = 2000,
         epochs: int = 100,
         batch_size: int = 128,

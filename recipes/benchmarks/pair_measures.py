@@ -20,6 +20,9 @@ from reporting import OUT
 
 import corpora
 
+YARDSTICK = "sequence-to-sequence T5"
+"""The row of `seq2seq_yardstick.py`, which `tatoeba_attributes.py` shows beside its own."""
+
 
 def split(codec: latentopt.Codec, attribute: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The pairs of an attribute to train on and to evaluate, ``source`` and ``target``, those that fit the codec."""

@@ -18,7 +18,7 @@ from copy import deepcopy
 
 import pandas as pd
 import torch
-from pair_measures import classifier, measure, recorded, split
+from pair_measures import YARDSTICK, classifier, measure, recorded, split
 from sacrebleu.metrics import CHRF
 from torch import nn
 from transformers import get_cosine_schedule_with_warmup
@@ -99,7 +99,7 @@ def main() -> None:
             pairs, test = split(codec, attribute)
             began = time.perf_counter()
             trained = train(codec, pairs, **settings)
-            row = {"attribute": attribute, "train": len(pairs), "unseen": len(test), "row": "sequence-to-sequence T5"}
+            row = {"attribute": attribute, "train": len(pairs), "unseen": len(test), "row": YARDSTICK}
             row |= {"seconds": time.perf_counter() - began}
             rows.append(row | measure(write(trained, test["source"].tolist()), test, classifier(pairs)))
         report(NAME, pd.DataFrame(rows).sort_values("attribute"), **facts)

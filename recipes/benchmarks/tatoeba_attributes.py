@@ -14,6 +14,8 @@ run on the same model before, the sequence-to-sequence T5 that it trained on the
 ``chrF``           to the target, 0 to 100
 ``content kept``   of the words that source and target share, the share that the text has too
 ``moved``          the share of texts that differ from their source
+
+An attribute's rows are written when they are done, and a second call goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 import argparse
 
 import pandas as pd
-from pair_measures import classifier, measure, recorded, split
+from pair_measures import YARDSTICK, classifier, measure, recorded, split
 
 import latentopt
 from latentopt.directions.comparison import Comparison
@@ -37,9 +39,11 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="these attributes alone")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
-    yardstick = recorded("seq2seq_yardstick", fingerprint=codec.fingerprint)
-    rows = []
-    for attribute in options.only or corpora.attributes():
+    facts = {"model": options.model, "fingerprint": codec.fingerprint}
+    yardstick = recorded("seq2seq_yardstick", **facts)
+    rows = [row for row in recorded("tatoeba_attributes", **facts) if row["row"] != YARDSTICK]
+    missing = [name for name in options.only or corpora.attributes() if name not in {row["attribute"] for row in rows}]
+    for attribute in missing:
         train, test = split(codec, attribute)
         sides, sources = (train["source"].tolist(), train["target"].tolist()), test["source"].tolist()
         judge = classifier(train)
@@ -52,12 +56,15 @@ def main() -> None:
             f"{picked}, by itself": (best.direction, best.line),
         }
         moved = {name: latentopt.transfer(codec, sources, *way)["text"].tolist() for name, way in ways.items()}
-        facts = {"attribute": attribute, "train": len(train), "unseen": len(test)}
+        counts = {"attribute": attribute, "train": len(train), "unseen": len(test)}
         rows += [
-            facts | {"row": name} | measure(texts, test, judge) for name, texts in {"copy": sources, **moved}.items()
+            counts | {"row": name} | measure(texts, test, judge) for name, texts in {"copy": sources, **moved}.items()
         ]
-        rows += [{name: row[name] for name in rows[-1]} for row in yardstick if row["attribute"] == attribute]
-        report("tatoeba_attributes", pd.DataFrame(rows), model=options.model)
+        report("tatoeba_attributes", pd.DataFrame(rows), **facts)
+    shown = {row["attribute"] for row in rows}
+    beside = [{name: row[name] for name in rows[0]} for row in yardstick if row["attribute"] in shown]
+    table = pd.DataFrame([*rows, *beside]).sort_values("attribute", kind="stable")
+    report("tatoeba_attributes", table, **facts)
 
 
 if __name__ == "__main__":

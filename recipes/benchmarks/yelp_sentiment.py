@@ -4,22 +4,24 @@
     python recipes/benchmarks/yelp_sentiment.py
     python recipes/benchmarks/yelp_sentiment.py --test FOLDER --out outputs.txt
 
-The autoencoder has seen the training sentences without their labels. Directions are found between the two unpaired sets,
-one each way, and two heads are fitted on the same sentences: logistic regression on latents, and n-grams of the text.
-Sentences of dev are then moved and judged by a classifier on words and characters that was fitted on other training
-sentences and guided nothing; it is of another kind than all but the second head.
+The autoencoder has seen the training sentences without their labels. Two heads are fitted on the labelled ones: logistic
+regression on latents, and n-grams of the text. Directions are found, one each way, between the labelled sentences of the
+two classes as unpaired sets; and by the offset network between pairs matched out of all training sentences, whose labels
+are not looked at: a sentence of which the second head is sure is paired with the one most like it that it is sure to be of
+the other class. Sentences of dev are then moved and judged by a classifier on words and characters that was fitted on
+other training sentences and guided nothing; it is of another kind than all but the second head.
 
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a
-search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); and the finder that
-cross-validation on the labelled sentences picks, at fixed strengths. The columns:
+search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); and the directions of
+matched pairs, with a strength for each sentence and at fixed ones. The columns:
 
 ``accuracy``     the judge takes the text for one of the other sentiment
 ``self-BLEU``    to the sentence, 0 to 100
 ``copies``       the share of sentences that came back as they were
 
-With ``--test`` nothing is judged: by a search with the second head, or along the directions of ``--finder``, the
-sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of FOLDER/sentiment.test.1 are moved and
-written to ``--out``, one a line.
+With ``--test`` nothing is judged: along the directions of matched pairs, of ``--finder``, or by a search with the second
+head at a ``--likeness``, the sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of
+FOLDER/sentiment.test.1 are moved and written to ``--out``, one a line.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from sentiment_search import LIKENESSES, guide_of, guides, judge_of, measure, se
 
 import latentopt
 from latentopt.cli.common import check_out
-from latentopt.directions.comparison import Comparison, finders
+from latentopt.directions.comparison import finders
 from latentopt.directions.finding import FittedDirection
 from latentopt.files import write_table
 from latentopt.heads.head import FittedHead
@@ -40,7 +42,8 @@ from reporting import report
 
 import corpora
 
-STRENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+STRENGTHS = (0.75, 1.0, 1.25, 1.5, 2.0)
+SURE = 0.5
 
 
 def sides(guide: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -54,6 +57,17 @@ def both_ways(codec: latentopt.Codec, guide: pd.DataFrame, finder: str) -> list[
     negative, positive = sides(guide)
     ways = ((negative, positive), (positive, negative))
     return [latentopt.fit_direction(codec, *way, paired=False, finder=finder) for way in ways]
+
+
+def matched_ways(codec: latentopt.Codec, head: FittedHead) -> list[FittedDirection]:
+    """The same, from pairs of training sentences that a head which reads text is sure of."""
+    texts = corpora.yelp("train")["text"].drop_duplicates()
+    texts = texts[codec.fits(texts.tolist())]
+    predicted = head.predict(codec, texts.tolist())
+    # Half way to the -1 and 1 that it was fitted on.
+    negative, positive = latentopt.match_texts(texts[predicted < -SURE].tolist(), texts[predicted > SURE].tolist())
+    ways = ((negative, positive), (positive, negative))
+    return [latentopt.fit_direction(codec, *way, finder="offset_network") for way in ways]
 
 
 def moved(
@@ -73,11 +87,11 @@ def main() -> None:
     parser.add_argument("--model", default="runs/yelp-small")
     parser.add_argument("--sentences", type=int, default=100, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence of the search with the head")
-    parser.add_argument("--finder", help="of the curve; unless told, the best by cross-validation")
+    parser.add_argument("--finder", help="of --test: move along the directions it finds between the unpaired sets")
     parser.add_argument(
-        "--likeness", type=float, default=1.0, help="of --test: how much likeness weighs against the head"
+        "--likeness", type=float, help="of --test: search, and how much likeness weighs against the head"
     )
-    parser.add_argument("--strength", type=float, help="of --test with --finder; each sentence's own unless told")
+    parser.add_argument("--strength", type=float, help="of --test along directions; each sentence's own unless told")
     parser.add_argument("--test", type=Path, help="a folder with sentiment.test.0 and sentiment.test.1")
     parser.add_argument("--out", type=Path, default=Path("outputs.txt"), help="where --test writes")
     parser.add_argument("--device", default="auto")
@@ -93,12 +107,13 @@ def main() -> None:
     if test is not None:
         if options.finder:
             texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
-        else:
+        elif options.likeness is not None:
             texts = search(test, guide_of(codec, guide, "ngrams"), options.likeness)
+        else:
+            texts = moved(codec, test, matched_ways(codec, guide_of(codec, guide, "ngrams")), options.strength)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
-    picked = options.finder or str(Comparison(codec, *sides(guide), paired=False).table()["finder"].iloc[0])
     judge, dev = judge_of(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
@@ -120,9 +135,11 @@ def main() -> None:
         head = guide_of(codec, guide, kind)
         for likeness in (0.0, *LIKENESSES):
             add(f"{kind} head, gradient, likeness {likeness:g}", search(dev, head, likeness))
-    ways = both_ways(codec, guide, picked)
-    for strength in STRENGTHS:
-        add(f"{picked}, strength {strength:g}", moved(codec, dev, ways, strength))
+    ways = matched_ways(codec, guide_of(codec, guide, "ngrams"))
+    facts["matched pairs"] = ways[0].card["sources"]
+    for strength in (None, *STRENGTHS):
+        how = "by itself" if strength is None else f"strength {strength:g}"
+        add(f"offset_network on matched pairs, {how}", moved(codec, dev, ways, strength))
 
 
 if __name__ == "__main__":
