@@ -217,6 +217,24 @@ def test_unpaired_sets_make_a_direction(tiny_folder, data, tmp_path):
     assert json.loads((tmp_path / "d/artefact.json").read_text())["card"]["strength"] == 1.5
 
 
+def test_unpaired_sets_are_matched(tiny_folder, tmp_path):
+    nouns = ["cat", "dog", "man", "sun", "day", "way", "car", "bag", "map", "sea", "bed", "box"]
+    for word in ("bad", "good"):
+        lines = "".join(f"the {word} {noun} was here\n" for noun in nouns)
+        (tmp_path / f"{word}.txt").write_text(lines, encoding="utf-8")
+    (tmp_path / "other.txt").write_text("nothing\nalike\n", encoding="utf-8")
+    sets = ["--from", tmp_path / "bad.txt", "--to", tmp_path / "good.txt"]
+    given = ["fit-direction", "--match", "-m", tiny_folder, "-o", tmp_path / "d"]
+    result = call(*given, *sets, "--finder", "ridge_map")
+    assert result.exit_code == 0, result.stderr
+    assert f"matched {len(nouns)} pairs, such as 'the bad " in result.stderr
+    card = json.loads((tmp_path / "d/artefact.json").read_text())["card"]
+    assert (card["matched"], card["paired"], card["sources"]) == (True, True, len(nouns))
+    given[-1] = tmp_path / "e"
+    refused(call(*given, *sets[:3], tmp_path / "other.txt"), "bad.txt, other.txt: hardly any text", "leave out --match")
+    refused(call(*given, "--pairs", tmp_path / "bad.txt"), "--match makes pairs of --from and --to")
+
+
 def test_a_head_of_labels(tiny_folder, data, tmp_path):
     result = call(
         "fit-head", "--in", data / "likes.csv", "--target", "kind", "--head", "logistic", "-m", tiny_folder, "-o",

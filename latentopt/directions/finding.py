@@ -178,9 +178,9 @@ def find(
     except (TypeError, AttributeError) as error:
         raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
     wanted = min(MOST_MADE, getattr(made, "made_pairs", 0) * len(z0)) if paired else 0
-    if wanted:
-        more = swap_words(sources, targets, wanted)
-        fits = np.logical_and(*map(codec.fits, more))
+    more = swap_words(sources, targets, wanted)
+    fits = [all(pair) for pair in zip(*map(codec.fits, more), strict=True)]
+    if any(fits):
         often = max(1, round(TRUE_SHARE * wanted / len(z0)))
         z0, z1 = (
             torch.cat([z.repeat(often, 1), codec.encode([text for text, kept in zip(side, fits, strict=True) if kept])])
