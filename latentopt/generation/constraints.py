@@ -22,10 +22,12 @@ from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError
 
 ENDINGS = (")", "]", "}", '"', "'", "0", "x")
+LIKELY = 6
+"""How many of the likeliest tokens are tried before all that the grammar allows is asked for, which takes longer."""
 CHOICES = 4
 """How many tokens that the grammar allows are looked at, the likeliest first, before the known ending is taken."""
-AHEAD = 64
-"""How many tokens a search for an ending looks at before it takes one."""
+AHEAD, AHEAD_AT_FIRST = 16, 64
+"""How many tokens a search for an ending looks at before it takes one: for a row, and for the grammar's shortest text."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class GrammarConstraint:
         self.lengths = np.array([len(text) for text in tokens] + [0] * (self.vocabulary.vocab_size - len(tokens)))
         self.mask = allocate_token_bitmask(1, codec.model.config.vocab_size)
         self.rows: list[_Row] = []
-        self.first = self._search(self.fresh, codec.max_tokens)
+        self.first = self._search(self.fresh, codec.max_tokens, AHEAD_AT_FIRST)
         if self.first is None:
             raise LatentoptError(f"no text of the grammar was found that is shorter than {codec.max_tokens} tokens")
 
@@ -104,6 +106,9 @@ class GrammarConstraint:
     def _other(self, row: _Row, scores: Tensor) -> int:
         """The likeliest token that can be taken; failing that the next one of the ending, which always can."""
         if row.room > len(row.ending) and not row.matcher.is_error():
+            for token in scores.topk(min(LIKELY, len(scores))).indices[1:].tolist():  # the first one was refused
+                if self._take(row, token):
+                    return int(token)
             allowed = torch.from_numpy(self._allowed(row.matcher)).to(scores.device)
             best = scores.masked_fill(~allowed, -torch.inf).topk(CHOICES)
             for token, score in zip(best.indices.tolist(), best.values.tolist(), strict=True):
@@ -142,7 +147,7 @@ class GrammarConstraint:
         # Hardly anything but a piece is shorter than what was needed before.
         return self._search(row.matcher, room) if room > len(row.ending) else None
 
-    def _search(self, matcher: LLMatcher, room: int) -> list[int] | None:
+    def _search(self, matcher: LLMatcher, room: int, ahead: int = AHEAD) -> list[int] | None:
         """A walk to the end of the text by preference; failing that, by what each token would lead to."""
         for look_ahead in (False, True):
             walker, path = matcher.deep_copy(), list[int]()
@@ -158,7 +163,7 @@ class GrammarConstraint:
                 # Where nearly all is allowed, the walk is inside a quotation.
                 order = np.where(allowed, self.preferred[int(allowed.mean() > 0.5)] + cost, np.inf)
                 if look_ahead:
-                    tried = np.argsort(order + 10_000 * (self.lengths > 1))[: min(AHEAD, allowed.sum())]
+                    tried = np.argsort(order + 10_000 * (self.lengths > 1))[: min(ahead, allowed.sum())]
                     token = int(min(tried, key=lambda token: self._progress(walker, int(token), seen)))
                 else:
                     token = int(order.argmin())
