@@ -146,7 +146,8 @@ def fit_head(
         weights: (n,), how much each row counts in fitting, such as its impressions, since the variance of a rate falls
             with them. The score counts all rows alike.
         transform: see `latentopt.heads.targets.transformed`.
-        reencodings: so many neighbours of each text, decoded and encoded again, are fitted on too.
+        reencodings: so many neighbours of each text, decoded and encoded again, are fitted on too; a head that reads text
+            leaves them out.
 
     Raises:
         LatentoptError: when there are too few rows, y is constant or not finite, or the head is unknown.

@@ -12,16 +12,17 @@ the other class. Sentences of dev are then moved and judged by a classifier on w
 other training sentences and guided nothing; it is of another kind than all but the second head.
 
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a
-search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); and the directions of
-matched pairs, with a strength for each sentence and at fixed ones. The columns:
+search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); the directions of
+matched pairs, with a strength for each sentence, at fixed ones, and at the first of these that turns the second head; and
+the same with a search for the sentences that none of them turns. The columns:
 
 ``accuracy``     the judge takes the text for one of the other sentiment
 ``self-BLEU``    to the sentence, 0 to 100
 ``copies``       the share of sentences that came back as they were
 
-With ``--test`` nothing is judged: along the directions of matched pairs, of ``--finder``, or by a search with the second
-head at a ``--likeness``, the sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of
-FOLDER/sentiment.test.1 are moved and written to ``--out``, one a line.
+With ``--test`` nothing is judged: in the last way, or along the directions of ``--finder``, the sentences of
+FOLDER/sentiment.test.0 (negative, to be positive) and then those of FOLDER/sentiment.test.1 are moved and written to
+``--out``, one a line.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sentiment_search import LIKENESSES, guide_of, guides, judge_of, measure, searched
 
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import finders
-from latentopt.directions.finding import FittedDirection
+from latentopt.directions.finding import KEPT, FittedDirection
 from latentopt.files import write_table
 from latentopt.heads.head import FittedHead
 from reporting import report
@@ -82,16 +84,31 @@ def moved(
     return texts.tolist()
 
 
+def chosen(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], head: FittedHead) -> list[str]:
+    """The first of the strengths at which the head is sure of the other label and half of the text stays.
+
+    A sentence without one comes back as it is.
+    """
+    sources = sentences["text"].tolist()
+    best = np.array(sources, dtype=object)
+    wanted = np.where(sentences["label"] == 0, 1.0, -1.0)
+    left = np.ones(len(sources), dtype=bool)
+    for strength in STRENGTHS:
+        texts = moved(codec, sentences, ways, strength)
+        good = left & (wanted * head.predict(codec, texts) > SURE) & (latentopt.similarity(texts, sources) >= KEPT)
+        best[good] = np.array(texts, dtype=object)[good]
+        left &= ~good
+    return best.tolist()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="runs/yelp-small")
     parser.add_argument("--sentences", type=int, default=100, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence of the search with the head")
     parser.add_argument("--finder", help="of --test: move along the directions it finds between the unpaired sets")
-    parser.add_argument(
-        "--likeness", type=float, help="of --test: search, and how much likeness weighs against the head"
-    )
-    parser.add_argument("--strength", type=float, help="of --test along directions; each sentence's own unless told")
+    parser.add_argument("--strength", type=float, help="of --test with --finder; each sentence's own unless told")
+    parser.add_argument("--likeness", type=float, default=2.0, help="of --test: what likeness weighs in the search")
     parser.add_argument("--test", type=Path, help="a folder with sentiment.test.0 and sentiment.test.1")
     parser.add_argument("--out", type=Path, default=Path("outputs.txt"), help="where --test writes")
     parser.add_argument("--device", default="auto")
@@ -104,13 +121,20 @@ def main() -> None:
     def search(sentences: pd.DataFrame, head: FittedHead, likeness: float) -> list[str]:
         return searched(codec, sentences, head, latentopt.get("searcher", "gradient")(), options.budget, likeness)
 
+    def rest_searched(sentences: pd.DataFrame, texts: list[str], head: FittedHead, likeness: float) -> list[str]:
+        """The texts, and what a search finds for sentences that came back as they are."""
+        found = pd.Series(texts, sentences.index, dtype=object)
+        rest = sentences[found == sentences["text"]]
+        found[rest.index] = search(rest, head, likeness)
+        return found.tolist()
+
     if test is not None:
         if options.finder:
             texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
-        elif options.likeness is not None:
-            texts = search(test, guide_of(codec, guide, "ngrams"), options.likeness)
         else:
-            texts = moved(codec, test, matched_ways(codec, guide_of(codec, guide, "ngrams")), options.strength)
+            head = guide_of(codec, guide, "ngrams")
+            texts = chosen(codec, test, matched_ways(codec, head), head)
+            texts = rest_searched(test, texts, head, options.likeness)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
@@ -135,11 +159,15 @@ def main() -> None:
         head = guide_of(codec, guide, kind)
         for likeness in (0.0, *LIKENESSES):
             add(f"{kind} head, gradient, likeness {likeness:g}", search(dev, head, likeness))
-    ways = matched_ways(codec, guide_of(codec, guide, "ngrams"))
+    ways = matched_ways(codec, head)
     facts["matched pairs"] = ways[0].card["sources"]
     for strength in (None, *STRENGTHS):
         how = "by itself" if strength is None else f"strength {strength:g}"
         add(f"offset_network on matched pairs, {how}", moved(codec, dev, ways, strength))
+    texts = chosen(codec, dev, ways, head)
+    add("offset_network on matched pairs, strength by the head", texts)
+    for likeness in LIKENESSES:
+        add(f"the same, the rest by gradient, likeness {likeness:g}", rest_searched(dev, texts, head, likeness))
 
 
 if __name__ == "__main__":
