@@ -28,8 +28,13 @@ NAMED = {
     "million": "1000000",
     "billion": "1000000000",
 }
-NAME = re.compile(r"(?<!(?:^|[.!?…:\"“„«])\W*)\b\p{Lu}[\p{L}\p{M}\p{N}]*|\b\p{L}+\p{Lu}[\p{L}\p{N}]*")
 WORD = re.compile(r"\p{L}[\p{L}\p{M}\p{N}]*")
+# Not \b, to which a superscript digit ends a word: what is a name should be a whole word of those above.
+_START = r"(?<![\p{L}\p{M}\p{N}_])"
+NAME = re.compile(
+    rf"(?<!(?:^|[.!?…:\"“„«])\W*){_START}\p{{Lu}}[\p{{L}}\p{{M}}\p{{N}}]*"
+    rf"|{_START}\p{{L}}[\p{{L}}\p{{M}}]*\p{{Lu}}[\p{{L}}\p{{M}}\p{{N}}]*"
+)
 NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|cannot|without|hardly|barely|scarcely"
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from latentopt_text.content import keep_names, keep_negation, keep_numbers, keep_words, names, numbers
 
@@ -30,6 +30,8 @@ def test_the_filters_keep_their_contract(name):
 
 
 @quick
+@example("keep_names", "A²A", [])
+@example("keep_names", "aB\u0301 c", [])
 @given(st.sampled_from(list(KEEPERS)), st.text(), st.lists(st.sampled_from(PIECES)))
 def test_every_text_keeps_its_own_content(name, text, words):
     assert keeps(KEEPERS[name], text, text) == [True]
