@@ -29,6 +29,7 @@ from latentopt.plugins import get
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
 MOST_MADE = 8000
+"""The most pairs that are made of true ones."""
 TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
 

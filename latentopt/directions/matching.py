@@ -9,7 +9,8 @@ import numpy as np
 from rapidfuzz.distance import Indel
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-TOKENS = r"\w+(?:'\w+)?|[^\w\s]"
+from latentopt.directions.pairs import TOKEN
+
 COMMON, FEW = 0.2, 20
 """Words of more than this share of the texts, and of more than these few, are not looked at to find what is alike."""
 CHUNK = 500
@@ -31,7 +32,7 @@ def match_texts(
         Sources and their targets, the most alike first.
     """
     most = max(FEW, int(COMMON * (len(sources) + len(targets))))
-    words = TfidfVectorizer(token_pattern=TOKENS, ngram_range=(1, 2), max_df=most, sublinear_tf=True)
+    words = TfidfVectorizer(token_pattern=TOKEN.pattern, ngram_range=(1, 2), max_df=most, sublinear_tf=True)
     try:
         found = words.fit_transform([*sources, *targets])
     except ValueError:  # no word is left
@@ -39,9 +40,8 @@ def match_texts(
     here, there = found[: len(sources)], found[len(sources) :]
     rows = {(i, j) for i, j in _nearest(here, there)} | {(j, i) for i, j in _nearest(there, here)}
     pairs = {(sources[i], targets[j]) for i, j in rows}
-    tokens = words.build_tokenizer()
     alike = {
-        pair: Indel.normalized_similarity(*(tokens(text.lower()) for text in pair))
+        pair: Indel.normalized_similarity(*(TOKEN.findall(text.lower()) for text in pair))
         for pair in sorted(pairs)
         if pair[0] != pair[1]
     }

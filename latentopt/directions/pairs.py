@@ -13,6 +13,8 @@ from latentopt.errors import LatentoptError
 from latentopt.files import read_table, text_column
 
 WORD = re.compile(r"\w+(?:'\w+)?")
+TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]")
+"""A word or a mark."""
 
 
 def read_pairs(path: Path, source: str = "source", target: str = "target") -> tuple[list[str], list[str]]:
@@ -44,7 +46,7 @@ def reversed_rows(sources: Sequence[str], targets: Sequence[str]) -> list[int]:
 
 def _edits(source: str, target: str) -> Iterator[tuple[str, str]]:
     """The runs of words that differ, lower case."""
-    a, b = (re.findall(rf"{WORD.pattern}|[^\w\s]", text.lower()) for text in (source, target))
+    a, b = (TOKEN.findall(text.lower()) for text in (source, target))
     for operation, i, j, k, m in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if operation != "equal":
             yield " ".join(a[i:j]), " ".join(b[k:m])

@@ -89,15 +89,15 @@ def chosen(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDir
 
     A sentence without one comes back as it is.
     """
-    sources = sentences["text"].tolist()
-    best = np.array(sources, dtype=object)
-    wanted = np.where(sentences["label"] == 0, 1.0, -1.0)
-    left = np.ones(len(sources), dtype=bool)
+    best, left = sentences["text"].astype(object), sentences
     for strength in STRENGTHS:
-        texts = moved(codec, sentences, ways, strength)
-        good = left & (wanted * head.predict(codec, texts) > SURE) & (latentopt.similarity(texts, sources) >= KEPT)
-        best[good] = np.array(texts, dtype=object)[good]
-        left &= ~good
+        texts = moved(codec, left, ways, strength)
+        turned = np.where(left["label"] == 0, 1.0, -1.0) * head.predict(codec, texts) > SURE
+        good = turned & (latentopt.similarity(texts, left["text"].tolist()) >= KEPT)
+        best[left.index[good]] = np.array(texts, dtype=object)[good]
+        left = left[~good]
+        if left.empty:
+            break
     return best.tolist()
 
 
