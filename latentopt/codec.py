@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
 from latentopt.errors import LatentoptError, listed, unknown
 from latentopt.plugins import installed
-from latentopt.t5vae.decoding import Constraint, Decoder
+from latentopt.t5vae.decoding import Accepts, Constraint, Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.posterior import AggregatePosterior
 
@@ -227,6 +228,41 @@ class T5VAECodec:
         logits_processor: LogitsProcessor | Constraint | None = None,
     ) -> list[str]:
         """See `Codec.decode`."""
+        return self._decode(z, temperature, rng, logits_processor)
+
+    def decode_repaired(
+        self,
+        z: Tensor,
+        accepts: Callable[[list[int], list[str]], np.ndarray],
+        constraint: Constraint,
+        *,
+        temperature: float | None = None,
+        rng: torch.Generator | None = None,
+    ) -> list[str]:
+        """Decode freely, and what is not accepted again, from the first token that a constraint refuses on.
+
+        It is one pass, and costs less than to decode what is not accepted a second time.
+
+        Args:
+            z: (n, d).
+            accepts: given some positions in z and the texts they decode to, whether each text may stay, (m,) bool. It is
+                asked once about each position, or again where memory ran out.
+            temperature, rng: see `Codec.decode`.
+        """
+
+        def asked(start: int) -> Accepts:
+            return lambda rows, tokens: accepts([start + row for row in rows], self._texts(tokens))
+
+        return self._decode(z, temperature, rng, constraint, asked)
+
+    def _decode(
+        self,
+        z: Tensor,
+        temperature: float | None,
+        rng: torch.Generator | None,
+        logits_processor: LogitsProcessor | Constraint | None,
+        asked: Callable[[int], Accepts] | None = None,
+    ) -> list[str]:
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise LatentoptError(f"latents should have the shape (n, {self.latent_dim}), got {tuple(z.shape)}")
         if not bool(torch.isfinite(z).all()):
@@ -234,13 +270,18 @@ class T5VAECodec:
         texts: dict[int, list[str]] = {}
 
         def work(start: int, stop: int) -> None:
-            ids = self.decoder(z[start:stop].to(self.device), self.max_tokens, temperature, rng, logits_processor)
-            decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
-            # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
-            texts[start] = [" ".join(text.splitlines()) for text in decoded]
+            accepts = asked(start) if asked else None
+            here = z[start:stop].to(self.device)
+            texts[start] = self._texts(self.decoder(here, self.max_tokens, temperature, rng, logits_processor, accepts))
 
         self._batched(len(z), work)
         return [text for start in sorted(texts) for text in texts[start]]
+
+    def _texts(self, ids: Tensor) -> list[str]:
+        """Token ids (n, t) -> n texts."""
+        decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
+        return [" ".join(text.splitlines()) for text in decoded]
 
     def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
         """See `Likelihood.log_prob`."""

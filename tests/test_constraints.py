@@ -32,15 +32,17 @@ def of_regex(codec, pattern):
 
 def drive(constraint, codec, rows, room, scores):
     """Choose tokens for rows out of ``scores(step)``, dropping rows as they end, and give the texts."""
-    ids = torch.zeros(rows, 1, dtype=torch.long)
+    ids = torch.empty(rows, 0, dtype=torch.long)
+    constraint.begin(room)
+    constraint.join(ids)
     going = torch.arange(rows)
     texts = {}
-    for left in range(room, 0, -1):
-        token = constraint.choose(ids, scores(len(going)), left)
-        ids = torch.cat([ids, token[:, None]], dim=1)
-        ended = token == constraint.end
+    for _ in range(room):
+        token = constraint.choose(scores(len(going)))
+        ids = torch.cat([ids, token], dim=1)
+        ended = (token == constraint.end).any(1)
         for row in ended.nonzero().flatten().tolist():
-            texts[int(going[row])] = codec.tokenizer.decode(ids[row, 1:], skip_special_tokens=True)
+            texts[int(going[row])] = codec.tokenizer.decode(ids[row], skip_special_tokens=True)
         kept = (~ended).nonzero().flatten()
         if not len(kept):
             break
@@ -98,14 +100,15 @@ def test_what_is_of_the_grammar_already_is_decoded_as_freely(tiny_codec):
 def test_rows_that_are_dropped_take_their_state_with_them(tiny_codec):
     constraint = of_regex(tiny_codec, "ab?|cd")
     ids = {text: tiny_codec.tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in "abcd"}
-    start = torch.zeros(2, 1, dtype=torch.long)
+    constraint.begin(24)
+    constraint.join(torch.empty(2, 0, dtype=torch.long))
     wish = torch.zeros(2, tiny_codec.model.config.vocab_size)
     wish[0, ids["a"]] = wish[1, ids["c"]] = 1.0
-    assert constraint.choose(start, wish, 24).tolist() == [ids["a"], ids["c"]]
+    assert constraint.choose(wish).tolist() == [[ids["a"]], [ids["c"]]]
     constraint.keep(torch.tensor([1]))
     wish = torch.zeros(1, tiny_codec.model.config.vocab_size)
     wish[0, ids["b"]] = 1.0
-    assert constraint.choose(torch.zeros(1, 2, dtype=torch.long), wish, 23).tolist() == [ids["d"]]
+    assert constraint.choose(wish).tolist() == [[ids["d"]]]
 
 
 def test_batches_do_not_remember_each_other(constraints, tiny_codec):

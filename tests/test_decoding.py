@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from conftest import tiny_model
@@ -23,7 +24,6 @@ def test_greedy_decoding_equals_generate_token_for_token(n, feed_forward):
         model.shared.weight[model.config.eos_token_id] *= 3
     z = 2 * torch.randn(n, 8, generator=torch.Generator().manual_seed(n))
     ours = Decoder(model)(z, 24)
-    ours = torch.nn.functional.pad(ours, (0, 24 - ours.shape[1]), value=model.config.pad_token_id)
     assert torch.equal(ours, generated(model, z, 24))
     if n == 33:
         lengths = (ours != model.config.pad_token_id).sum(1)
@@ -38,8 +38,7 @@ def test_rows_do_not_depend_on_their_batch():
     decoder = Decoder(model)
     whole = decoder(z, 24)
     for row in range(20):
-        single = decoder(z[row : row + 1], 24)[0]
-        assert torch.equal(single, whole[row, : len(single)])
+        assert torch.equal(decoder(z[row : row + 1], 24)[0], whole[row])
 
 
 class Force(LogitsProcessor):
@@ -87,6 +86,71 @@ def test_sampling_follows_the_models_probabilities():
 @given(st.integers(1, 9), st.integers(1, 24))
 def test_shapes(n, max_tokens):
     model = tiny_model(40).eval()
-    ids = Decoder(model)(torch.randn(n, 8), max_tokens)
-    assert ids.shape[0] == n
-    assert 1 <= ids.shape[1] <= max_tokens
+    assert Decoder(model)(torch.randn(n, 8), max_tokens).shape == (n, max_tokens)
+
+
+class NoLongRuns:
+    """A constraint that takes any token, but never the same one a third time running; then it ends the row at once."""
+
+    def begin(self, room):
+        self.room, self.rows = room, []
+
+    def join(self, tokens):
+        taken = [self._taken(row) for row in tokens.tolist()]
+        self.rows += [row[:length] for row, length in zip(tokens.tolist(), taken, strict=True)]
+        return torch.tensor(taken, dtype=torch.long)
+
+    def _taken(self, row):
+        runs = (at for at in range(len(row)) if row[at] == 1 or (at > 1 and row[at - 2] == row[at - 1] == row[at]))
+        first = next(runs, len(row))
+        return first + 1 if row[first : first + 1] == [1] else first
+
+    def choose(self, scores):
+        assert len(scores) == len(self.rows)
+        chosen = []
+        for row, token in zip(self.rows, scores.argmax(-1).tolist(), strict=True):
+            again = self._taken([*row, token]) == len(row)
+            chosen.append([3, 1] if again else [token, 0])
+            row.append(chosen[-1][0])
+        return torch.tensor(chosen)
+
+    def keep(self, rows):
+        self.rows = [self.rows[row] for row in rows.tolist()]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 30), st.integers(2, 24), st.integers(0, 2**20))
+def test_what_is_not_accepted_goes_on_from_where_the_constraint_refuses_it(n, max_tokens, seed):
+    model = tiny_model(40).eval()
+    with torch.no_grad():
+        model.shared.weight[model.config.eos_token_id] *= 3
+    z = 2 * torch.randn(n, 8, generator=torch.Generator().manual_seed(seed))
+    decoder, constraint, asked = Decoder(model), NoLongRuns(), {}
+
+    def accepts(rows, tokens):
+        for row, ids in zip(rows, tokens.tolist(), strict=True):
+            assert row not in asked
+            asked[row] = ids
+        return np.array([row % 3 == 0 for row in rows])
+
+    free = decoder(z, max_tokens)
+    repaired = decoder(z, max_tokens, logits_processor=constraint, accepts=accepts)
+    assert [asked[row] for row in range(n)] == free.tolist()
+    for row in range(n):
+        before, after = free[row].tolist(), repaired[row].tolist()
+        constraint.begin(max_tokens)
+        taken = constraint._taken(before)
+        if row % 3 == 0 or taken == max_tokens or before[taken - 1] == 1:
+            assert after == before
+        else:
+            assert after == ([*before[:taken], 3, 1] + [0] * max_tokens)[:max_tokens]
+
+
+def test_a_repair_is_what_decoding_under_the_constraint_gives():
+    model = tiny_model(40).eval()
+    z = 2 * torch.randn(50, 8, generator=torch.Generator().manual_seed(5))
+    decoder = Decoder(model)
+    nothing = decoder(z, 24, logits_processor=NoLongRuns(), accepts=lambda rows, tokens: np.zeros(len(rows), bool))
+    assert torch.equal(nothing, decoder(z, 24, logits_processor=NoLongRuns()))
+    everything = decoder(z, 24, logits_processor=NoLongRuns(), accepts=lambda rows, tokens: np.ones(len(rows), bool))
+    assert torch.equal(everything, decoder(z, 24))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ LIKELY = 6
 """How many of the likeliest tokens are tried before all that the grammar allows is asked for, which takes longer."""
 CHOICES = 4
 """How many tokens that the grammar allows are looked at, the likeliest first, before the known ending is taken."""
-AHEAD, AHEAD_AT_FIRST = 16, 64
+CLOSE = 2
+"""With this little room left behind a token that was refused, the text ends as it can: the decoder would end it so too."""
+AHEAD, AHEAD_AT_FIRST = 8, 64
 """How many tokens a search for an ending looks at before it takes one: for a row, and for the grammar's shortest text."""
 
 
@@ -57,33 +60,48 @@ class GrammarConstraint:
         self.fresh = LLMatcher(self.vocabulary, grammar, log_level=0)
         if self.fresh.is_error():
             raise LatentoptError(f"the grammar is refused: {self.fresh.get_error().strip().splitlines()[0]}")
-        self.end = tokenizer.eos_token_id
+        self.end, self.pad = tokenizer.eos_token_id, tokenizer.pad_token_id
         tokens = [tokenizer.decode([token]) for token in range(len(tokenizer))]
         # Decoded texts are one line, so a line break would not come out as the grammar has it.
         self.breaks = {token for token, text in enumerate(tokens) if len(f"{text}.".splitlines()) > 1}
         self.endings = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in endings]
-        self.learned: dict[int, tuple[list[int], int]] = {}  # by token, what completed the text behind it last
+        self.learned: dict[int, list[tuple[list[int], int]]] = {}  # by token, what has completed texts behind it
         self.preferred = self._preference(tokens, endings)
         self.lengths = np.array([len(text) for text in tokens] + [0] * (self.vocabulary.vocab_size - len(tokens)))
         self.mask = allocate_token_bitmask(1, codec.model.config.vocab_size)
-        self.rows: list[_Row] = []
+        self.rows, self.room = list[_Row](), codec.max_tokens
         self.first = self._search(self.fresh, codec.max_tokens, AHEAD_AT_FIRST)
         if self.first is None:
             raise LatentoptError(f"no text of the grammar was found that is shorter than {codec.max_tokens} tokens")
 
-    def choose(self, ids: Tensor, scores: Tensor, room: int) -> Tensor:
+    def begin(self, room: int) -> None:
         """See `latentopt.t5vae.decoding.Constraint`."""
-        if ids.shape[1] == 1:
-            assert self.first is not None
-            self.learned.clear()  # so that a batch does not depend on the ones before
-            self.rows = [_Row(self.fresh.deep_copy(), list(self.first), room) for _ in range(len(ids))]
-        chosen = scores.argmax(-1).tolist()
+        self.learned.clear()  # so that a batch does not depend on the ones before
+        self.rows, self.room = [], room
+
+    def join(self, tokens: Tensor) -> Tensor:
+        """See `latentopt.t5vae.decoding.Constraint`."""
+        assert self.first is not None
+        taken = [0] * len(tokens)
+        for number, ids in enumerate(tokens.tolist()):
+            row = _Row(self.fresh.deep_copy(), list(self.first), self.room)
+            while taken[number] < len(ids) and row.ending and self._take(row, ids[taken[number]]):
+                taken[number] += 1
+            self.rows.append(row)
+        return torch.tensor(taken, dtype=torch.long)
+
+    def choose(self, scores: Tensor) -> Tensor:
+        """See `latentopt.t5vae.decoding.Constraint`."""
+        chosen = scores.argmax(-1, keepdim=True).tolist()
         for position, row in enumerate(self.rows):
-            if row.ending and not self._take(row, chosen[position]):
-                chosen[position] = self._other(row, scores[position])
+            if row.ending and not self._take(row, *chosen[position]):
+                token = self._other(row, scores[position])
                 # Off its own way the decoder seldom comes to an end by itself, so it is given less and less room to.
                 row.room = max(len(row.ending), row.room // 2)
-        return torch.tensor(chosen, device=scores.device)
+                chosen[position] = [token]
+                if row.room <= CLOSE:
+                    chosen[position], row.ending = [token, *row.ending], []
+        return torch.tensor(list(zip_longest(*chosen, fillvalue=self.pad)), device=scores.device).T
 
     def keep(self, rows: Tensor) -> None:
         """See `latentopt.t5vae.decoding.RowState`."""
@@ -135,14 +153,16 @@ class GrammarConstraint:
             fits = taken < len(row.ending) and len(whole) <= room
             return whole if fits and row.matcher.validate_tokens(whole) == len(whole) else None
 
-        if token in self.learned and (ending := fitting(*self.learned[token])):
-            return ending
+        known = self.learned.setdefault(token, [])
+        for piece, taken in reversed(known):
+            if ending := fitting(piece, taken):
+                return ending
         for piece in ([], *self.endings):
             if piece and row.matcher.validate_tokens(piece) < len(piece):
                 continue
             for taken in range(len(row.ending)):
                 if ending := fitting(piece, taken):
-                    self.learned[token] = piece, taken
+                    known.append((piece, taken))
                     return ending
         # Hardly anything but a piece is shorter than what was needed before.
         return self._search(row.matcher, room) if room > len(row.ending) else None

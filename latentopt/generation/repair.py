@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentopt.codec import Codec
+from latentopt.codec import Codec, T5VAECodec
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter
 from latentopt.t5vae.decoding import Constraint
@@ -121,30 +121,46 @@ def decode_valid(
     constrained = policy.constraint is not None and policy.constrain != "never"
     attempts = [CONSTRAINED] if policy.always else [VALID, CONSTRAINED] if constrained else [VALID]
     attempts += [NEIGHBOUR] * (policy.tries - len(attempts))
+    attempts = attempts[int(refused) : policy.tries]
     texts, status, places = [""] * len(z), np.full(len(z), FAILED, dtype=object), z.clone()
-    rows, tries = list(range(len(z))), np.zeros(len(z), dtype=np.int64)
+    tries = np.zeros(len(z), dtype=np.int64)
+    settings: dict[str, Any] = {"temperature": temperature, "rng": rng}
+
+    def judge(number: int, rows: Sequence[int], decoded: Sequence[str], here: Tensor) -> np.ndarray:
+        """Note what rows (m,) decoded to from ``here`` (m, d) at an attempt, and whether it is valid, (m,) bool."""
+        valid = policy.accepts(decoded, None if sources is None else [sources[row] for row in rows])
+        for row, text, place, good in zip(rows, decoded, here, valid, strict=True):
+            tries[row] = number + 1
+            if good or number == 0:
+                texts[row] = text
+            if good:
+                status[row], places[row] = attempts[number], place
+        return valid
+
+    start = 0
+    if (
+        attempts[:2] == [VALID, CONSTRAINED]
+        and isinstance(codec, T5VAECodec)
+        and isinstance(policy.constraint, Constraint)
+    ):
+        # Both in one pass.
+        decoded = codec.decode_repaired(
+            z, lambda rows, texts: judge(0, rows, texts, z[rows]), policy.constraint, **settings
+        )
+        rows = np.flatnonzero(status == FAILED).tolist()
+        judge(1, rows, [decoded[row] for row in rows], z[rows])
+        start = 2
     reach = iter(np.geomspace(NEAREST, FARTHEST, attempts.count(NEIGHBOUR)))
-    for number, attempt in enumerate(attempts[int(refused) : policy.tries]):
+    for number, attempt in enumerate(attempts[start:], start):
+        rows = np.flatnonzero(status == FAILED).tolist()
         if not rows:
             break
         here = z[rows]
         if attempt == NEIGHBOUR:
             away = torch.randn(here.shape, generator=rng)
             here = here + (float(next(reach)) * codec.cell * away / away.norm(dim=1, keepdim=True)).to(here)
-        settings: dict[str, Any] = {"temperature": temperature, "rng": rng}
-        if attempt == CONSTRAINED:
-            settings["logits_processor"] = policy.constraint
-        else:
-            settings |= policy.decoding
-        decoded = codec.decode(here, **settings)
-        tries[rows] += 1
-        valid = policy.accepts(decoded, None if sources is None else [sources[row] for row in rows])
-        for row, text, place, good in zip(rows, decoded, here, valid, strict=True):
-            if good or number == 0:
-                texts[row] = text
-            if good:
-                status[row], places[row] = attempt, place
-        rows = [row for row, good in zip(rows, valid, strict=True) if not good]
-    first, failed = int((status == VALID).sum()), len(rows)
+        processor = {"logits_processor": policy.constraint} if attempt == CONSTRAINED else policy.decoding
+        judge(number, rows, codec.decode(here, **settings, **processor), here)
+    first, failed = int((status == VALID).sum()), int((status == FAILED).sum())
     counts = {"tried": int(tries.sum()), "valid": first, "repaired": len(z) - first - failed, "failed": failed}
     return Decoded(texts, status, places, tries, counts)

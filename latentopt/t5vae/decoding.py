@@ -7,9 +7,11 @@ same tokens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,21 +29,33 @@ class RowState(Protocol):
     """A logits processor with a state per row is told which rows stay."""
 
     def keep(self, rows: Tensor) -> None:
-        """``rows`` are the positions, in the present batch, of the rows that go on."""
+        """``rows`` are the positions, in the present batch, of the rows that go on, in the order of the next one."""
 
 
 @runtime_checkable
 class Constraint(RowState, Protocol):
     """Chooses each row's token itself, so that it need only look at the tokens that would be chosen."""
 
-    def choose(self, ids: Tensor, scores: Tensor, room: int) -> Tensor:
-        """The next token of each row, (rows,).
+    def begin(self, room: int) -> None:
+        """A new batch, of no rows yet, each of which can hold ``room`` tokens, the end token included."""
+
+    def join(self, tokens: Tensor) -> Tensor:
+        """Rows come behind those that are there, and are led by their first tokens (rows, t) as far as they may be.
+
+        Returns:
+            How many tokens of each were taken, (rows,).
+        """
+
+    def choose(self, scores: Tensor) -> Tensor:
+        """The next token of each row, or all that are left of it, (rows, t), padded after the end token.
 
         Args:
-            ids: those so far, (rows, t), the start token first; t = 1 begins a new batch.
             scores: (rows, vocabulary). The highest one would be chosen: where tokens are sampled, it is in them already.
-            room: how many more tokens a row can hold, this one and the end token included.
         """
+
+
+Accepts = Callable[[list[int], Tensor], np.ndarray]
+"""Given rows of the output and their tokens (m, t), whether each may stay, (m,) bool."""
 
 
 @dataclass
@@ -58,6 +72,38 @@ class _Layer:
     ff_out: Tensor
 
 
+@dataclass
+class _Batch:
+    """The rows that go on."""
+
+    rows: Tensor  # where they stand in the output
+    at: Tensor  # (rows,) how many tokens each has
+    finished: Tensor  # (rows,) bool
+    bound: Tensor  # (rows,) which row of the constraint each is; -1 where it is decoded freely
+    cross: list[tuple[Tensor, ...]]  # by layer, keys and values of the cross-attention
+    cache: list[Tensor]  # by layer, (2, rows, heads, t, head_dim), keys and values of the self-attention
+
+    def keep(self, kept: Tensor, width: int) -> Tensor:
+        """Go on with some rows, (rows,) bool, of which ``width`` positions are used; where each was before.
+
+        Rows from the end take the places of those that go, so that few are copied.
+        """
+        n = int(kept.sum())
+        order = torch.arange(n, device=kept.device)
+        free = (~kept[:n]).nonzero().squeeze(1)
+        order[free] = moved = kept[n:].nonzero().squeeze(1) + n
+        self.rows, self.at, self.finished, self.bound = (
+            values[order] for values in (self.rows, self.at, self.finished, self.bound)
+        )
+        for states in (states for layer in self.cross for states in layer):
+            states[free] = states[moved]
+        for states in self.cache:
+            states[:, free, :, :width] = states[:, moved, :, :width]
+        self.cross = [(keys[:n], values[:n]) for keys, values in self.cross]
+        self.cache = [states[:, :n] for states in self.cache]
+        return order
+
+
 class Decoder:
     """Greedy or sampled decoding of latents with the weights of a frozen `T5VAEModel`."""
 
@@ -72,8 +118,10 @@ class Decoder:
         blocks: Any = model.decoder.block
         self.final_norm = model.decoder.final_layer_norm.weight
         self.layers = [self._fuse(block.layer) for block in blocks]
-        # (1, heads, t, t): row i holds the biases of the token at step i.
-        self.bias = blocks[0].layer[0].SelfAttention.compute_bias(config.max_tokens, config.max_tokens)
+        # (t, heads, 1, t): the biases of the token at each position, which sees none that comes later.
+        bias = blocks[0].layer[0].SelfAttention.compute_bias(config.max_tokens, config.max_tokens)
+        later = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
+        self.bias = bias.masked_fill(later, torch.finfo(bias.dtype).min).permute(2, 1, 0, 3).contiguous()
 
     def _fuse(self, layer: Any) -> _Layer:
         own, cross, ff = layer[0], layer[1], layer[2]
@@ -100,8 +148,9 @@ class Decoder:
         temperature: float | None = None,
         rng: torch.Generator | None = None,
         logits_processor: LogitsProcessor | Constraint | None = None,
+        accepts: Accepts | None = None,
     ) -> Tensor:
-        """Token ids of shape (n, t), t <= max_tokens, without the start token and padded after the end token.
+        """Token ids of shape (n, max_tokens), without the start token and padded after the end token.
 
         Args:
             z: (n, d).
@@ -111,6 +160,8 @@ class Decoder:
             logits_processor: called with the ids so far (rows, t), the start token first, and the scores
                 (rows, vocabulary) of the rows that go on. One with a state per row also has ``keep`` (`RowState`). A
                 `Constraint` chooses the tokens itself.
+            accepts: with a `Constraint`, decode freely first; what it does not accept goes on under the constraint, from
+                the first token that this refuses. It is asked about some rows at a time, as they end.
         """
         memory = self.model.bottleneck.decode(z)
         slots, added = self.model.bottleneck.split(memory)
@@ -118,36 +169,79 @@ class Decoder:
         n = len(z)
         cross = [self._split(F.linear(slots, layer.cross_kv), 2) for layer in self.layers]
         shape = (2, n, self.heads, max_tokens, self.head_dim)
-        cache = [memory.new_empty(shape) for _ in self.layers]
-        output = torch.full((n, max_tokens + 1), self.pad, dtype=torch.long, device=z.device)
+        constraint = logits_processor if isinstance(logits_processor, Constraint) else None
+        batch = _Batch(
+            rows=torch.arange(n, device=z.device),
+            at=torch.zeros(n, dtype=torch.long, device=z.device),
+            finished=torch.zeros(n, dtype=torch.bool, device=z.device),
+            bound=torch.full((n,), -1, device=z.device),
+            cross=cross,
+            cache=[memory.new_empty(shape) for _ in self.layers],
+        )
+        # The start token comes first, and a place behind the last that only finished rows write to.
+        output = torch.full((n, max_tokens + 2), self.pad, dtype=torch.long, device=z.device)
         output[:, 0] = self.start
-        rows = torch.arange(n, device=z.device)
-        finished = torch.zeros(n, dtype=torch.bool, device=z.device)
-        step = 0
-        for step in range(max_tokens):
-            # One vector for every position, or one for all.
-            here = added[rows, min(step, added.shape[1] - 1)]
-            logits = self._step(output[rows, step], step, here, cross, cache)
-            if isinstance(logits_processor, Constraint):
-                scores = _scores(logits, temperature, rng)
-                token = logits_processor.choose(output[rows, : step + 1], scores, max_tokens - step)
+        if constraint is not None:
+            constraint.begin(max_tokens)
+            if accepts is None:
+                constraint.join(output[:, :0])
+                batch.bound = torch.arange(n, device=z.device)
+        steps = 0
+        while len(batch.rows):
+            steps += 1
+            rows = batch.rows
+            logits = self._step(batch, output, added, min(steps, max_tokens))
+            if not (logits_processor is None or isinstance(logits_processor, Constraint)):
+                logits = logits_processor(output[rows, :steps], logits.float())  # type: ignore[arg-type]
+            scores = _scores(logits, temperature, rng)
+            held = batch.bound >= 0
+            if constraint is not None and held.all():
+                tokens = constraint.choose(scores)
             else:
-                if logits_processor is not None:
-                    logits = logits_processor(output[rows, : step + 1], logits.float())  # type: ignore[arg-type]
-                token = _scores(logits, temperature, rng).argmax(-1)
-            output[rows, step + 1] = token.masked_fill(finished, self.pad)
-            finished |= token == self.end
-            going = int((~finished).sum())
-            if going == 0:
-                break
-            if going < DROP_BELOW * len(rows):
-                kept = (~finished).nonzero().squeeze(1)
-                rows, finished = rows[kept], finished[kept]
-                cross = [(k[kept], v[kept]) for k, v in cross]
-                cache = [layer_cache[:, kept] for layer_cache in cache]
-                if isinstance(logits_processor, RowState):
-                    logits_processor.keep(kept)
-        return output[:, 1 : step + 2]
+                tokens = scores.argmax(-1, keepdim=True)
+                if constraint is not None and held.any():
+                    chosen = constraint.choose(scores[held])
+                    tokens = F.pad(tokens, (0, chosen.shape[1] - 1), value=self.pad)
+                    tokens[held] = chosen
+            tokens.masked_fill_(batch.finished[:, None], self.pad)
+            places = batch.at[:, None] + torch.arange(1, tokens.shape[1] + 1, device=z.device)
+            output[rows[:, None], places.clamp(max=max_tokens + 1)] = tokens
+            # A padding token counts where it was chosen.
+            batch.at += (tokens[:, 1:] != self.pad).sum(1) + ~batch.finished
+            batch.finished |= (tokens == self.end).any(1) | (batch.at >= max_tokens)
+            if int((~batch.finished).sum()) < DROP_BELOW * len(rows):
+                self._drop(batch, output, min(steps, max_tokens), logits_processor, accepts)
+        return output[:, 1:-1]
+
+    def _drop(
+        self,
+        batch: _Batch,
+        output: Tensor,
+        width: int,
+        logits_processor: LogitsProcessor | Constraint | None,
+        accepts: Accepts | None,
+    ) -> None:
+        """Leave the finished rows out; those that may not stay as they are go on from where the constraint refuses them."""
+        kept = ~batch.finished
+        free = (batch.finished & (batch.bound < 0)).nonzero().squeeze(1)
+        if accepts is not None and isinstance(logits_processor, Constraint) and len(free):
+            tokens = output[batch.rows[free], 1:-1]
+            good = torch.from_numpy(accepts(batch.rows[free].tolist(), tokens)).to(free.device)
+            refused, tokens = free[~good], tokens[~good]
+            taken = logits_processor.join(tokens).to(free.device)
+            tokens = tokens.masked_fill(torch.arange(tokens.shape[1], device=free.device) >= taken[:, None], self.pad)
+            output[batch.rows[refused], 1:-1] = tokens
+            batch.at[refused] = taken
+            batch.finished[refused] = (tokens == self.end).any(1) | (taken == tokens.shape[1])
+            batch.bound[refused] = int(batch.bound.max()) + 1 + torch.arange(len(refused), device=free.device)
+            kept[refused] = True
+        order = batch.keep(kept, width)
+        if isinstance(logits_processor, Constraint):
+            held = batch.bound >= 0
+            logits_processor.keep(batch.bound[held])
+            batch.bound[held] = torch.arange(int(held.sum()), device=held.device)
+        elif isinstance(logits_processor, RowState):
+            logits_processor.keep(order)
 
     def _split(self, states: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(n, t, parts * heads * head_dim) -> that many tensors (n, heads, t, head_dim)."""
@@ -161,16 +255,21 @@ class Decoder:
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=bias, scale=1.0)
         return mixed.transpose(1, 2).flatten(2)
 
-    def _step(
-        self, token: Tensor, step: int, added: Tensor, cross: list[tuple[Tensor, ...]], cache: list[Tensor]
-    ) -> Tensor:
-        """Logits (rows, vocabulary) of the next token, one step of the decoder."""
-        x = (self.model.shared.weight[token] + added).unsqueeze(1)
-        bias = self.bias[:, :, step : step + 1, : step + 1]
-        for layer, (cross_keys, cross_values), (keys, values) in zip(self.layers, cross, cache, strict=True):
+    def _step(self, batch: _Batch, output: Tensor, added: Tensor, width: int) -> Tensor:
+        """Logits (rows, vocabulary) of each row's next token; no row has more than ``width`` positions, this one included."""
+        rows = batch.rows
+        at = batch.at.clamp(max=width - 1)  # as finished rows may stand behind it
+        everywhere = added.shape[1] == 1  # one vector for all positions, or one for each
+        here = added[rows, 0 if everywhere else at]
+        x = (self.model.shared.weight[output[rows, at]] + here).unsqueeze(1)
+        bias = self.bias[at, :, :, :width]
+        each = torch.arange(len(rows), device=rows.device)
+        for layer, (cross_keys, cross_values), (keys, values) in zip(
+            self.layers, batch.cross, batch.cache, strict=True
+        ):
             query, key, value = self._split(F.linear(self._norm(x, layer.self_norm), layer.self_qkv), 3)
-            keys[:, :, step], values[:, :, step] = key[:, :, 0], value[:, :, 0]
-            mixed = self._attend(query, keys[:, :, : step + 1], values[:, :, : step + 1], bias)
+            keys[each, :, at], values[each, :, at] = key[:, :, 0], value[:, :, 0]
+            mixed = self._attend(query, keys[:, :, :width], values[:, :, :width], bias)
             x = x + F.linear(mixed, layer.self_out)
             (query,) = self._split(F.linear(self._norm(x, layer.cross_norm), layer.cross_q), 1)
             x = x + F.linear(self._attend(query, cross_keys, cross_values, None), layer.cross_out)

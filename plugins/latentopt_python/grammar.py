@@ -12,6 +12,7 @@ from latentopt.generation.constraints import GrammarConstraint
 ENDINGS = (
     *("x", ")", "]", "}", "'", '"', "x)", "x]", "}'", '}"', "x}'", 'x}"', ": x", " in x", " else x", " import x"),
     *("x in x", "x else x", "x import x", "x: x", "')", '")', "0", "n", "00", "'''", '"""'),
+    *("x))", "x])", "']", '"]', "'}", '"}', " x", "=x", "= x", ".x"),
 )
 
 

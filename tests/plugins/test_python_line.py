@@ -81,13 +81,15 @@ def test_random_scores_give_lines_that_parse(constraint, tiny_codec, seed, struc
     rng = torch.Generator().manual_seed(seed)
     vocabulary = [tiny_codec.tokenizer.decode([token]).strip() for token in range(len(tiny_codec.tokenizer))]
     bonus = torch.tensor([structure * (text in PIECES.split()) for text in vocabulary])
-    ids = torch.zeros(8, 1, dtype=torch.long)
-    for left in range(room, 0, -1):
+    ids = torch.empty(8, 0, dtype=torch.long)
+    constraint.begin(room)
+    constraint.join(ids)
+    for _ in range(room):
         scores = torch.randn(len(ids), tiny_codec.model.config.vocab_size, generator=rng) * 3
         scores[:, : len(bonus)] += bonus
-        ids = torch.cat([ids, constraint.choose(ids, scores, left)[:, None]], dim=1)
-    for row in ids[:, 1:].tolist():
-        text = tiny_codec.tokenizer.decode(row[: row.index(constraint.end)])
+        ids = torch.cat([ids, constraint.choose(scores)], dim=1)
+    for row in ids.tolist():
+        text = tiny_codec.tokenizer.decode(row[: row.index(constraint.end)], skip_special_tokens=True)
         assert parses(text), text
 
 
