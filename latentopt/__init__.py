@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from latentopt.codec import Codec, load_codec
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
+    from latentopt.directions.edits import spread_edits
     from latentopt.directions.finding import fit_direction
     from latentopt.directions.matching import match_texts
     from latentopt.directions.moving import transfer
@@ -59,6 +60,7 @@ _LAZY = {
     "load_codec": "codec",
     "load_composition": "directions.composition",
     "match_texts": "directions.matching",
+    "spread_edits": "directions.edits",
     "optimize": "search.pipeline",
     "paraphrase": "generation.paraphrasing",
     "sample": "generation.sampling",
@@ -102,6 +104,7 @@ __all__ = [
     "sample",
     "save_artefact",
     "similarity",
+    "spread_edits",
     "strength_of",
     "transfer",
 ]

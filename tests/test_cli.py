@@ -230,6 +230,12 @@ def test_unpaired_sets_are_matched(tiny_folder, tmp_path):
     assert f"matched {len(nouns)} pairs, such as 'the bad " in result.stderr
     card = json.loads((tmp_path / "d/artefact.json").read_text())["card"]
     assert (card["matched"], card["paired"], card["sources"]) == (True, True, len(nouns))
+    # What all the pairs differ in is done to a text of a file that is like none of the other.
+    (tmp_path / "bad.txt").write_text(
+        (tmp_path / "bad.txt").read_text() + "the bad man and the bad dog\n", encoding="utf-8"
+    )
+    result = call(*given[:-1], tmp_path / "f", *sets, "--finder", "ridge_map")
+    assert "did what they differ in to 1 other texts: 'the bad man and the bad dog' and 'the " in result.stderr
     given[-1] = tmp_path / "e"
     refused(call(*given, *sets[:3], tmp_path / "other.txt"), "bad.txt, other.txt: hardly any text", "leave out --match")
     refused(call(*given, "--pairs", tmp_path / "bad.txt"), "--match makes pairs of --from and --to")
@@ -244,6 +250,7 @@ def test_a_head_of_labels(tiny_folder, data, tmp_path):
     assert "no better than chance" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_head_of_rates_with_its_candidates_and_a_learning_curve(tiny_folder, data, tmp_path):
     result = call(
         "fit-head", "--in", data / "likes.csv", "--target", "likes", "--head", "auto", "-m", tiny_folder, "-o",
@@ -476,6 +483,7 @@ def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tin
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_a_search_leaves_nothing_behind(tiny_folder, head, tmp_path):
     out = tmp_path / "better.csv"
     # A hook says when the search begins.

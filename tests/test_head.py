@@ -206,6 +206,7 @@ def _varies(a: np.ndarray, groups: np.ndarray) -> bool:
     return any(len(set(a[groups == g])) > 1 for g in set(groups))
 
 
+@pytest.mark.slow
 def test_a_twin_is_found_although_its_plugin_was_not_imported_yet():
     import subprocess
     import sys
@@ -251,7 +252,7 @@ def test_a_head_of_noise_scores_about_zero_on_average(toy_codec):
     assert abs(np.mean(scores)) < 0.08
 
 
-@pytest.mark.parametrize("head", ["mlp", "mlp_ensemble", "gradient_boosting"])
+@pytest.mark.parametrize("head", ["mlp", pytest.param("mlp_ensemble", marks=pytest.mark.slow), "gradient_boosting"])
 def test_the_same_seed_gives_the_same_head_and_leaves_torchs_own_generator_alone(toy_codec, head):
     texts = letters(60)
     settings = {} if head == "gradient_boosting" else {"hidden": 4}
@@ -342,6 +343,7 @@ def test_auto_reports_all_and_takes_the_best_that_has_a_gradient(toy_codec):
     assert "note" not in fitted.card
 
 
+@pytest.mark.slow
 def test_auto_says_when_a_black_box_was_better_and_does_not_take_it(toy_codec):
     texts = letters(200)
     # A sawtooth: no line and no smooth network follows it, and a tree does.

@@ -16,6 +16,7 @@ def data():
     return texts, y, np.repeat(np.arange(60), 4)
 
 
+@pytest.mark.slow
 def test_the_last_point_is_the_score_of_the_head(toy_codec, data):
     curve = learning_curve(toy_codec, *data)
     fitted = fit_head(toy_codec, *data)

@@ -35,6 +35,7 @@ for script in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_script_runs_from_the_root_and_tells_what_it_is():
     # In one process, since each by itself would spend its time on importing torch.
     scripts = [path.relative_to(ROOT).as_posix() for path in SCRIPTS]

@@ -104,6 +104,7 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
     assert last_complete_checkpoint(tmp_path / "nowhere") is None
 
 
+@pytest.mark.slow
 def test_resuming_gives_the_same_losses_and_weights(tmp_path):
     texts = corpus(96)
     options = {"noise": 0.3, "deletion": 0.3, "log_every": 1}
@@ -174,6 +175,7 @@ def test_bad_input_is_named(tmp_path, texts, fields, message):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_a_batch_taken_in_pieces_is_learnt_from_as_a_whole(tmp_path):
     train(corpus(128), tmp_path / "whole", settings(steps=40, evaluate_every=20, learning_rate=5e-3))
     train(corpus(128), tmp_path / "pieces", settings(steps=40, evaluate_every=20, learning_rate=5e-3, accumulation=2))

@@ -208,7 +208,7 @@ def fit_direction(
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
     text_column: common.TextColumn = "text",
     match: Annotated[
-        bool, typer.Option("--match", help="Make pairs of --from and --to: texts of both that say nearly the same.")
+        bool, typer.Option("--match", help="Make pairs of --from and --to, by texts that say nearly the same.")
     ] = False,
     finder: Annotated[str | None, typer.Option(help="The direction finder; mean_difference unless told.")] = None,
     compare: Annotated[
@@ -223,6 +223,7 @@ def fit_direction(
     """Find the direction that turns sources into targets, report the held-out score and save it."""
     from latentopt.artefact import check_place, save_artefact
     from latentopt.directions.comparison import Comparison, reading
+    from latentopt.directions.edits import spread_edits
     from latentopt.directions.finding import fit_direction as run
     from latentopt.directions.matching import match_texts
     from latentopt.directions.pairs import read_pairs, reversed_rows
@@ -259,10 +260,16 @@ def fit_direction(
         sources = [sources[row] for row in common.keep_fitting(codec, sources)]
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
     if match:
-        sources, targets = match_texts(sources, targets)
-        if len(sources) < 2:
+        matched = match_texts(sources, targets)
+        if len(matched[0]) < 2:
             raise LatentoptError(f"{data}: hardly any text of one is like one of the other; leave out --match")
-        common.note(f"matched {len(sources)} pairs, such as {sources[0]!r} and {targets[0]!r}")
+        common.note(f"matched {len(matched[0])} pairs, such as {matched[0][0]!r} and {matched[1][0]!r}")
+        more = spread_edits(matched, sources, targets, seed=seed)
+        known, fits = set(zip(*matched, strict=True)), map(all, zip(*map(codec.fits, more), strict=True))
+        added = [pair for pair, fit in zip(zip(*more, strict=True), fits, strict=True) if fit and pair not in known]
+        if added:
+            common.note(f"did what they differ in to {len(added)} other texts: {added[0][0]!r} and {added[0][1]!r}")
+        sources, targets = [*matched[0], *(pair[0] for pair in added)], [*matched[1], *(pair[1] for pair in added)]
     paired = pairs is not None or match
     strengths = STRENGTHS if strength is None else (strength,)
     options = parse_assignments(settings or [])
