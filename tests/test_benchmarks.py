@@ -18,7 +18,6 @@ from pair_measures import content_kept, recorded
 from two_attributes import RULES, kept_words
 
 import reporting
-from latentopt.directions import finding
 from latentopt.directions.direction import LinearDirection
 
 import corpora
@@ -220,7 +219,7 @@ def test_each_sentence_is_moved_away_from_its_label(toy_codec):
 
 def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_search, "LABELLED", 20)
-    monkeypatch.setattr(finding, "MOST_MADE", 50)
+    monkeypatch.setattr(yelp_sentiment, "NETWORK", {"steps": 20, "made_pairs": 0})
     long = ["a line that is too long for the model " * 2 + str(n) for n in range(3)]
     (data / "sentiment.test.0").write_text(f"bad ant\n{long[0]}\n\n", encoding="utf-8")
     (data / "sentiment.test.1").write_text(f"{long[1]}\ngood ant\n{long[2]}\n", encoding="utf-8")
@@ -228,7 +227,7 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
     written = (data / "out.txt").read_text(encoding="utf-8").split("\n")
     assert len(written) == 7
     assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
-    call(yelp_sentiment, "--test", data, "--out", data / "matched.txt", "--budget", 4)
+    call(yelp_sentiment, "--test", data, "--out", data / "matched.txt")
     written = (data / "matched.txt").read_text(encoding="utf-8").split("\n")
     assert (written[1:4], written[5:]) == ([long[0], "", long[1]], [long[2], ""])
     with pytest.raises(SystemExit, match=r"there is no file .*sentiment\.test\.0"):
@@ -238,15 +237,15 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
 def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_search, "LABELLED", 24)
     monkeypatch.setattr(yelp_sentiment, "STRENGTHS", (1.0,))
-    monkeypatch.setattr(finding, "MOST_MADE", 50)
+    monkeypatch.setattr(yelp_sentiment, "NETWORK", {"steps": 20, "made_pairs": 0})
     record = call(yelp_sentiment, "--sentences", 3, "--budget", 4)
     rows = {row["row"]: row for row in record["rows"]}
     assert rows["copy"] == {"row": "copy", "accuracy": 0.0, "self-BLEU": pytest.approx(100), "copies": 1.0}
     assert {
         "codec alone",
         "mean_difference, by itself",
-        "logistic head, gradient, likeness 0",
-        "offset_network on matched pairs, strength 1",
-        "the same, the rest by gradient, likeness 4",
+        "ngrams head, gradient, likeness 4",
+        "offset_network on made pairs, strength 1",
+        "the best of 5 by the head, likeness 2.5",
     } <= set(rows)
     assert record["labelled"] == 24

@@ -6,46 +6,55 @@
 
 The autoencoder has seen the training sentences without their labels. Two heads are fitted on the labelled ones: logistic
 regression on latents, and n-grams of the text. Directions are found, one each way, between the labelled sentences of the
-two classes as unpaired sets; and by the offset network between pairs matched out of all training sentences, whose labels
-are not looked at: a sentence of which the second head is sure is paired with the one most like it that it is sure to be of
-the other class. Sentences of dev are then moved and judged by a classifier on words and characters that was fitted on
-other training sentences and guided nothing; it is of another kind than all but the second head.
+two classes as unpaired sets; and by the offset network between pairs made out of all training sentences, whose labels are
+not looked at: a sentence of which the second head is sure is paired with the one most like it that it is sure to be of the
+other class, and what these pairs differ in is done to all the others. Sentences of dev are then moved and judged by a
+classifier on words and characters that was fitted on other training sentences and guided nothing; it is of another kind
+than all but the second head.
 
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; a
-search with the head, where likeness to the sentence weighs more and more (see sentiment_search.py); the directions of
-matched pairs, with a strength for each sentence, at fixed ones, and at the first of these that turns the second head; and
-the same with a search for the sentences that none of them turns. The columns:
+search with the second head, where likeness to the sentence weighs more and more (see sentiment_search.py for more of
+them); the directions of the made pairs, with a strength for each sentence, and at fixed ones; and the best of several
+strengths, and of some latents near each, by the second head and by likeness, where this weighs more and more. The columns:
 
 ``accuracy``     the judge takes the text for one of the other sentiment
 ``self-BLEU``    to the sentence, 0 to 100
 ``copies``       the share of sentences that came back as they were
 
-With ``--test`` nothing is judged: in the last way, or along the directions of ``--finder``, the sentences of
-FOLDER/sentiment.test.0 (negative, to be positive) and then those of FOLDER/sentiment.test.1 are moved and written to
-``--out``, one a line.
+With ``--test`` nothing is judged: in the last way, with ``--likeness``, or along the directions of ``--finder``, the
+sentences of FOLDER/sentiment.test.0 (negative, to be positive) and then those of FOLDER/sentiment.test.1 are moved and
+written to ``--out``, one a line.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from sentiment_search import LIKENESSES, guide_of, guides, judge_of, measure, searched
 
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import finders
-from latentopt.directions.finding import KEPT, FittedDirection
+from latentopt.directions.finding import FittedDirection
 from latentopt.files import write_table
 from latentopt.heads.head import FittedHead
 from reporting import report
 
 import corpora
 
-STRENGTHS = (0.75, 1.0, 1.25, 1.5, 2.0)
+STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 SURE = 0.5
+"""Half way to the -1 and 1 that the heads were fitted on."""
+NEAR, APART = 4, 0.5
+"""How many latents near the moved one are tried, and how far from it they are, in cells."""
+CHOSEN_BY = (2.0, 2.5, 3.0, 4.0, 6.0)
+"""What likeness weighs beside the head, where the best of what was tried is taken."""
+NETWORK = {"hidden": 1024, "dropout": 0.1, "steps": 6000, "batch_size": 256, "made_pairs": 0}
 
 
 def sides(guide: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -62,14 +71,18 @@ def both_ways(codec: latentopt.Codec, guide: pd.DataFrame, finder: str) -> list[
 
 
 def matched_ways(codec: latentopt.Codec, head: FittedHead) -> list[FittedDirection]:
-    """The same, from pairs of training sentences that a head which reads text is sure of."""
+    """The same, from pairs made of training sentences that a head which reads text is sure of."""
     texts = corpora.yelp("train")["text"].drop_duplicates()
     texts = texts[codec.fits(texts.tolist())]
     predicted = head.predict(codec, texts.tolist())
-    # Half way to the -1 and 1 that it was fitted on.
-    negative, positive = latentopt.match_texts(texts[predicted < -SURE].tolist(), texts[predicted > SURE].tolist())
+    sets = texts[predicted < -SURE].tolist(), texts[predicted > SURE].tolist()
+    made = latentopt.spread_edits(latentopt.match_texts(*sets), *sets, n=len(texts))
+    fits = map(all, zip(*map(codec.fits, made), strict=True))
+    negative, positive = zip(
+        *(pair for pair, fit in zip(zip(*made, strict=True), fits, strict=True) if fit), strict=True
+    )
     ways = ((negative, positive), (positive, negative))
-    return [latentopt.fit_direction(codec, *way, finder="offset_network") for way in ways]
+    return [latentopt.fit_direction(codec, *way, finder="offset_network", settings=NETWORK) for way in ways]
 
 
 def moved(
@@ -84,21 +97,40 @@ def moved(
     return texts.tolist()
 
 
-def chosen(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], head: FittedHead) -> list[str]:
-    """The first of the strengths at which the head is sure of the other label and half of the text stays.
+@dataclass(frozen=True)
+class Tried:
+    """What n sentences become in c ways: all (c, n)."""
 
-    A sentence without one comes back as it is.
-    """
-    best, left = sentences["text"].astype(object), sentences
+    texts: np.ndarray
+    scores: np.ndarray  # the head's, towards the other label
+    likeness: np.ndarray  # to the sentence, 0 to 1
+
+    def best(self, likeness: float) -> list[str]:
+        """Of each sentence the text that scores best, no more being wanted than to be sure, and is most like it."""
+        chosen = (np.minimum(self.scores, SURE) + likeness * self.likeness).argmax(0)
+        return self.texts[chosen, np.arange(len(chosen))].tolist()
+
+
+def tried(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], head: FittedHead) -> Tried:
+    """Sentences moved away from their labels by several strengths, and what lies near; one that does not fit stays."""
+    sources = sentences["text"].to_numpy(dtype=object)
+    fits = np.array(codec.fits(sources.tolist()), dtype=bool) & (sentences["text"].str.strip() != "").to_numpy()
+    z, negative = codec.encode(sources[fits].tolist()), torch.from_numpy((sentences["label"] == 0).to_numpy()[fits])
+    rng, latents = torch.Generator().manual_seed(0), []
     for strength in STRENGTHS:
-        texts = moved(codec, left, ways, strength)
-        turned = np.where(left["label"] == 0, 1.0, -1.0) * head.predict(codec, texts) > SURE
-        good = turned & (latentopt.similarity(texts, left["text"].tolist()) >= KEPT)
-        best[left.index[good]] = np.array(texts, dtype=object)[good]
-        left = left[~good]
-        if left.empty:
-            break
-    return best.tolist()
+        there, back = (way.direction.move(z, strength) for way in ways)
+        moved = torch.where(negative[:, None].to(z.device), there, back)
+        away = torch.nn.functional.normalize(torch.randn(NEAR, *z.shape, generator=rng), dim=2).to(z)
+        latents.append(torch.cat([moved[None], moved + APART * codec.cell * away]))
+    ends = torch.cat(latents)
+    texts = np.tile(sources, (len(ends), 1))
+    texts[:, fits] = np.array(codec.decode(ends.flatten(0, 1)), dtype=object).reshape(len(ends), -1)
+    scores, likeness = np.zeros(texts.shape), np.ones(texts.shape)
+    sign = np.where(sentences["label"] == 0, 1.0, -1.0)[fits]
+    for row in range(len(ends)):
+        scores[row, fits] = sign * head.predict(codec, texts[row, fits].tolist())
+        likeness[row, fits] = latentopt.similarity(texts[row, fits].tolist(), sources[fits].tolist())
+    return Tried(texts, scores, likeness)
 
 
 def main() -> None:
@@ -108,7 +140,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence of the search with the head")
     parser.add_argument("--finder", help="of --test: move along the directions it finds between the unpaired sets")
     parser.add_argument("--strength", type=float, help="of --test with --finder; each sentence's own unless told")
-    parser.add_argument("--likeness", type=float, default=2.0, help="of --test: what likeness weighs in the search")
+    parser.add_argument("--likeness", type=float, default=2.5, help="of --test: what likeness weighs beside the head")
     parser.add_argument("--test", type=Path, help="a folder with sentiment.test.0 and sentiment.test.1")
     parser.add_argument("--out", type=Path, default=Path("outputs.txt"), help="where --test writes")
     parser.add_argument("--device", default="auto")
@@ -118,23 +150,12 @@ def main() -> None:
     codec = latentopt.load_codec(options.model, device=options.device)
     guide, others = guides(codec)
 
-    def search(sentences: pd.DataFrame, head: FittedHead, likeness: float) -> list[str]:
-        return searched(codec, sentences, head, latentopt.get("searcher", "gradient")(), options.budget, likeness)
-
-    def rest_searched(sentences: pd.DataFrame, texts: list[str], head: FittedHead, likeness: float) -> list[str]:
-        """The texts, and what a search finds for sentences that came back as they are."""
-        found = pd.Series(texts, sentences.index, dtype=object)
-        rest = sentences[found == sentences["text"]]
-        found[rest.index] = search(rest, head, likeness)
-        return found.tolist()
-
     if test is not None:
         if options.finder:
             texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
         else:
             head = guide_of(codec, guide, "ngrams")
-            texts = chosen(codec, test, matched_ways(codec, head), head)
-            texts = rest_searched(test, texts, head, options.likeness)
+            texts = tried(codec, test, matched_ways(codec, head), head).best(options.likeness)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
@@ -155,19 +176,18 @@ def main() -> None:
     add("codec alone", codec.decode(codec.encode(dev["text"].tolist(), truncation=True)))
     for finder in finders(paired=False):
         add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, guide, finder)))
-    for kind in ("logistic", "ngrams"):
-        head = guide_of(codec, guide, kind)
-        for likeness in (0.0, *LIKENESSES):
-            add(f"{kind} head, gradient, likeness {likeness:g}", search(dev, head, likeness))
+    head, searcher = guide_of(codec, guide, "ngrams"), latentopt.get("searcher", "gradient")()
+    for likeness in LIKENESSES:
+        texts = searched(codec, dev, head, searcher, options.budget, likeness)
+        add(f"ngrams head, gradient, likeness {likeness:g}", texts)
     ways = matched_ways(codec, head)
-    facts["matched pairs"] = ways[0].card["sources"]
+    facts["made pairs"] = ways[0].card["sources"]
     for strength in (None, *STRENGTHS):
         how = "by itself" if strength is None else f"strength {strength:g}"
-        add(f"offset_network on matched pairs, {how}", moved(codec, dev, ways, strength))
-    texts = chosen(codec, dev, ways, head)
-    add("offset_network on matched pairs, strength by the head", texts)
-    for likeness in LIKENESSES:
-        add(f"the same, the rest by gradient, likeness {likeness:g}", rest_searched(dev, texts, head, likeness))
+        add(f"offset_network on made pairs, {how}", moved(codec, dev, ways, strength))
+    found = tried(codec, dev, ways, head)
+    for likeness in CHOSEN_BY:
+        add(f"the best of {len(found.texts)} by the head, likeness {likeness:g}", found.best(likeness))
 
 
 if __name__ == "__main__":
