@@ -42,9 +42,10 @@ SECTIONS = {
     "rule (words and marks); `first rule right` and `second rule right` are the shares of attested texts that the rules take "
     "for what they are. `content kept` is the share of the words that no training pair takes out.",
     "yelp_sentiment": "Review sentences moved to the other sentiment with at most 2,000 labelled sentences; `accuracy` is by "
-    "a classifier of another kind that guided nothing, `self-BLEU` is to the sentence.",
+    "a classifier that guided nothing, `self-BLEU` is to the sentence. How far apart and how many the tried latents are was "
+    "chosen on another 200 sentences of dev.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
-    "it, and with neighbours. `time` and `length` are ratios, `tries` latents per valid text.",
+    "it, and with neighbours. `time` (of one processor) and `length` are ratios, `tries` latents per valid text.",
     "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence; "
     "`accuracy` is by a classifier that guided nothing, `self-BLEU` is to the sentence.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
