@@ -246,7 +246,7 @@ class T5VAECodec:
         Args:
             z: (n, d).
             accepts: given some positions in z and the texts they decode to, whether each text may stay, (m,) bool. It is
-                asked once about each position, or again where memory ran out.
+                asked once about each position, some at a time as they end, or again where memory ran out.
             temperature, rng: see `Codec.decode`.
         """
 

@@ -154,3 +154,20 @@ def test_a_repair_is_what_decoding_under_the_constraint_gives():
     assert torch.equal(nothing, decoder(z, 24, logits_processor=NoLongRuns()))
     everything = decoder(z, 24, logits_processor=NoLongRuns(), accepts=lambda rows, tokens: np.ones(len(rows), bool))
     assert torch.equal(everything, decoder(z, 24))
+
+
+def test_rows_that_go_back_see_nothing_that_was_not_written(monkeypatch):
+    model = tiny_model(40).eval()
+    with torch.no_grad():
+        model.shared.weight[model.config.eos_token_id] *= 3
+    z = 2 * torch.randn(50, 8, generator=torch.Generator().manual_seed(6))
+    decoder, none = Decoder(model), lambda rows, tokens: [0] * len(rows)
+    expected = decoder(z, 24, logits_processor=NoLongRuns(), accepts=none)
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda self, shape: self.new_full(shape, torch.nan))
+    assert torch.equal(decoder(z, 24, logits_processor=NoLongRuns(), accepts=none), expected)
+    assert torch.equal(decoder(z, 24, logits_processor=NoLongRuns()), expected)
+
+
+def test_what_is_not_accepted_needs_a_constraint():
+    with pytest.raises(TypeError, match="there is none"):
+        Decoder(tiny_model(40).eval())(torch.randn(2, 8), 24, accepts=lambda rows, tokens: [True] * len(rows))

@@ -1,12 +1,17 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 from conftest import BoundCodec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llguidance import LLMatcher
 
+from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
+from latentopt.generation.constraints import GrammarConstraint
 from latentopt.generation.repair import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Policy, decode_valid
 
 
@@ -100,3 +105,24 @@ def test_no_latents_are_no_texts(codec):
 def test_a_policy_that_makes_no_sense_is_refused(settings, message):
     with pytest.raises(LatentoptError, match=message):
         Policy(**settings)
+
+
+def test_what_passed_before_memory_ran_out_is_judged_again(tiny_folder, monkeypatch):
+    codec = T5VAECodec.from_folder(tiny_folder, device="cpu")
+    constraint = GrammarConstraint(codec, LLMatcher.grammar_from_regex("[a-z]+"))
+    decoder, lax = codec.decoder, [True]
+
+    def runs_out_once(z, max_tokens, temperature, rng, logits_processor, accepts):
+        ids = decoder(z, max_tokens, temperature, rng, logits_processor, accepts)
+        first, lax[0] = lax[0], False
+        if first:
+            raise torch.OutOfMemoryError("no memory left")
+        return ids
+
+    monkeypatch.setattr(codec, "decoder", runs_out_once)
+    letters = {"letters": each(lambda text: lax[0] or re.fullmatch("[a-z]+", text) is not None)}
+    z = torch.randn(20, codec.latent_dim, generator=torch.Generator().manual_seed(0))
+    decoded = decode_valid(codec, z, Policy(letters, constraint))
+    assert CONSTRAINED in decoded.status
+    assert FAILED not in decoded.status
+    assert all(re.fullmatch("[a-z]+", text) for text in decoded.texts)

@@ -259,6 +259,7 @@ def fit_direction(
     else:
         sources = [sources[row] for row in common.keep_fitting(codec, sources)]
         targets = [targets[row] for row in common.keep_fitting(codec, targets)]
+    made: dict[str, int] = {}
     if match:
         matched = match_texts(sources, targets)
         if len(matched[0]) < 2:
@@ -269,6 +270,7 @@ def fit_direction(
         added = [pair for pair, fit in zip(zip(*more, strict=True), fits, strict=True) if fit and pair not in known]
         if added:
             common.note(f"did what they differ in to {len(added)} other texts: {added[0][0]!r} and {added[0][1]!r}")
+        made = {"matched_pairs": len(known), "made_pairs": len(added)}
         sources, targets = [*matched[0], *(pair[0] for pair in added)], [*matched[1], *(pair[1] for pair in added)]
     paired = pairs is not None or match
     strengths = STRENGTHS if strength is None else (strength,)
@@ -284,7 +286,7 @@ def fit_direction(
         common.note(f"{finder} is the best; {reading(curve)}")
         compared = {"compared": table.to_dict("records"), "learning_curve": curve.to_dict("records")}
     fitted = run(codec, sources, targets, paired, finder, options, strengths, seed)
-    card = fitted.card | compared | {"data": data, "matched": match}
+    card = fitted.card | compared | {"data": data, "matched": match} | made
     save_artefact(out, "direction", fitted.direction, codec, card)
     score = fitted.card["held_out_score_by_strength"][str(fitted.strength)]
     held_out, measure = fitted.card["held_out"], fitted.card["measure"]

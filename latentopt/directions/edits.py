@@ -19,8 +19,8 @@ from latentopt.directions.pairs import TOKEN
 
 LONGEST = 3
 """The most words that an edit takes away or puts in."""
-MADE, INSERTED = 4, 30
-"""An edit is made by so many pairs; one that only inserts, which could be done anywhere, by so many."""
+MADE, INSERTED, PUT_IN = 4, 30, 20
+"""An edit is made by so many pairs; one that only inserts, which could be done anywhere, by so many, and so many are kept."""
 ROUNDS = 3
 """The most edits of a text."""
 FLUENT = -3.0
@@ -84,6 +84,7 @@ def spread_edits(
         Sources and targets; none where no edit is made by enough of the pairs.
     """
     forth, back = _edits_of(*pairs)
+    here, there = list(dict.fromkeys(here)), list(dict.fromkeys(there))
     if not (forth or back) or not (here and there):
         return [], []
     try:
@@ -92,23 +93,21 @@ def spread_edits(
         return [], []
     rng = random.Random(seed)
     ends = np.quantile(measure.margins[len(here) :], ALREADY), np.quantile(measure.margins[: len(here)], 1 - ALREADY)
-    sources, targets = list[str](), list[str]()
+    made: dict[tuple[str, str], None] = {}  # in order, and each once
     for side, edits, sign, texts, margins in (
         (0, forth, 1.0, here, measure.margins[: len(here)]),
         (1, back, -1.0, there, measure.margins[len(here) :]),
     ):
-        goal = sign * float(ends[side])
+        goal = sign * float(ends[side]) - 1e-6  # margins are sums in another order
         for row in rng.sample(range(len(texts)), min(n, len(texts))):
             edited = _edited(texts[row], sign * float(margins[row]), edits, measure, sign, goal)
             if edited is not None:
-                pair = (texts[row], edited) if side == 0 else (edited, texts[row])
-                sources.append(pair[0])
-                targets.append(pair[1])
-    return sources, targets
+                made[(texts[row], edited) if side == 0 else (edited, texts[row])] = None
+    return [source for source, _ in made], [target for _, target in made]
 
 
 def _words(text: str) -> list[str]:
-    return TOKEN.findall(text.lower())
+    return [match[0].lower() for match in TOKEN.finditer(text)]
 
 
 def _edits_of(sources: Sequence[str], targets: Sequence[str]) -> tuple[Edits, Edits]:
@@ -117,19 +116,19 @@ def _edits_of(sources: Sequence[str], targets: Sequence[str]) -> tuple[Edits, Ed
     written = defaultdict[tuple[str, ...], Counter[str]](Counter)
     for source, target in zip(sources, targets, strict=True):
         here, there = (list(TOKEN.finditer(text)) for text in (source, target))
-        matcher = SequenceMatcher(None, _words(source), _words(target), autojunk=False)
-        for operation, i, j, k, m in matcher.get_opcodes():
+        words = [match[0].lower() for match in here], [match[0].lower() for match in there]
+        for operation, i, j, k, m in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
             if operation == "equal" or max(j - i, m - k) > LONGEST:
                 continue
-            old, new = (tuple(match[0].lower() for match in run) for run in (here[i:j], there[k:m]))
+            old, new = tuple(words[0][i:j]), tuple(words[1][k:m])
             made[old, new] += 1
-            for text, words, run in ((source, old, here[i:j]), (target, new, there[k:m])):
+            for text, edited, run in ((source, old, here[i:j]), (target, new, there[k:m])):
                 if run:
-                    written[words][text[run[0].start() : run[-1].end()]] += 1
+                    written[edited][text[run[0].start() : run[-1].end()]] += 1
     forth, back = defaultdict[tuple[str, ...], list[_Edit]](list), defaultdict[tuple[str, ...], list[_Edit]](list)
-    for (old, new), count in made.items():
+    for (old, new), count in made.most_common():
         for edits, before, after in ((forth, old, new), (back, new, old)):
-            if count >= (MADE if before else INSERTED):
+            if count >= (MADE if before else INSERTED) and (before or len(edits[before]) < PUT_IN):
                 text = written[after].most_common(1)[0][0] if after else ""
                 edits[before].append(_Edit(after, text, math.log(count) / 2))
     return forth, back
@@ -138,11 +137,14 @@ def _edits_of(sources: Sequence[str], targets: Sequence[str]) -> tuple[Edits, Ed
 def _edited(text: str, margin: float, edits: Edits, measure: _Measure, sign: float, goal: float) -> str | None:
     """The likeliest text with its margin, times the sign, at the goal after the fewest edits; None where none is likely."""
     fluency = 0.0
+    if margin >= goal:
+        return None
     for _ in range(ROUNDS):
         spans = list(TOKEN.finditer(text))
         found = [
             (fluency + gain, margin + sign * side, place, edit)
             for gain, side, place, edit in _places([match[0].lower() for match in spans], edits, measure)
+            if sign * side > 0
         ]
         if not found:
             return None
@@ -174,8 +176,6 @@ def _places(words: list[str], edits: Edits, measure: _Measure) -> Iterator[tuple
 def _replaced(text: str, spans: list[re.Match[str]], place: slice, new: str) -> str:
     """The text with the words at a place exchanged, or with something put in before it where there are none."""
     start = spans[place.start].start()
-    if start == 0 and text[0].isupper():
-        new = new[:1].upper() + new[1:]
-    if place.start == place.stop:
-        return f"{text[:start]}{new} {text[start:]}"
-    return " ".join(f"{text[:start]}{new}{text[spans[place.stop - 1].end() :]}".split())
+    after = f" {text[start:]}" if place.start == place.stop else text[spans[place.stop - 1].end() :]
+    edited = " ".join(f"{text[:start]}{new}{after}".split())
+    return edited[:1].upper() + edited[1:] if start == 0 and text[0].isupper() else edited

@@ -43,6 +43,8 @@ class _Row:
 class GrammarConstraint:
     """Texts of a grammar alone: a `latentopt.t5vae.decoding.Constraint`.
 
+    Endings that are found for one row are tried for the others, so where little room is left a text may depend on its batch.
+
     Args:
         codec: whose tokens are chosen.
         grammar: as ``LLMatcher.grammar_from_lark``, ``grammar_from_regex`` or ``grammar_from_json_schema`` give it.
@@ -95,7 +97,7 @@ class GrammarConstraint:
         chosen = scores.argmax(-1, keepdim=True).tolist()
         for position, row in enumerate(self.rows):
             if row.ending and not self._take(row, *chosen[position]):
-                token = self._other(row, scores[position])
+                token = self._other(row, scores[position], *chosen[position])
                 # Off its own way the decoder seldom comes to an end by itself, so it is given less and less room to.
                 row.room = max(len(row.ending), row.room // 2)
                 chosen[position] = [token]
@@ -121,11 +123,11 @@ class GrammarConstraint:
         row.ending, row.room = ending, row.room - 1
         return True
 
-    def _other(self, row: _Row, scores: Tensor) -> int:
-        """The likeliest token that can be taken; failing that the next one of the ending, which always can."""
+    def _other(self, row: _Row, scores: Tensor, refused: int) -> int:
+        """The likeliest token but one that can be taken; failing that the next one of the ending, which always can."""
         if row.room > len(row.ending) and not row.matcher.is_error():
-            for token in scores.topk(min(LIKELY, len(scores))).indices[1:].tolist():  # the first one was refused
-                if self._take(row, token):
+            for token in scores.topk(min(LIKELY, len(scores))).indices.tolist():
+                if token != refused and self._take(row, token):
                     return int(token)
             allowed = torch.from_numpy(self._allowed(row.matcher)).to(scores.device)
             best = scores.masked_fill(~allowed, -torch.inf).topk(CHOICES)

@@ -133,8 +133,8 @@ def decode_valid(
             tries[row] = number + 1
             if good or number == 0:
                 texts[row] = text
-            if good:
-                status[row], places[row] = attempts[number], place
+            # A row that had passed is judged again where memory ran out.
+            status[row], places[row] = (attempts[number], place) if good else (FAILED, z[row])
         return valid
 
     start = 0

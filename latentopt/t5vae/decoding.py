@@ -170,13 +170,16 @@ class Decoder:
         cross = [self._split(F.linear(slots, layer.cross_kv), 2) for layer in self.layers]
         shape = (2, n, self.heads, max_tokens, self.head_dim)
         constraint = logits_processor if isinstance(logits_processor, Constraint) else None
+        if accepts is not None and constraint is None:
+            raise TypeError("what is not accepted goes on under a Constraint, and there is none")
         batch = _Batch(
             rows=torch.arange(n, device=z.device),
             at=torch.zeros(n, dtype=torch.long, device=z.device),
             finished=torch.zeros(n, dtype=torch.bool, device=z.device),
             bound=torch.full((n,), -1, device=z.device),
             cross=cross,
-            cache=[memory.new_empty(shape) for _ in self.layers],
+            # Rows that go back see, under their mask, places that were not written: these must hold numbers.
+            cache=[memory.new_empty(shape) if accepts is None else memory.new_zeros(shape) for _ in self.layers],
         )
         # The start token comes first, and a place behind the last that only finished rows write to.
         output = torch.full((n, max_tokens + 2), self.pad, dtype=torch.long, device=z.device)
@@ -226,7 +229,7 @@ class Decoder:
         free = (batch.finished & (batch.bound < 0)).nonzero().squeeze(1)
         if accepts is not None and isinstance(logits_processor, Constraint) and len(free):
             tokens = output[batch.rows[free], 1:-1]
-            good = torch.from_numpy(accepts(batch.rows[free].tolist(), tokens)).to(free.device)
+            good = torch.tensor(np.asarray(accepts(batch.rows[free].tolist(), tokens), dtype=bool), device=free.device)
             refused, tokens = free[~good], tokens[~good]
             taken = logits_processor.join(tokens).to(free.device)
             tokens = tokens.masked_fill(torch.arange(tokens.shape[1], device=free.device) >= taken[:, None], self.pad)
@@ -240,7 +243,7 @@ class Decoder:
             held = batch.bound >= 0
             logits_processor.keep(batch.bound[held])
             batch.bound[held] = torch.arange(int(held.sum()), device=held.device)
-        elif isinstance(logits_processor, RowState):
+        elif isinstance(logits_processor, RowState) and len(order):
             logits_processor.keep(order)
 
     def _split(self, states: Tensor, parts: int) -> tuple[Tensor, ...]:
