@@ -51,6 +51,12 @@ def test_without_texts_to_tell_apart_there_is_nothing(here, there):
     assert spread_edits(MATCHED, here, there, 10) == ([], [])
 
 
+def test_pairs_that_a_codec_cannot_read_are_left_out():
+    sources, targets = spread_edits(MATCHED, POOR, FINE, fits=lambda texts: ["soup" not in text for text in texts])
+    assert 0 < len(sources) == len(targets) < len(spread_edits(MATCHED, POOR, FINE)[0])
+    assert not any("soup" in text for text in (*sources, *targets))
+
+
 def test_letters_that_grow_when_they_are_made_small_do_not_shift_the_words():
     here, there = ([f"İyi {thing} {word} bugün" for thing in THINGS] for word in ("kötü", "güzel"))
     made = set(zip(*spread_edits((here[:MADE], there[:MADE]), here, there, 100), strict=True))

@@ -6,7 +6,7 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -66,7 +66,12 @@ class _Measure:
 
 
 def spread_edits(
-    pairs: tuple[Sequence[str], Sequence[str]], here: Sequence[str], there: Sequence[str], n: int = MOST, seed: int = 0
+    pairs: tuple[Sequence[str], Sequence[str]],
+    here: Sequence[str],
+    there: Sequence[str],
+    n: int = MOST,
+    seed: int = 0,
+    fits: Callable[[Sequence[str]], Sequence[bool]] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Texts of one side with the edits that pairs make, and texts of the other side with these undone.
 
@@ -79,6 +84,7 @@ def spread_edits(
         here, there: texts of both sides.
         n: at most so many of each side are edited.
         seed: which ones.
+        fits: which texts a codec can read (`latentopt.codec.Codec.fits`); pairs with others are left out.
 
     Returns:
         Sources and targets; none where no edit is made by enough of the pairs.
@@ -103,7 +109,10 @@ def spread_edits(
             edited = _edited(texts[row], sign * float(margins[row]), edits, measure, sign, goal)
             if edited is not None:
                 made[(texts[row], edited) if side == 0 else (edited, texts[row])] = None
-    return [source for source, _ in made], [target for _, target in made]
+    pairs = [source for source, _ in made], [target for _, target in made]
+    kept = np.array([fits(side) for side in pairs], dtype=bool).all(0) if fits else np.ones(len(made), dtype=bool)
+    sources, targets = (np.array(side, dtype=object)[kept].tolist() for side in pairs)
+    return sources, targets
 
 
 def _words(text: str) -> list[str]:

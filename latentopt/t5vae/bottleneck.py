@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,7 +37,7 @@ class AttentionPooling(nn.Module):
         return pooled.flatten(1)
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(nn.Module, ABC):
     """Encoder states to z, and z to what the decoder reads; what both kinds of bottleneck share.
 
     Args:
@@ -72,16 +73,16 @@ class Bottleneck(nn.Module):
         if config.regulariser == "adversarial":
             self.critic = Critic(d)
 
+    @abstractmethod
     def features(self, states: Tensor, mask: Tensor) -> Tensor:
         """(n, t, h) and (n, t) -> (n, f), what z is a linear map of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
         """(n, d) -> (n, m + p, h): m vectors for the cross-attention, and p to add to the decoder's embeddings.
 
         p is the number of positions, or 1 where the same vector is added to all.
         """
-        raise NotImplementedError
 
     def split(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """What `decode` gave, (n, m + p, h), as its two parts."""

@@ -75,9 +75,7 @@ def matched_ways(codec: latentopt.Codec, head: FittedHead) -> list[FittedDirecti
     texts = texts[codec.fits(texts.tolist())]
     predicted = head.predict(codec, texts.tolist())
     sets = texts[predicted < -SURE].tolist(), texts[predicted > SURE].tolist()
-    made = latentopt.spread_edits(latentopt.match_texts(*sets), *sets, n=len(texts))
-    fits = np.array([codec.fits(side) for side in made], dtype=bool).all(0)
-    negative, positive = (np.array(side, dtype=object)[fits].tolist() for side in made)
+    negative, positive = latentopt.spread_edits(latentopt.match_texts(*sets), *sets, n=len(texts), fits=codec.fits)
     ways = ((negative, positive), (positive, negative))
     return [latentopt.fit_direction(codec, *way, finder="offset_network", settings=NETWORK) for way in ways]
 
