@@ -328,7 +328,9 @@ def test_paraphrase_keeps_content_and_adds_filters(data, tmp_path, monkeypatch):
     assert (found["text"].str.len() <= 18).all()
     drafts = (data / "drafts.txt").read_text(encoding="utf-8").splitlines()
     assert table.drop_duplicates("source_id")["source"].tolist() == drafts
-    assert f"{len(found)} paraphrases of {found['source_id'].nunique()} of 3 texts" in result.stderr
+    done, tried = found["source_id"].nunique(), table.drop_duplicates("source_id")["tried"].sum()
+    assert f"{len(found)} paraphrases of {done} of 3 texts; {tried} latents decoded, " in result.stderr
+    assert f"0 repaired, {3 - done} texts failed" in result.stderr
     before = out.read_bytes()
     assert call(*arguments, "--filter", "max_chars=18", "--tries", 20).exit_code == 0
     assert out.read_bytes() == before

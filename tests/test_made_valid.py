@@ -129,7 +129,8 @@ def test_paraphrases_that_the_filters_refuse_are_decoded_again_under_the_constra
     bound = paraphrase(codec, ["bcd"], similarity=0.5, filters=no_c, constraint=for_c("e"))  # type: ignore[arg-type]
     assert not bound["text"].str.contains("c").any()
     assert bound["tried"][0] > alone["tried"][0] == 5 * 16
-    assert set(alone["status"]) == set(bound["status"]) == {PARAPHRASED}
+    assert set(alone["status"]) == {PARAPHRASED}
+    assert PARAPHRASED_AFTER_REPAIR in set(bound["status"]) <= {PARAPHRASED, PARAPHRASED_AFTER_REPAIR}
 
 
 def test_where_every_candidate_is_refused_the_nearest_that_passes_is_taken(codec):

@@ -40,7 +40,7 @@ def paraphrase(
     common.check_out(out)
     sources = common.read_texts(texts, in_file, text_column)
     from latentopt.artefact import load_artefact
-    from latentopt.generation.paraphrasing import CONTENT
+    from latentopt.generation.paraphrasing import CONTENT, REPAIRED
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
@@ -53,7 +53,12 @@ def paraphrase(
     table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
     common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
     found = table[table["rank"] > 0]
-    common.note(f"{len(found)} paraphrases of {found['source_id'].nunique()} of {len(sources)} texts")
+    done, repaired = found["source_id"].nunique(), int((found["status"] == REPAIRED).sum())
+    common.note(
+        f"{len(found)} paraphrases of {done} of {len(sources)} texts; {table.groupby('source_id')['tried'].first().sum()} "
+        f"latents decoded, {len(found) - repaired} paraphrases valid as they came, {repaired} repaired, "
+        f"{len(sources) - done} texts failed"
+    )
 
 
 @app.command()

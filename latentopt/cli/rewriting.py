@@ -135,7 +135,6 @@ def transfer(
     import pandas as pd
 
     from latentopt.directions.composition import load_composition
-    from latentopt.directions.moving import MOVED
     from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
     from latentopt.directions.strength import StrengthLine
 
@@ -161,5 +160,4 @@ def transfer(
         table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
         statuses = Counter(table["status"])
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
-    if set(statuses) != {MOVED}:
-        common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))

@@ -20,7 +20,7 @@ from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation import repair
 from latentopt.generation.noise import Generator, Noise
-from latentopt.generation.repair import FAILED, Decoded, Policy, decode_valid
+from latentopt.generation.repair import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
 from latentopt.t5vae.decoding import Constraint
 
 PARAPHRASED, REPAIRED, REFUSED = "paraphrased", "paraphrased, made valid", "refused by a filter"
@@ -137,13 +137,14 @@ def _paraphrased(
     filters, owner = policy.filters, np.repeat(held, draws)
     if policy.constraint is None or policy.always:
         decoded, tries = origin.codec.decode(latents, **policy.decoding), np.ones(len(owner), dtype=np.int64)
+        repaired = np.full(len(owner), policy.always)
     else:
         # Another draw is as good a try as a neighbour of this one.
         again = decode_valid(origin.codec, latents, replace(policy, tries=2), [sources[row] for row in owner], rng=rng)
-        decoded, tries = again.texts, again.tries
+        decoded, tries, repaired = again.texts, again.tries, again.status == CONSTRAINED
     tried = np.bincount(owner, tries, minlength=len(sources)).astype(int)
-    pool = _candidates(codec, sources, owner, decoded, filters)
-    accepted = pool[pool[list(filters)].all(axis=1)].assign(status=PARAPHRASED)
+    pool = _candidates(codec, sources, owner, decoded, repaired, filters)
+    accepted = pool[pool[list(filters)].all(axis=1)]
     refused = np.setdiff1d(pool["source_id"], accepted["source_id"])
     if len(refused):
         near = starts[np.searchsorted(held, refused).tolist()]
@@ -151,7 +152,7 @@ def _paraphrased(
         tried[refused] += made.tries
         done = made.status != FAILED
         texts = [text for text, good in zip(made.texts, done, strict=True) if good]
-        extra = _candidates(codec, sources, refused[done], texts, filters).assign(status=REPAIRED)
+        extra = _candidates(codec, sources, refused[done], texts, np.ones(len(texts), dtype=bool), filters)
         accepted = pd.concat([part for part in (accepted, extra) if len(part)]) if len(extra) else accepted
     kept = _ranked(codec, accepted).groupby("source_id").head(n)
     kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
@@ -187,13 +188,19 @@ def _unchanged(
 
 
 def _candidates(
-    codec: Codec, sources: Sequence[str], owner: np.ndarray, decoded: list[str], filters: Mapping[str, Filter]
+    codec: Codec,
+    sources: Sequence[str],
+    owner: np.ndarray,
+    decoded: list[str],
+    repaired: np.ndarray,
+    filters: Mapping[str, Filter],
 ) -> pd.DataFrame:
     """Of the texts decoded for their owners those that can be read again and stand once, with the filters' verdicts.
 
-    The columns are ``source_id, text`` and the filters.
+    The columns are ``source_id, text, status`` and the filters.
     """
     pool = pd.DataFrame({"source_id": owner, "text": pd.Series(decoded, dtype=object)})
+    pool["status"] = np.where(repaired, REPAIRED, PARAPHRASED)
     pool["plain"] = [plain(text) for text in decoded]
     itself = np.array([plain(source) for source in sources], dtype=object)[owner]
     read = np.array([bool(text.strip()) for text in decoded], dtype=bool) & np.array(codec.fits(decoded), dtype=bool)
