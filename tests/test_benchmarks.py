@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import sentiment_search
+import sentiment_measures
 import seq2seq_yardstick
 import tatoeba_attributes
 import torch
@@ -218,7 +218,7 @@ def test_each_sentence_is_moved_away_from_its_label(toy_codec):
 
 
 def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkeypatch):
-    monkeypatch.setattr(sentiment_search, "LABELLED", 20)
+    monkeypatch.setattr(sentiment_measures, "LABELLED", 20)
     monkeypatch.setattr(yelp_sentiment, "NETWORK", {"steps": 20, "made_pairs": 0})
     long = ["a line that is too long for the model " * 2 + str(n) for n in range(3)]
     (data / "sentiment.test.0").write_text(f"bad ant\n{long[0]}\n\n", encoding="utf-8")
@@ -235,16 +235,18 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
 
 
 def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
-    monkeypatch.setattr(sentiment_search, "LABELLED", 24)
-    monkeypatch.setattr(yelp_sentiment, "STRENGTHS", (1.0,))
+    monkeypatch.setattr(sentiment_measures, "LABELLED", 24)
+    for name, value in {"STRENGTHS": (1.0,), "ROUNDS": 1, "CHILDREN": 2}.items():
+        monkeypatch.setattr(yelp_sentiment, name, value)
     monkeypatch.setattr(yelp_sentiment, "NETWORK", {"steps": 20, "made_pairs": 0})
     record = call(yelp_sentiment, "--sentences", 3)
     rows = {row["row"]: row for row in record["rows"]}
-    assert rows["copy"] == {"row": "copy", "accuracy": 0.0, "self-BLEU": pytest.approx(100), "copies": 1.0}
+    assert rows["copy"]["n-gram accuracy"] == 0
+    assert (rows["copy"]["self-BLEU"], rows["copy"]["copies"]) == (pytest.approx(100), 1)
     assert {
         "codec alone",
         "mean_difference, by itself",
         "offset_network on made pairs, strength 1",
-        "the best of 5 by the head, likeness 2.5",
+        "the best of 11 by the guide, likeness 4",
     } <= set(rows)
     assert record["labelled"] == 24

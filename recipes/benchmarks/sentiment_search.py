@@ -2,9 +2,9 @@
 
     python recipes/benchmarks/sentiment_search.py --model runs/yelp-small
 
-A head is fitted on 2,000 labelled sentences of the training set: unless told, `ngrams`, which reads the text and is of the
-judge's kind, where logistic regression on latents is of another. The judge (word and character n-grams with logistic
-regression) is fitted on 60,000 others; dev sentences are pushed to the other class. A row is one
+A head is fitted on 2,000 labelled sentences of the training set: unless told, `ngrams`, which reads the text. Dev sentences
+are pushed to the other class. Two judges are fitted on 60,000 other sentences: ``accuracy`` is a small transformer's, and
+``n-gram accuracy`` that of logistic regression on words and characters, which reads as the head does. A row is one
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
 weighs against the head, which is then to reach what sentences of the class have instead of as much as possible. `copy`
 returns the sentence.
@@ -18,10 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sacrebleu.metrics import BLEU
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sentiment_measures import guide_of, guides, judges, measure, on_dev
 
 import latentopt
 from latentopt.heads.head import FittedHead
@@ -31,7 +28,6 @@ from reporting import report
 
 import corpora
 
-LABELLED = 2000
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0)
 LIKENESSES = (0.5, 1.0, 2.0, 4.0)
@@ -42,39 +38,6 @@ CURVES: list[tuple[str, str, dict[str, Any], float]] = [
     *(("perturbation", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
     *(("perturbation", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
 ]
-
-
-def guides(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """At most `LABELLED` sentences of the training set that fit the codec, as many of each label; and 60,000 others."""
-    train = corpora.yelp("train").sample(frac=1, random_state=0)
-    pool = train.groupby("label").head(LABELLED)
-    guide = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
-    return guide, train.drop(pool.index).head(60_000)
-
-
-def judge_of(others: pd.DataFrame) -> Pipeline:
-    """A classifier of another kind than the head."""
-    grams = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+"),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True, max_features=200_000),
-    )
-    return make_pipeline(grams, LogisticRegression(C=10, max_iter=1000)).fit(others["text"], others["label"])
-
-
-def measure(texts: list[str], sentences: pd.DataFrame, judge: Pipeline) -> dict[str, float]:
-    """The columns of one row: what became of sentences that are to change their label."""
-    sources = sentences["text"].tolist()
-    return {
-        "accuracy": float((judge.predict(texts) == 1 - sentences["label"].to_numpy()).mean()),
-        "self-BLEU": BLEU(force=True, tokenize="none").corpus_score(texts, [sources]).score,
-        "copies": float(np.mean([text == source for text, source in zip(texts, sources, strict=True)])),
-    }
-
-
-def guide_of(codec: latentopt.Codec, guide: pd.DataFrame, kind: str) -> FittedHead:
-    """A head fitted on labelled sentences, below 0 for negative ones and above 0 for positive ones."""
-    y = guide["label"].to_numpy()
-    return latentopt.fit_head(codec, guide["text"].tolist(), y if kind == "logistic" else 2.0 * y - 1.0, head=kind)
 
 
 def searched(
@@ -124,12 +87,12 @@ def main() -> None:
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
     guide, others = guides(codec)
-    judge, dev = judge_of(others), corpora.yelp("dev")
+    judged_by, dev = judges(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
         "head": options.head,
         "labelled": len(guide),
-        "judge_on_dev": round(float(judge.score(dev["text"], dev["label"])), 3),
+        "judges on dev": on_dev(judged_by),
         "budget": options.budget,
     }
     dev = dev[codec.fits(dev["text"].tolist())].groupby("label").sample(options.sentences, random_state=0)
@@ -138,7 +101,7 @@ def main() -> None:
     rows = []
 
     def add(search: str, setting: str, texts: list[str]) -> None:
-        rows.append({"search": search, "setting": setting} | measure(texts, dev, judge))
+        rows.append({"search": search, "setting": setting} | measure(texts, dev, judged_by))
         report("sentiment_search", pd.DataFrame(rows), **facts)
 
     add("copy", "", dev["text"].tolist())

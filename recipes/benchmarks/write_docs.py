@@ -41,13 +41,14 @@ SECTIONS = {
     "two_attributes": "Two directions at once, on sources that neither has seen. `first`, `second` and `both` are reached by "
     "rule (words and marks); `first rule right` and `second rule right` are the shares of attested texts that the rules take "
     "for what they are. `content kept` is the share of the words that no training pair takes out.",
-    "yelp_sentiment": "Review sentences moved to the other sentiment with at most 2,000 labelled sentences; `accuracy` is by "
-    "a classifier that guided nothing, `self-BLEU` is to the sentence. How far apart and how many the tried latents are was "
-    "chosen on another 200 sentences of dev.",
+    "yelp_sentiment": "Review sentences moved to the other sentiment with at most 2,000 labelled sentences. Two classifiers "
+    "that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the guide does. "
+    "`self-BLEU` is to the sentence. How the tried latents are drawn was chosen on another 200 sentences of dev.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
     "it, and with neighbours. `time` (of one processor) and `length` are ratios, `tries` latents per valid text.",
-    "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence; "
-    "`accuracy` is by a classifier that guided nothing, `self-BLEU` is to the sentence.",
+    "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence. Two "
+    "classifiers that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the "
+    "head does. `self-BLEU` is to the sentence.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "

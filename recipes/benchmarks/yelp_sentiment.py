@@ -5,18 +5,20 @@
     python recipes/benchmarks/yelp_sentiment.py --test FOLDER --out outputs.txt
 
 The autoencoder has seen the training sentences without their labels. A head that reads n-grams of the text is fitted on
-the labelled ones. Directions are found, one each way, between the labelled sentences of the two classes as unpaired sets;
-and by the offset network between pairs made out of all training sentences, whose labels are not looked at (the judge's are
-among them): a sentence of which the head is sure is paired with the one most like it that it is sure to be of the other
-class, and what these pairs differ in is done to all of them. Sentences of dev are then moved and judged by a classifier on
-words and characters that was fitted on other training sentences and guided nothing; like the head, it reads words.
+the labelled ones, and teaches a classifier on the others: the two together are the guide. Directions are found, one each
+way, between the labelled sentences of the two classes as unpaired sets; and by the offset network between pairs made out
+of all training sentences, whose labels are not looked at (the judges' are among them): a sentence of which the guide is
+sure is paired with the one most like it that it is sure to be of the other class, and what these pairs differ in is done
+to all of them. Sentences of dev are then moved, and judged by two classifiers that were fitted on other training sentences
+and guided nothing.
 
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; the
-directions of the made pairs, with a strength for each sentence, and at fixed ones; and the best of several strengths, and
-of some latents near each, by the head and by likeness, where this weighs more and more. What a search with the head
-alone finds is in sentiment_search.py. The columns:
+directions of the made pairs, with a strength for each sentence, and at fixed ones; and the best of several strengths and
+of latents near the best of them, by the guide and by likeness, where this weighs more and more. What a search with the
+head alone finds is in sentiment_search.py. The columns:
 
-``accuracy``     the judge takes the text for one of the other sentiment
+``accuracy``     a small transformer that reads the words in their order takes the text for one of the other sentiment
+``n-gram accuracy``  so does logistic regression on words and characters, which reads as the guide does
 ``self-BLEU``    to the sentence, 0 to 100
 ``copies``       the share of sentences that came back as they were
 
@@ -28,13 +30,15 @@ written to ``--out``, one a line.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from sentiment_search import guide_of, guides, judge_of, measure
+from sentiment_measures import guide_of, guides, judges, measure, on_dev
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 import latentopt
 from latentopt.cli.common import check_out
@@ -47,12 +51,15 @@ from reporting import report
 import corpora
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
-SURE = 0.5
-"""Half way to the -1 and 1 that the head was fitted on."""
+TAUGHT, MATCHED, SURE = 0.3, 0.5, 0.8
+"""The head was fitted on -1 and 1: how far from 0 it teaches, pairs are made, and a moved sentence need not go."""
 NEAR, APART = 4, 0.5
-"""How many latents near the moved one are tried, and how far from it they are, in cells."""
-CHOSEN_BY = (2.0, 2.5, 3.0, 4.0, 6.0)
-"""What likeness weighs beside the head, where the best of what was tried is taken."""
+"""How many latents near each moved one are tried, and how far from it they are, in cells."""
+ROUNDS, PARENTS, CHILDREN, BACK = 3, (3.0, 5.0, 8.0), 12, 0.6
+"""How often the search goes on; from the best by each of these weights of likeness, with so many latents near each, and
+the farthest way back to the sentence."""
+CHOSEN_BY = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+"""What likeness weighs beside the guide, where the best of what was tried is taken."""
 NETWORK = {"hidden": 1024, "dropout": 0.1, "steps": 6000, "batch_size": 256, "made_pairs": 0}
 
 
@@ -69,12 +76,16 @@ def both_ways(codec: latentopt.Codec, guide: pd.DataFrame, finder: str) -> list[
     return [latentopt.fit_direction(codec, *way, paired=False, finder=finder) for way in ways]
 
 
-def matched_ways(codec: latentopt.Codec, head: FittedHead) -> list[FittedDirection]:
-    """The same, from pairs made of training sentences that a head which reads text is sure of."""
+def unlabelled(codec: latentopt.Codec) -> list[str]:
+    """All training sentences that fit the codec."""
     texts = corpora.yelp("train")["text"].drop_duplicates()
-    texts = texts[codec.fits(texts.tolist())]
-    predicted = head.predict(codec, texts.tolist())
-    sets = texts[predicted < -SURE].tolist(), texts[predicted > SURE].tolist()
+    return texts[codec.fits(texts.tolist())].tolist()
+
+
+def matched_ways(codec: latentopt.Codec, guide: SelfTrained, sentences: list[str]) -> list[FittedDirection]:
+    """The same, from pairs made of sentences that the guide takes for one or the other."""
+    texts, said = np.array(sentences, dtype=object), guide.predict(sentences)
+    sets = texts[said < -MATCHED].tolist(), texts[said > MATCHED].tolist()
     negative, positive = latentopt.spread_edits(latentopt.match_texts(*sets), *sets, n=len(texts), fits=codec.fits)
     ways = ((negative, positive), (positive, negative))
     return [latentopt.fit_direction(codec, *way, finder="offset_network", settings=NETWORK) for way in ways]
@@ -92,40 +103,85 @@ def moved(
     return texts.tolist()
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What n sentences become in c ways: all (c, n)."""
+class SelfTrained:
+    """A head, and what a classifier learns from it on unlabelled texts: the mean of what both say of a text."""
 
-    texts: np.ndarray
-    scores: np.ndarray  # the head's, towards the other label
-    likeness: np.ndarray  # to the sentence, 0 to 1
+    def __init__(self, codec: latentopt.Codec, head: FittedHead, texts: list[str]) -> None:
+        self.codec, self.head = codec, head
+        said = head.predict(codec, texts)
+        taught = np.abs(said) > TAUGHT
+        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+")
+        self.pupil = make_pipeline(words, LogisticRegression(max_iter=300))
+        self.pupil.fit(np.array(texts, dtype=object)[taught], said[taught] > 0)
+
+    def predict(self, texts: list[str]) -> np.ndarray:
+        """About -1 for negative texts and 1 for positive ones, (n,)."""
+        return (self.head.predict(self.codec, texts) + np.tanh(self.pupil.decision_function(texts) / 2)) / 2
+
+
+class Tries:
+    """What n sentences become by the latents that are tried for each: the arrays are (tries, n)."""
+
+    def __init__(self, codec: latentopt.Codec, sentences: pd.DataFrame, guide: SelfTrained) -> None:
+        self.codec, self.guide, self.rng = codec, guide, torch.Generator().manual_seed(0)
+        self.sentences = sentences["text"].to_numpy(dtype=object)
+        # One that does not fit stays as it is.
+        self.fits = np.array(codec.fits(self.sentences.tolist()), dtype=bool) & (self.sentences != "")
+        self.sources = self.sentences[self.fits].tolist()
+        self.sign = np.where(sentences["label"] == 0, 1.0, -1.0)[self.fits]
+        self.z0 = codec.encode(self.sources)
+        self.z = self.z0.new_empty(0, *self.z0.shape)
+        self.texts = np.empty((0, len(self.sources)), dtype=object)
+        self.scores, self.likeness = np.empty(self.texts.shape), np.empty(self.texts.shape)
+
+    def add(self, z: torch.Tensor) -> None:
+        """Try latents (tries, n, d)."""
+        texts, shape = self.codec.decode(z.flatten(0, 1)), tuple(z.shape[:2])
+        scores = self.sign * self.guide.predict(texts).reshape(shape)
+        likeness = latentopt.similarity(texts, self.sources * len(z)).reshape(shape)
+        self.z = torch.cat([self.z, z])
+        self.texts = np.concatenate([self.texts, np.array(texts, dtype=object).reshape(shape)])
+        self.scores, self.likeness = np.concatenate([self.scores, scores]), np.concatenate([self.likeness, likeness])
+
+    def near(self, z: torch.Tensor, n: int) -> torch.Tensor:
+        """(n, *z.shape), `APART` away from z (..., d)."""
+        away = torch.randn(n, *z.shape, generator=self.rng)
+        return z + APART * self.codec.cell * torch.nn.functional.normalize(away, dim=-1).to(z)
+
+    def begin(self, ways: list[FittedDirection]) -> None:
+        """Move each sentence away from its label by several strengths, and try latents near."""
+        there, back = ([way.direction.move(self.z0, strength) for strength in STRENGTHS] for way in ways)
+        up = torch.from_numpy(self.sign > 0).to(self.z0.device)[:, None]
+        moved = torch.where(up, torch.stack(there), torch.stack(back))
+        self.add(torch.cat([moved, *self.near(moved, NEAR)]))
+
+    def go_on(self) -> None:
+        """Try latents near the best ones, half of them on the way back to the sentence."""
+        rows = torch.arange(len(self.sources))
+        best = torch.stack([self.z[self.chosen(likeness), rows] for likeness in PARENTS])
+        near = self.near(best, CHILDREN)
+        back = torch.rand(*near.shape[:-1], 1, generator=self.rng) * BACK
+        back *= torch.rand(back.shape, generator=self.rng) < 0.5
+        self.add(torch.lerp(near, self.z0.expand_as(near), back.to(near)).flatten(0, 1))
+
+    def chosen(self, likeness: float) -> np.ndarray:
+        """(n,), which try scores best, no more being wanted than to be sure, and is most like the sentence."""
+        return (np.minimum(self.scores, SURE) + likeness * self.likeness).argmax(0)
 
     def best(self, likeness: float) -> list[str]:
-        """Of each sentence the text that scores best, no more being wanted than to be sure, and is most like it."""
-        chosen = (np.minimum(self.scores, SURE) + likeness * self.likeness).argmax(0)
-        return self.texts[chosen, np.arange(len(chosen))].tolist()
+        """Every sentence as the best of its tries."""
+        texts = self.sentences.copy()
+        texts[self.fits] = self.texts[self.chosen(likeness), np.arange(len(self.sources))]
+        return texts.tolist()
 
 
-def tried(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], head: FittedHead) -> Tried:
-    """Sentences moved away from their labels by several strengths, and what lies near; one that does not fit stays."""
-    sources = sentences["text"].to_numpy(dtype=object)
-    fits = np.array(codec.fits(sources.tolist()), dtype=bool) & (sentences["text"].str.strip() != "").to_numpy()
-    z, negative = codec.encode(sources[fits].tolist()), torch.from_numpy((sentences["label"] == 0).to_numpy()[fits])
-    rng, latents = torch.Generator().manual_seed(0), []
-    for strength in STRENGTHS:
-        there, back = (way.direction.move(z, strength) for way in ways)
-        there = torch.where(negative[:, None].to(z.device), there, back)
-        away = torch.nn.functional.normalize(torch.randn(NEAR, *z.shape, generator=rng), dim=2).to(z)
-        latents.append(torch.cat([there[None], there + APART * codec.cell * away]))
-    ends = torch.cat(latents)
-    texts = np.tile(sources, (len(ends), 1))
-    texts[:, fits] = np.array(codec.decode(ends.flatten(0, 1)), dtype=object).reshape(len(ends), -1)
-    scores, likeness = np.zeros(texts.shape), np.ones(texts.shape)
-    sign = np.where(sentences["label"] == 0, 1.0, -1.0)[fits]
-    for row in range(len(ends)):
-        scores[row, fits] = sign * head.predict(codec, texts[row, fits].tolist())
-        likeness[row, fits] = latentopt.similarity(texts[row, fits].tolist(), sources[fits].tolist())
-    return Tried(texts, scores, likeness)
+def tried(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], guide: SelfTrained) -> Tries:
+    """Sentences moved away from their labels, and what lies near."""
+    tries = Tries(codec, sentences, guide)
+    tries.begin(ways)
+    for _ in range(ROUNDS):
+        tries.go_on()
+    return tries
 
 
 def main() -> None:
@@ -134,7 +190,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=100, help="of each class")
     parser.add_argument("--finder", help="of --test: move along the directions it finds between the unpaired sets")
     parser.add_argument("--strength", type=float, help="of --test with --finder; each sentence's own unless told")
-    parser.add_argument("--likeness", type=float, default=2.5, help="of --test: what likeness weighs beside the head")
+    parser.add_argument("--likeness", type=float, default=4.0, help="of --test: what likeness weighs beside the guide")
     parser.add_argument("--test", type=Path, help="a folder with sentiment.test.0 and sentiment.test.1")
     parser.add_argument("--out", type=Path, default=Path("outputs.txt"), help="where --test writes")
     parser.add_argument("--device", default="auto")
@@ -148,37 +204,39 @@ def main() -> None:
         if options.finder:
             texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
         else:
-            head = guide_of(codec, guide, "ngrams")
-            texts = tried(codec, test, matched_ways(codec, head), head).best(options.likeness)
+            pool = unlabelled(codec)
+            reader = SelfTrained(codec, guide_of(codec, guide, "ngrams"), pool)
+            texts = tried(codec, test, matched_ways(codec, reader, pool), reader).best(options.likeness)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
-    judge, dev = judge_of(others), corpora.yelp("dev")
+    judged_by, dev = judges(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
         "labelled": len(guide),
-        "judge on dev": round(judge.score(dev["text"], dev["label"]), 3),
+        "judges on dev": on_dev(judged_by),
     }
     dev = dev.groupby("label").sample(options.sentences, random_state=0)
     rows = []
 
     def add(row: str, texts: list[str]) -> None:
-        rows.append({"row": row} | measure(texts, dev, judge))
+        rows.append({"row": row} | measure(texts, dev, judged_by))
         report("yelp_sentiment", pd.DataFrame(rows), **facts)
 
     add("copy", dev["text"].tolist())
     add("codec alone", codec.decode(codec.encode(dev["text"].tolist(), truncation=True)))
     for finder in finders(paired=False):
         add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, guide, finder)))
-    head = guide_of(codec, guide, "ngrams")
-    ways = matched_ways(codec, head)
+    pool = unlabelled(codec)
+    reader = SelfTrained(codec, guide_of(codec, guide, "ngrams"), pool)
+    ways = matched_ways(codec, reader, pool)
     facts["made pairs"] = ways[0].card["sources"]
     for strength in (None, *STRENGTHS):
         how = "by itself" if strength is None else f"strength {strength:g}"
         add(f"offset_network on made pairs, {how}", moved(codec, dev, ways, strength))
-    found = tried(codec, dev, ways, head)
+    found = tried(codec, dev, ways, reader)
     for likeness in CHOSEN_BY:
-        add(f"the best of {len(found.texts)} by the head, likeness {likeness:g}", found.best(likeness))
+        add(f"the best of {len(found.texts)} by the guide, likeness {likeness:g}", found.best(likeness))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""What the benchmarks on sentiment share: who guides, who judges, and how moved sentences are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from sacrebleu.metrics import BLEU
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline, make_union
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import WordLevelTrainer
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+)
+
+import latentopt
+from latentopt.heads.head import FittedHead
+
+import corpora
+
+LABELLED = 2000
+JUDGED_BY = 60_000
+"""How many sentences of the training set the judges are fitted on; none of them is among the labelled ones."""
+LONGEST = 64
+
+
+class Judge(Protocol):
+    """A classifier of sentences: 0 for negative ones, 1 for positive ones."""
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """The labels, (n,)."""
+
+
+class TransformerJudge:
+    """A small BERT, from random weights, whose tokens are the words that its sentences have at least twice."""
+
+    def __init__(self, texts: Sequence[str], labels: Sequence[int], epochs: int = 3) -> None:
+        words = Tokenizer(WordLevel(unk_token="[UNK]"))
+        words.pre_tokenizer = WhitespaceSplit()
+        special = ["[PAD]", "[UNK]", "[CLS]"]
+        words.train_from_iterator(texts, WordLevelTrainer(min_frequency=2, special_tokens=special, show_progress=False))
+        words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", special.index("[CLS]"))])
+        self.tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", model_max_length=LONGEST
+        )
+        config = BertConfig(
+            vocab_size=len(self.tokenizer),
+            hidden_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=256,
+            max_position_embeddings=LONGEST,
+        )
+        ids = self.tokenizer(list(texts), truncation=True)["input_ids"]
+        with TemporaryDirectory() as folder:
+            settings = TrainingArguments(
+                folder,
+                num_train_epochs=epochs,
+                per_device_train_batch_size=256,
+                learning_rate=1e-3,
+                warmup_steps=0.1,
+                save_strategy="no",
+                logging_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            )
+            trainer = Trainer(
+                args=settings,
+                model_init=lambda: BertForSequenceClassification(config),
+                train_dataset=[{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)],
+                processing_class=self.tokenizer,
+            )
+            trainer.train()
+        self.model = trainer.model.eval()
+
+    @torch.inference_mode()
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """See `Judge.predict`."""
+        labels = []
+        for start in range(0, len(texts), 512):
+            batch = self.tokenizer(list(texts[start : start + 512]), truncation=True, padding=True, return_tensors="pt")
+            labels.append(self.model(**batch.to(self.model.device)).logits.argmax(-1).cpu())
+        return torch.cat(labels).numpy()
+
+
+def ngram_judge(texts: Sequence[str], labels: Sequence[int]) -> Judge:
+    """Logistic regression on the n-grams of words and characters, as the head that reads text has them."""
+    grams = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+"),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True, max_features=200_000),
+    )
+    return make_pipeline(grams, LogisticRegression(C=10, max_iter=1000)).fit(texts, labels)
+
+
+def judges(others: pd.DataFrame) -> dict[str, Judge]:
+    """By the name of its column, the judge that counts, of another kind than the heads, and one of theirs."""
+    texts, labels = others["text"].tolist(), others["label"].tolist()
+    return {"accuracy": TransformerJudge(texts, labels), "n-gram accuracy": ngram_judge(texts, labels)}
+
+
+def on_dev(judges: dict[str, Judge]) -> str:
+    """How often each judge is right about real sentences."""
+    dev = corpora.yelp("dev")
+    right = [np.mean(judge.predict(dev["text"].tolist()) == dev["label"].to_numpy()) for judge in judges.values()]
+    return " and ".join(f"{share:.3f}" for share in right)
+
+
+def guides(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """At most `LABELLED` sentences of the training set that fit the codec, as many of each label; and those to judge by."""
+    train = corpora.yelp("train").sample(frac=1, random_state=0)
+    pool = train.groupby("label").head(LABELLED)
+    guide = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
+    return guide, train.drop(pool.index).head(JUDGED_BY)
+
+
+def guide_of(codec: latentopt.Codec, guide: pd.DataFrame, kind: str) -> FittedHead:
+    """A head fitted on labelled sentences, below 0 for negative ones and above 0 for positive ones."""
+    y = guide["label"].to_numpy()
+    return latentopt.fit_head(codec, guide["text"].tolist(), y if kind == "logistic" else 2.0 * y - 1.0, head=kind)
+
+
+def measure(texts: list[str], sentences: pd.DataFrame, judges: dict[str, Judge]) -> dict[str, float]:
+    """The columns of one row: what became of sentences that are to change their label."""
+    sources, wanted = sentences["text"].tolist(), 1 - sentences["label"].to_numpy()
+    return {name: float((judge.predict(texts) == wanted).mean()) for name, judge in judges.items()} | {
+        "self-BLEU": BLEU(force=True, tokenize="none").corpus_score(texts, [sources]).score,
+        "copies": float(np.mean([text == source for text, source in zip(texts, sources, strict=True)])),
+    }
