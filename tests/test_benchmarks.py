@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import sentiment_measures
 import seq2seq_yardstick
 import tatoeba_attributes
 import torch
@@ -21,6 +20,7 @@ import reporting
 from latentopt.directions.direction import LinearDirection
 
 import corpora
+import sentiment_measures
 
 FIRST = TARGETS["1/3 + x + sin(x*x)"]
 
@@ -215,6 +215,33 @@ def test_each_sentence_is_moved_away_from_its_label(toy_codec):
     sentences = pd.DataFrame({"text": ["mm", "nn", "oo"], "label": [0, 1, 0]}, index=[5, 2, 9])
     ways = [SimpleNamespace(direction=up, line=None), SimpleNamespace(direction=-up, line=None)]
     assert yelp_sentiment.moved(toy_codec, sentences, ways, 1.0) == ["nm", "mn", "po"]
+
+
+class FirstLetter:
+    """A guide to whom later first letters are more positive."""
+
+    def predict(self, texts):
+        return np.array([(ord(text[0]) - ord("m")) / 12 if text else 0.0 for text in texts])
+
+
+def test_tried_texts_go_towards_the_other_label_and_stay_near_where_likeness_weighs_most(toy_codec):
+    up = LinearDirection.of(torch.eye(12)[0] * 0.4, torch.zeros(12))
+    ways = [SimpleNamespace(direction=up), SimpleNamespace(direction=-up)]
+    texts, labels = ["mmmm", "mmmm", "", "too long for this codec"], [0, 1, 0, 1]
+    sentences = pd.DataFrame({"text": texts, "label": labels}, index=[7, 3, 5, 1])
+    tries = yelp_sentiment.tried(toy_codec, sentences, ways, FirstLetter())
+    positive, negative, *rest = tries.best(0.0)
+    assert negative[0] < "m" < positive[0]
+    assert rest == texts[2:]
+    assert [text[1:] for text in tries.best(1000.0)[:2]] == ["mmm", "mmm"]
+    assert len(tries.texts) == 8 * (1 + yelp_sentiment.NEAR) + yelp_sentiment.ROUNDS * 3 * yelp_sentiment.CHILDREN
+    assert yelp_sentiment.tried(toy_codec, sentences[2:], ways, FirstLetter()).best(1.0) == texts[2:]
+
+
+def test_the_judge_that_is_no_n_gram_model_tells_word_orders_apart():
+    texts = [f"{a} then {b} {n}" for n in range(32) for a, b in (("ant", "bee"), ("bee", "ant"))]
+    judge = sentiment_measures.TransformerJudge(texts, [0, 1] * 32, epochs=40)
+    assert judge.predict(["ant then bee 5", "bee then ant 5"]).tolist() == [0, 1]
 
 
 def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkeypatch):

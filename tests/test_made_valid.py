@@ -145,3 +145,10 @@ def test_where_every_candidate_is_refused_the_nearest_that_passes_is_taken(codec
     assert refused["status"].tolist() == [NOT_PARAPHRASED]
     assert refused["text"].tolist() == drafts
     assert refused["tried"].tolist() == [5 * 16 + 8]
+
+
+def test_a_paraphrase_was_made_valid_only_where_a_filter_had_refused_it(codec):
+    for constrain in ("always", "never"):
+        table = paraphrase(codec, ["bcd"], filters=no_c, constraint=for_c("e"), constrain=constrain)  # type: ignore[arg-type]
+        assert set(table["status"]) == {PARAPHRASED}
+        assert table["tried"].tolist() == [5 * 16] * len(table)

@@ -18,16 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(
     path
     for path in [*ROOT.glob("recipes/*.py"), *ROOT.glob("recipes/benchmarks/*.py")]
-    if path.name not in ("corpora.py", "pair_measures.py", "reporting.py", "write_docs.py")
+    if path.name not in ("corpora.py", "pair_measures.py", "reporting.py", "sentiment_measures.py", "write_docs.py")
 )
 
 
 ASK_EACH = """
 import contextlib, io, runpy, sys
 
-sys.path.insert(1, "recipes")
+path = sys.path[1:]
 for script in sys.argv[1:]:
-    sys.argv, sys.path[0], said = [script, "--help"], script.rpartition("/")[0], io.StringIO()
+    for name, module in list(sys.modules.items()):
+        if "recipes/" in str(getattr(module, "__file__", "")):
+            del sys.modules[name]  # so that it finds by itself what it imports
+    sys.argv, sys.path[:], said = [script, "--help"], [script.rpartition("/")[0], *path], io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         runpy.run_path(script, run_name="__main__")
     assert "usage:" in said.getvalue(), script

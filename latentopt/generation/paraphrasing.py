@@ -71,12 +71,13 @@ def paraphrase(
             `latentopt.generation.repair.TRIES` tries. See `latentopt.generation.repair.Policy`.
 
     Returns:
-        A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank, status``; ``similarity``
-        to the source; ``noise``, its length in cells (NaN where none was tried); ``log_prob`` of the text given its own
-        latent z, in nats per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|;
-        ``tried``, how many latents were decoded as candidates of the source; and one column per filter. A source that has
-        no paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there where
-        it refused every candidate.
+        A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank``; ``status``,
+        which tells what was made valid after a filter had refused it; ``similarity`` to the source; ``noise``,
+        its length in cells (NaN where none was tried); ``log_prob`` of the text given its own latent z, in nats
+        per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; ``tried``, how
+        many latents were decoded as candidates of the source; and one column per filter. A source that has no
+        paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
+        where it refused every candidate.
 
     Raises:
         LatentoptError: when there are no texts, one is empty or too long for the codec or the rewriter, a setting is out
@@ -135,9 +136,9 @@ def _paraphrased(
     texts = [sources[row] for row in held] if origin.codec is codec else origin.codec.decode(starts)
     latents, noise = origin.draw(starts, texts, similarity, draws, rng)
     filters, owner = policy.filters, np.repeat(held, draws)
-    if policy.constraint is None or policy.always:
+    repaired = np.zeros(len(owner), dtype=bool)
+    if policy.constraint is None or policy.always or policy.constrain == "never":
         decoded, tries = origin.codec.decode(latents, **policy.decoding), np.ones(len(owner), dtype=np.int64)
-        repaired = np.full(len(owner), policy.always)
     else:
         # Another draw is as good a try as a neighbour of this one.
         again = decode_valid(origin.codec, latents, replace(policy, tries=2), [sources[row] for row in owner], rng=rng)
@@ -204,7 +205,9 @@ def _candidates(
     pool["plain"] = [plain(text) for text in decoded]
     itself = np.array([plain(source) for source in sources], dtype=object)[owner]
     read = np.array([bool(text.strip()) for text in decoded], dtype=bool) & np.array(codec.fits(decoded), dtype=bool)
-    pool = pool[read & (pool["plain"] != itself)].drop_duplicates(["source_id", "plain"]).drop(columns="plain")
+    # What came out valid by itself as well was not repaired.
+    pool = pool[read & (pool["plain"] != itself)].sort_values("status", kind="stable")
+    pool = pool.drop_duplicates(["source_id", "plain"]).sort_index().drop(columns="plain")
     for name, accepts in filters.items():
         pool[name] = apply_filter(name, accepts, pool["text"].tolist(), [sources[row] for row in pool["source_id"]])
     return pool

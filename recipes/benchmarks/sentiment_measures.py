@@ -22,6 +22,7 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     Trainer,
     TrainingArguments,
 )
@@ -77,6 +78,7 @@ class TransformerJudge:
                 report_to="none",
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
+                use_cpu=True,
             )
             trainer = Trainer(
                 args=settings,
@@ -84,6 +86,7 @@ class TransformerJudge:
                 train_dataset=[{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)],
                 processing_class=self.tokenizer,
             )
+            trainer.remove_callback(PrinterCallback)
             trainer.train()
         self.model = trainer.model.eval()
 
@@ -93,7 +96,7 @@ class TransformerJudge:
         labels = []
         for start in range(0, len(texts), 512):
             batch = self.tokenizer(list(texts[start : start + 512]), truncation=True, padding=True, return_tensors="pt")
-            labels.append(self.model(**batch.to(self.model.device)).logits.argmax(-1).cpu())
+            labels.append(self.model(**batch).logits.argmax(-1))
         return torch.cat(labels).numpy()
 
 
@@ -113,24 +116,24 @@ def judges(others: pd.DataFrame) -> dict[str, Judge]:
 
 
 def on_dev(judges: dict[str, Judge]) -> str:
-    """How often each judge is right about real sentences."""
+    """The share of real sentences about which each judge is right, in words."""
     dev = corpora.yelp("dev")
-    right = [np.mean(judge.predict(dev["text"].tolist()) == dev["label"].to_numpy()) for judge in judges.values()]
-    return " and ".join(f"{share:.3f}" for share in right)
+    right = {name: np.mean(judge.predict(dev["text"].tolist()) == dev["label"]) for name, judge in judges.items()}
+    return ", ".join(f"{name} {share:.3f}" for name, share in right.items())
 
 
-def guides(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame]:
+def labelled_and_others(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame]:
     """At most `LABELLED` sentences of the training set that fit the codec, as many of each label; and those to judge by."""
     train = corpora.yelp("train").sample(frac=1, random_state=0)
     pool = train.groupby("label").head(LABELLED)
-    guide = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
-    return guide, train.drop(pool.index).head(JUDGED_BY)
+    labelled = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
+    return labelled, train.drop(pool.index).head(JUDGED_BY)
 
 
-def guide_of(codec: latentopt.Codec, guide: pd.DataFrame, kind: str) -> FittedHead:
+def head_of(codec: latentopt.Codec, labelled: pd.DataFrame, kind: str) -> FittedHead:
     """A head fitted on labelled sentences, below 0 for negative ones and above 0 for positive ones."""
-    y = guide["label"].to_numpy()
-    return latentopt.fit_head(codec, guide["text"].tolist(), y if kind == "logistic" else 2.0 * y - 1.0, head=kind)
+    y = labelled["label"].to_numpy()
+    return latentopt.fit_head(codec, labelled["text"].tolist(), y if kind == "logistic" else 2.0 * y - 1.0, head=kind)
 
 
 def measure(texts: list[str], sentences: pd.DataFrame, judges: dict[str, Judge]) -> dict[str, float]:

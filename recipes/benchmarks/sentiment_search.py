@@ -4,7 +4,7 @@
 
 A head is fitted on 2,000 labelled sentences of the training set: unless told, `ngrams`, which reads the text. Dev sentences
 are pushed to the other class. Two judges are fitted on 60,000 other sentences: ``accuracy`` is a small transformer's, and
-``n-gram accuracy`` that of logistic regression on words and characters, which reads as the head does. A row is one
+``n-gram accuracy`` that of logistic regression on words and characters, which reads as `ngrams` does. A row is one
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
 weighs against the head, which is then to reach what sentences of the class have instead of as much as possible. `copy`
 returns the sentence.
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sentiment_measures import guide_of, guides, judges, measure, on_dev
 
 import latentopt
 from latentopt.heads.head import FittedHead
@@ -27,6 +26,7 @@ from latentopt.search.problem import Searcher
 from reporting import report
 
 import corpora
+from sentiment_measures import head_of, judges, labelled_and_others, measure, on_dev
 
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0)
@@ -86,17 +86,17 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
-    guide, others = guides(codec)
+    labelled, others = labelled_and_others(codec)
     judged_by, dev = judges(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
         "head": options.head,
-        "labelled": len(guide),
+        "labelled": len(labelled),
         "judges on dev": on_dev(judged_by),
         "budget": options.budget,
     }
     dev = dev[codec.fits(dev["text"].tolist())].groupby("label").sample(options.sentences, random_state=0)
-    fitted = guide_of(codec, guide, options.head)
+    fitted = head_of(codec, labelled, options.head)
     facts["head_rank_correlation"] = round(fitted.score, 3)
     rows = []
 

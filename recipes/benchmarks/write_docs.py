@@ -48,7 +48,7 @@ SECTIONS = {
     "it, and with neighbours. `time` (of one processor) and `length` are ratios, `tries` latents per valid text.",
     "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence. Two "
     "classifiers that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the "
-    "head does. `self-BLEU` is to the sentence.",
+    "head `ngrams` does. `self-BLEU` is to the sentence.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "

@@ -5,12 +5,12 @@
     python recipes/benchmarks/yelp_sentiment.py --test FOLDER --out outputs.txt
 
 The autoencoder has seen the training sentences without their labels. A head that reads n-grams of the text is fitted on
-the labelled ones, and teaches a classifier on the others: the two together are the guide. Directions are found, one each
-way, between the labelled sentences of the two classes as unpaired sets; and by the offset network between pairs made out
-of all training sentences, whose labels are not looked at (the judges' are among them): a sentence of which the guide is
-sure is paired with the one most like it that it is sure to be of the other class, and what these pairs differ in is done
-to all of them. Sentences of dev are then moved, and judged by two classifiers that were fitted on other training sentences
-and guided nothing.
+the labelled ones, and teaches a classifier on all training sentences: the two together are the guide. Directions are
+found, one each way, between the labelled sentences of the two classes as unpaired sets; and by the offset network between
+pairs made out of all training sentences, whose labels are not looked at (the judges' are among them): a sentence of which
+the head is sure is paired with the one most like it that it is sure to be of the other class, and what these pairs differ
+in is done to all of them. Sentences of dev are then moved, and judged by two classifiers that were fitted on other
+training sentences and guided nothing.
 
 The rows: the sentence as it is; what the codec makes of it unmoved; each finder, with a strength for each sentence; the
 directions of the made pairs, with a strength for each sentence, and at fixed ones; and the best of several strengths and
@@ -35,7 +35,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sentiment_measures import guide_of, guides, judges, measure, on_dev
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -49,13 +48,14 @@ from latentopt.heads.head import FittedHead
 from reporting import report
 
 import corpora
+from sentiment_measures import head_of, judges, labelled_and_others, measure, on_dev
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
-TAUGHT, MATCHED, SURE = 0.3, 0.5, 0.8
-"""The head was fitted on -1 and 1: how far from 0 it teaches, pairs are made, and a moved sentence need not go."""
+TAUGHT, MATCHED, ENOUGH = 0.3, 0.5, 0.8
+"""What is said of a sentence is about -1 to 1: how far from 0 the head teaches, pairs are made, and more is not wanted."""
 NEAR, APART = 4, 0.5
 """How many latents near each moved one are tried, and how far from it they are, in cells."""
-ROUNDS, PARENTS, CHILDREN, BACK = 3, (3.0, 5.0, 8.0), 12, 0.6
+ROUNDS, PARENTS, CHILDREN, BACK = 4, (3.0, 5.0, 8.0), 12, 0.6
 """How often the search goes on; from the best by each of these weights of likeness, with so many latents near each, and
 the farthest way back to the sentence."""
 CHOSEN_BY = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -63,17 +63,10 @@ CHOSEN_BY = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 NETWORK = {"hidden": 1024, "dropout": 0.1, "steps": 6000, "batch_size": 256, "made_pairs": 0}
 
 
-def sides(guide: pd.DataFrame) -> tuple[list[str], list[str]]:
+def sides(labelled: pd.DataFrame) -> tuple[list[str], list[str]]:
     """The negative and the positive sentences."""
-    negative, positive = (guide.loc[guide["label"] == label, "text"].tolist() for label in (0, 1))
+    negative, positive = (labelled.loc[labelled["label"] == label, "text"].tolist() for label in (0, 1))
     return negative, positive
-
-
-def both_ways(codec: latentopt.Codec, guide: pd.DataFrame, finder: str) -> list[FittedDirection]:
-    """The directions away from the negative sentences and away from the positive ones."""
-    negative, positive = sides(guide)
-    ways = ((negative, positive), (positive, negative))
-    return [latentopt.fit_direction(codec, *way, paired=False, finder=finder) for way in ways]
 
 
 def unlabelled(codec: latentopt.Codec) -> list[str]:
@@ -82,9 +75,16 @@ def unlabelled(codec: latentopt.Codec) -> list[str]:
     return texts[codec.fits(texts.tolist())].tolist()
 
 
-def matched_ways(codec: latentopt.Codec, guide: SelfTrained, sentences: list[str]) -> list[FittedDirection]:
-    """The same, from pairs made of sentences that the guide takes for one or the other."""
-    texts, said = np.array(sentences, dtype=object), guide.predict(sentences)
+def both_ways(codec: latentopt.Codec, labelled: pd.DataFrame, finder: str) -> list[FittedDirection]:
+    """The directions away from the negative sentences and away from the positive ones."""
+    negative, positive = sides(labelled)
+    ways = ((negative, positive), (positive, negative))
+    return [latentopt.fit_direction(codec, *way, paired=False, finder=finder) for way in ways]
+
+
+def matched_ways(codec: latentopt.Codec, head: FittedHead, sentences: list[str]) -> list[FittedDirection]:
+    """The same, from pairs made of sentences of which the head is sure."""
+    texts, said = np.array(sentences, dtype=object), head.predict(codec, sentences)
     sets = texts[said < -MATCHED].tolist(), texts[said > MATCHED].tolist()
     negative, positive = latentopt.spread_edits(latentopt.match_texts(*sets), *sets, n=len(texts), fits=codec.fits)
     ways = ((negative, positive), (positive, negative))
@@ -165,22 +165,24 @@ class Tries:
         self.add(torch.lerp(near, self.z0.expand_as(near), back.to(near)).flatten(0, 1))
 
     def chosen(self, likeness: float) -> np.ndarray:
-        """(n,), which try scores best, no more being wanted than to be sure, and is most like the sentence."""
-        return (np.minimum(self.scores, SURE) + likeness * self.likeness).argmax(0)
+        """(n,), which try scores best, beyond `ENOUGH` nothing being gained, and is most like the sentence."""
+        return (np.minimum(self.scores, ENOUGH) + likeness * self.likeness).argmax(0)
 
     def best(self, likeness: float) -> list[str]:
         """Every sentence as the best of its tries."""
         texts = self.sentences.copy()
-        texts[self.fits] = self.texts[self.chosen(likeness), np.arange(len(self.sources))]
+        if self.sources:
+            texts[self.fits] = self.texts[self.chosen(likeness), np.arange(len(self.sources))]
         return texts.tolist()
 
 
 def tried(codec: latentopt.Codec, sentences: pd.DataFrame, ways: list[FittedDirection], guide: SelfTrained) -> Tries:
     """Sentences moved away from their labels, and what lies near."""
     tries = Tries(codec, sentences, guide)
-    tries.begin(ways)
-    for _ in range(ROUNDS):
-        tries.go_on()
+    if tries.sources:
+        tries.begin(ways)
+        for _ in range(ROUNDS):
+            tries.go_on()
     return tries
 
 
@@ -198,22 +200,22 @@ def main() -> None:
     check_out(options.out)
     test = corpora.reviews(options.test / "sentiment.test") if options.test else None
     codec = latentopt.load_codec(options.model, device=options.device)
-    guide, others = guides(codec)
+    labelled, others = labelled_and_others(codec)
 
     if test is not None:
         if options.finder:
-            texts = moved(codec, test, both_ways(codec, guide, options.finder), options.strength)
+            texts = moved(codec, test, both_ways(codec, labelled, options.finder), options.strength)
         else:
             pool = unlabelled(codec)
-            reader = SelfTrained(codec, guide_of(codec, guide, "ngrams"), pool)
-            texts = tried(codec, test, matched_ways(codec, reader, pool), reader).best(options.likeness)
+            guide = SelfTrained(codec, head_of(codec, labelled, "ngrams"), pool)
+            texts = tried(codec, test, matched_ways(codec, guide.head, pool), guide).best(options.likeness)
         write_table(pd.DataFrame({"text": texts}), options.out)
         print(f"wrote {len(texts)} lines to {options.out}")
         return
     judged_by, dev = judges(others), corpora.yelp("dev")
     facts = {
         "model": options.model,
-        "labelled": len(guide),
+        "labelled": len(labelled),
         "judges on dev": on_dev(judged_by),
     }
     dev = dev.groupby("label").sample(options.sentences, random_state=0)
@@ -226,15 +228,15 @@ def main() -> None:
     add("copy", dev["text"].tolist())
     add("codec alone", codec.decode(codec.encode(dev["text"].tolist(), truncation=True)))
     for finder in finders(paired=False):
-        add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, guide, finder)))
+        add(f"{finder}, by itself", moved(codec, dev, both_ways(codec, labelled, finder)))
     pool = unlabelled(codec)
-    reader = SelfTrained(codec, guide_of(codec, guide, "ngrams"), pool)
-    ways = matched_ways(codec, reader, pool)
+    guide = SelfTrained(codec, head_of(codec, labelled, "ngrams"), pool)
+    ways = matched_ways(codec, guide.head, pool)
     facts["made pairs"] = ways[0].card["sources"]
     for strength in (None, *STRENGTHS):
         how = "by itself" if strength is None else f"strength {strength:g}"
         add(f"offset_network on made pairs, {how}", moved(codec, dev, ways, strength))
-    found = tried(codec, dev, ways, reader)
+    found = tried(codec, dev, ways, guide)
     for likeness in CHOSEN_BY:
         add(f"the best of {len(found.texts)} by the guide, likeness {likeness:g}", found.best(likeness))
 
