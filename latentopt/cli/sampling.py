@@ -65,6 +65,8 @@ def interpolate(
     dtype: common.Dtype = "auto",
 ) -> None:
     """Decode a path between two texts, or a grid between three or four."""
+    if not 2 <= len(texts) <= 4:
+        raise LatentoptError(f"give two texts for a path, or three or four for a grid; got {len(texts)}")
     common.check_out(out)
     common.check_out(picture, ".svg")
     accepts = common.build_all("filter", filters, model=model)
