@@ -310,7 +310,9 @@ def test_a_grid_is_drawn(tiny_folder, tmp_path):
     assert len(result.stdout.splitlines()) == 7
     assert picture.read_text().startswith("<svg")
     refused(call("interpolate", "a", "b", "-m", tiny_folder, "--picture", tmp_path / "grid.png"), "grid.png", ".svg")
-    refused(call("interpolate", "a", "-m", tiny_folder), "give two texts for a path, or three or four for a grid; got 1")
+    refused(
+        call("interpolate", "a", "-m", tiny_folder), "give two texts for a path, or three or four for a grid; got 1"
+    )
 
 
 def test_paraphrase_keeps_content_and_adds_filters(data, tmp_path, monkeypatch):

@@ -23,12 +23,13 @@ x[1:2, ::3, ...]|lambda: 0|lambda a, b=1, *c, d, **e: a|a if b else c if d else 
 'a' 'b'|b'\\x00' b'"'|r'\\d'|'\\x41\\u1234'[1:]|f"{a.b(c, 1)[d]!r:>10}{{}}"|0x1F + 1_000.5e-3j + 0b1 + .5 + 0o17
 x = a  |f(a := 1, b)|f(a=1, *b, c=2, **d, e=3)|f(*a, b, c=1, *d)|a .b . c|return  x|x  is  not  y|000 + 00.5|from  a  import  b
 print(not x)|-x ** -y|x = yield|match = case|'''ab'''|async_ = 1|x @ y|a < b <= c != d|[x async for x in y]
+print (x)|x [0] = 1|f  (a) [b] (c)|x if y else (z)|'a''b'|''f'x'|b'a'b''|'''a''''b'|f'a' 'b'|'a'r'b' (x)|del x [0]|match (x)
 """.strip()
 
 REFUSED = """
 print x|f() = 1|1 = x|a + b += 1|x, y += 1|x, y: int|f(a=1, b)|f(**a, *b)|(*a)|[*a or b]|not lambda: x|-not x|a or lambda: x
  x|f(a=1, b := 2)|f(**a, *b)|f(**a, b)|f(a=1, *b, c)|x := 1|0 .5|x .5|x . . y|0_|01|x  y|returnx y|x  ify
-0777|1__0|0x|1if x else 2|x ify else z|x inb|'a''b'|'\\x4'|'\\N{DASH}'|b'é'|u'a' b'b'|'a' b'b'|f'{x'|f'}'|f'{}'|x.if
+0777|1__0|0x|1if x else 2|x ify else z|x inb|f'''a'|'a'b'c'|'\\x4'|'\\N{DASH}'|b'é'|u'a' b'b'|'a' b'b'|f'{x'|f'}'|f'{}'|x.if
 lambda x, x=1, y: 1|None = 1|(a.b).c: int|yield x = 1|f(yield)|f(a, b for b in c)|[x, y for x in z]|{**a for a in b}
 import a,|from a import b,|from  import a|del f()|del (*a, b)|global a,|x =|x = (|x = 'a|if x: pass|a = b: int|await -x
 return return|x y|1x|''''a'|x = = 1|*a or b, c|f(not)|x..y|x[|]|@a|lambda|raise from x|assert|x = *y
