@@ -48,8 +48,8 @@ SECTIONS = {
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
     "it, and with neighbours. `time` (of one processor) and `length` are ratios, `tries` latents per valid text.",
     "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence. Two "
-    "classifiers that guided nothing judge: `n-gram accuracy` is by one that reads as the head `ngrams` does, `accuracy`, where "
-    "it was measured, by a small transformer. `self-BLEU` is to the sentence.",
+    "classifiers that guided nothing judge: `n-gram accuracy` is by one that reads as the head `ngrams` does, `accuracy`, "
+    "where it was measured, by a small transformer. `self-BLEU` is to the sentence.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
