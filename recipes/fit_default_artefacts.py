@@ -86,7 +86,7 @@ sources above.
 ## Training
 
 `python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
-step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitter}; on a CPU core in bfloat16 autocast.
+step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitter}; on a CPU in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -96,7 +96,7 @@ step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitt
 
 ## Limits
 
-It was trained for a few hours on a CPU core: it keeps short texts, and loses words of long and unusual ones. It knows
+It was trained for a few hours on a CPU: it keeps short texts, and loses words of long and unusual ones. It knows
 nothing beyond its data, and repeats their prejudices.
 """
 

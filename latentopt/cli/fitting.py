@@ -265,10 +265,8 @@ def fit_direction(
         if len(matched[0]) < 2:
             raise LatentoptError(f"{data}: hardly any text of one is like one of the other; leave out --match")
         common.note(f"matched {len(matched[0])} pairs, such as {matched[0][0]!r} and {matched[1][0]!r}")
-        more, known = (
-            spread_edits(matched, sources, targets, seed=seed, fits=codec.fits),
-            set(zip(*matched, strict=True)),
-        )
+        known = set(zip(*matched, strict=True))
+        more = spread_edits(matched, sources, targets, seed=seed, fits=codec.fits)
         added = [pair for pair in zip(*more, strict=True) if pair not in known]
         if added:
             common.note(f"did what they differ in to {len(added)} other texts: {added[0][0]!r} and {added[0][1]!r}")

@@ -159,6 +159,6 @@ def transfer(
     else:
         table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
         statuses = Counter(table["status"])
-        common.note(f"{table['tried'].sum()} latents decoded")
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
+        common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
