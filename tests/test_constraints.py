@@ -111,6 +111,21 @@ def test_rows_that_are_dropped_take_their_state_with_them(tiny_codec):
     assert constraint.choose(wish).tolist() == [[ids["d"]]]
 
 
+def test_a_text_that_the_decoder_would_end_is_ended(tiny_codec):
+    constraint = of_regex(tiny_codec, r"(ab*c|d)+")
+    ids = {text: tiny_codec.tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in "abcd"}
+    constraint.begin(24)
+    constraint.join(torch.empty(2, 0, dtype=torch.long))
+    wish = torch.zeros(2, tiny_codec.model.config.vocab_size)
+    wish[:, ids["b"]], wish[:, ids["a"]] = 1.0, 2.0
+    wish[1, constraint.end] = 3.0
+    assert constraint.choose(wish).tolist() == [[ids["a"]], [ids["a"]]]  # not begun: it goes its own way
+    wish[:, constraint.end] = 3.0
+    for tokens in constraint.choose(wish).tolist():
+        assert tokens[-1] == constraint.end
+        assert re.fullmatch("b*c", tiny_codec.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
 def test_batches_do_not_remember_each_other(constraints, tiny_codec):
     z = torch.randn(3, tiny_codec.latent_dim, generator=torch.Generator().manual_seed(2))
     first = tiny_codec.decode(z, logits_processor=constraints["[a-z]+"])

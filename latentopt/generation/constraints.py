@@ -29,6 +29,8 @@ CHOICES = 4
 """How many tokens that the grammar allows are looked at, the likeliest first, before the known ending is taken."""
 CLOSE = 2
 """With this little room left behind a token that was refused, the text ends as it can: the decoder would end it so too."""
+WANTED = 3
+"""Where the decoder would end a text that it has begun, but may not, it is ended as it can in so many tokens or fewer."""
 AHEAD, AHEAD_AT_FIRST = 8, 64
 """How many tokens a search for an ending looks at before it takes one: for a row, and for the grammar's shortest text."""
 
@@ -97,6 +99,9 @@ class GrammarConstraint:
         chosen = scores.argmax(-1, keepdim=True).tolist()
         for position, row in enumerate(self.rows):
             if row.ending and not self._take(row, *chosen[position]):
+                if chosen[position] == [self.end] and len(row.ending) <= WANTED and row.room < self.room:
+                    chosen[position], row.ending = row.ending, []
+                    continue
                 token = self._other(row, scores[position], *chosen[position])
                 # Off its own way the decoder seldom comes to an end by itself, so it is given less and less room to.
                 row.room = max(len(row.ending), row.room // 2)

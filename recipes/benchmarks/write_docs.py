@@ -46,7 +46,8 @@ SECTIONS = {
     "that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the guide does. "
     "`self-BLEU` is to the sentence. How the tried latents are drawn was chosen on another 200 sentences of dev.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
-    "it, and with neighbours. `time` (of one processor) and `length` are ratios, `tries` latents per valid text.",
+    "it, and with neighbours. `time` (of one processor, the least of several rounds) and `length` are ratios, "
+    "`tries` latents per valid text.",
     "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence. Two "
     "classifiers that guided nothing judge: `n-gram accuracy` is by one that reads as the head `ngrams` does, `accuracy`, "
     "where it was measured, by a small transformer. `self-BLEU` is to the sentence.",
