@@ -37,6 +37,7 @@ class Run:
     evaluations: int | None
     pareto: bool
     chunk: int
+    splice: bool
 
 
 @dataclass(frozen=True)

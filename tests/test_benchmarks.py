@@ -229,13 +229,42 @@ def test_tried_texts_go_towards_the_other_label_and_stay_near_where_likeness_wei
     ways = [SimpleNamespace(direction=up), SimpleNamespace(direction=-up)]
     texts, labels = ["mmmm", "mmmm", "", "too long for this codec"], [0, 1, 0, 1]
     sentences = pd.DataFrame({"text": texts, "label": labels}, index=[7, 3, 5, 1])
-    tries = yelp_sentiment.tried(toy_codec, sentences, ways, FirstLetter())
+    words = sentiment_measures.Trigrams(["mmmm"])
+    tries = yelp_sentiment.tried(toy_codec, sentences, ways, FirstLetter(), words, 0.0)
     positive, negative, *rest = tries.best(0.0)
     assert negative[0] < "m" < positive[0]
     assert rest == texts[2:]
     assert [text[1:] for text in tries.best(1000.0)[:2]] == ["mmm", "mmm"]
-    assert len(tries.texts) == 8 * (1 + yelp_sentiment.NEAR) + yelp_sentiment.ROUNDS * 3 * yelp_sentiment.CHILDREN
-    assert yelp_sentiment.tried(toy_codec, sentences[2:], ways, FirstLetter()).best(1.0) == texts[2:]
+    decoded = 8 * (1 + yelp_sentiment.NEAR) + yelp_sentiment.ROUNDS * 3 * yelp_sentiment.CHILDREN
+    assert len(tries.texts) >= decoded
+    assert yelp_sentiment.tried(toy_codec, sentences[2:], ways, FirstLetter(), words, 0.0).best(1.0) == texts[2:]
+
+
+def test_what_need_not_change_is_as_in_the_sentence_and_what_is_likely_is_preferred(toy_codec, monkeypatch):
+    monkeypatch.setattr(yelp_sentiment, "PARENTS", (1.0,))
+    ways = [
+        SimpleNamespace(direction=LinearDirection.of(torch.eye(12)[0] * 0.8 + torch.eye(12)[4] * 0.4, torch.zeros(12)))
+    ]
+    sentences = pd.DataFrame({"text": ["mm aa b"], "label": [0]})
+    words = sentiment_measures.Trigrams(["nm aa b", "mm aa b", "om aa b"] * 9)
+    best = {}
+    for fluency in (0.0, 20.0):
+        tries = yelp_sentiment.tried(toy_codec, sentences, ways * 2, FirstLetter(), words, fluency)
+        (best[fluency],) = tries.best(1.0)
+        assert best[fluency].endswith("m aa b")
+    assert best[0.0][0] > "o"
+    assert best[20.0][0] in "mno"
+
+
+def test_texts_are_likely_where_their_words_followed_one_another():
+    words = sentiment_measures.Trigrams(["a b c", "a b d"])
+    assert words.log_prob("a b c") == pytest.approx(
+        sum(
+            np.log(0.05 / 13 + x)
+            for x in (0.05 * 2 / 8 + 0.95, 0.05 * 2 / 8 + 0.95, 0.05 / 8 + 0.95 / 2, 0.05 * 2 / 8 + 0.95)
+        )
+    )
+    assert words.perplexity(["a b c"]) < words.perplexity(["a b"]) < words.perplexity(["c b a"])
 
 
 def test_the_judge_that_is_no_n_gram_model_tells_word_orders_apart():

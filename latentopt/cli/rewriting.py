@@ -44,6 +44,9 @@ def optimize(
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
+    splice: Annotated[
+        bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
+    ] = True,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
@@ -84,6 +87,7 @@ def optimize(
         constraint=common.constraint_of(constraint, codec),
         constrain=constrain,
         tries=tries,
+        splice=splice,
     )
     best = result.best(top, with_source)
     common.show(best, out, [*DRAWN, *measures])

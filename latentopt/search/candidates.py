@@ -17,9 +17,13 @@ from latentopt.generation.repair import FAILED, Policy, decode_valid
 from latentopt.result import COLUMNS, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.search.splicing import spliced
 
 Key = tuple[int, str]
 """A draft's number and a text."""
+
+SPLICES, PARENTS, SPLICED, DONORS = 4, 2, 16, 8
+"""How often texts are spliced; of a draft's so many best ones, so many each time, with what so many others have."""
 
 
 class Candidates:
@@ -45,6 +49,8 @@ class Candidates:
         self.frames: list[pd.DataFrame] = []
         self.latents: list[Tensor] = []
         self.scores: list[float] = []
+        self.promised: list[float] = []
+        self.keys: list[Key] = []
         self.parts: dict[str, list[float]] = {name: [] for name in problem.objective.terms}
         source = torch.arange(n, device=problem.z0.device)
         values = self._values(problem.z0, source, problem.texts)
@@ -81,6 +87,39 @@ class Candidates:
         }
         return self._outcome(z, found)
 
+    def splice(self) -> None:
+        """Try texts around the best ones of each draft, for which nothing is decoded.
+
+        A text is promised what the one that it is made from was.
+        """
+        for _ in range(SPLICES):
+            made: dict[Key, int] = {}
+            known: dict[int, set[str]] = {}
+            for owner, text in (*self.keys, *self.refused):
+                known.setdefault(owner, set()).add(text)
+            for owner, rows in self._ranked().items():
+                for parent in rows[:PARENTS]:
+                    others = [row for row in rows[: DONORS + 1] if row != parent]
+                    texts = [self.keys[row][1] for row in (parent, *others)]
+                    for text in spliced(self.problem.texts[owner], texts, SPLICED, known[owner]):
+                        made.setdefault((owner, text), parent)
+            if not made:
+                return
+            device = self.problem.z0.device
+            z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
+            source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)
+            promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=device)
+            self._take(list(made), Proposal(z, source, 0), promised)
+
+    def _ranked(self) -> dict[int, list[int]]:
+        """The rows of each draft's candidates, the best first; those that are not valid are last."""
+        first = len(self.problem.texts)
+        order = first + np.argsort(-np.array(self.scores[first:]), kind="stable")
+        ranked: dict[int, list[int]] = {}
+        for row in order.tolist():
+            ranked.setdefault(self.keys[row][0], []).append(row)
+        return ranked
+
     def repair(self, rng: torch.Generator) -> None:
         """For each draft without a candidate, make valid the most promising of the texts that the filters refused.
 
@@ -113,8 +152,12 @@ class Candidates:
         better = problem.objective.total(values).double().cpu().numpy() > self.baseline[source.cpu().numpy()]
         return better & problem.objective.keeps(values).cpu().numpy() & np.array(problem.codec.fits(texts), dtype=bool)
 
-    def _take(self, keys: Sequence[Key], proposal: Proposal) -> None:
-        """Verify those of the texts decoded from a proposal that were not met before."""
+    def _take(self, keys: Sequence[Key], proposal: Proposal, promised: Tensor | None = None) -> None:
+        """Verify those of the texts decoded from a proposal that were not met before.
+
+        Args:
+            promised: (len(keys),), what they are promised; the objective at the proposal's latents where None.
+        """
         # A text that is blank, or too long to be encoded whole, could not be verified as it stands.
         whole = self.problem.codec.fits([text for _, text in keys])
         new: dict[Key, int] = {}
@@ -122,7 +165,7 @@ class Candidates:
             if key not in self.rows and key not in self.refused and key not in new and whole[row] and key[1].strip():
                 new[key] = row
         if new:
-            self._verify(new, proposal)
+            self._verify(new, proposal, promised)
 
     def _refuse(self, key: Key, promise: float, z: Tensor) -> None:
         """Note down what the filters refused, and of a draft's texts the most promising one with its latent."""
@@ -169,7 +212,7 @@ class Candidates:
         self.spent += np.bincount(owner[allowed], minlength=n)
         return torch.from_numpy(allowed).to(z.device)
 
-    def _verify(self, new: Mapping[Key, int], proposal: Proposal) -> None:
+    def _verify(self, new: Mapping[Key, int], proposal: Proposal, promised: Tensor | None) -> None:
         """Score the texts of new candidates on their re-encodings; ``new`` gives the row of z that each came from."""
         problem, objective, keys = self.problem, self.problem.objective, list(new)
         z, source = proposal.z, proposal.source
@@ -194,7 +237,7 @@ class Candidates:
         if objective.text_terms:
             predicted = torch.full((len(keys),), np.nan)
         else:
-            predicted = objective.total(self._latent_values(z[rows], owner))
+            predicted = objective.total(self._latent_values(z[rows], owner)) if promised is None else promised[rows]
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
             for row in tried[~valid[tried]]:
@@ -263,6 +306,8 @@ class Candidates:
         self.frames.append(pd.DataFrame(columns))
         self.latents.extend(z.float().unbind())
         self.scores.extend(np.where(valid, total, -np.inf).tolist())
+        self.promised.extend(predicted.tolist())
+        self.keys.extend(keys)
         parts = self.problem.objective.parts(values)
         for name, part in parts.items():
             self.parts[name].extend(part.tolist())

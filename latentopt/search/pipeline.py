@@ -47,6 +47,7 @@ def optimize(
     constrain: str = "failures",
     tries: int = TRIES,
     chunk: int = CHUNK,
+    splice: bool = True,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
@@ -66,6 +67,8 @@ def optimize(
         constraint, constrain, tries: of a draft of which the filters refused all that is better, the best is made valid:
             see `latentopt.generation.repair.Policy`. A draft whose budget has no ``tries`` left is passed over.
         chunk: how many drafts are searched at once.
+        splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
+            from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
 
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
@@ -102,6 +105,7 @@ def optimize(
         evaluations=evaluations,
         pareto=pareto,
         chunk=chunk,
+        splice=splice,
     )
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
@@ -117,6 +121,8 @@ def optimize(
         candidates = Candidates(problem, policy, top, pareto)
         for _ in candidates.follow(searcher.search(problem, rng)):
             pass
+        if splice:
+            candidates.splice()
         candidates.repair(rng)
         table, rows = candidates.finish()
         tables.append(table.assign(source_id=table["source_id"] + first))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
@@ -98,6 +100,36 @@ class TransformerJudge:
             batch = self.tokenizer(list(texts[start : start + 512]), truncation=True, padding=True, return_tensors="pt")
             labels.append(self.model(**batch).logits.argmax(-1))
         return torch.cat(labels).numpy()
+
+
+class Trigrams:
+    """How likely texts are by their words, three at a time (Jelinek and Mercer 1980: shorter n-grams mixed in)."""
+
+    MIXED = (0.05, 0.35, 0.6)
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        grams = [gram for text in texts for gram in self._grams(text)]
+        self.found = [Counter(gram[-n:] for gram in grams) for n in (1, 2, 3)]
+        self.before = [Counter(gram[-n:-1] for gram in grams) for n in (1, 2, 3)]
+
+    def log_prob(self, text: str) -> float:
+        """The log-probability of a text in nats, that of its end included."""
+        return sum(math.log(self._share(gram)) for gram in self._grams(text))
+
+    def perplexity(self, texts: Sequence[str]) -> float:
+        """By word and end, of all texts together."""
+        return math.exp(-sum(map(self.log_prob, texts)) / sum(len(text.split()) + 1 for text in texts))
+
+    def _grams(self, text: str) -> Iterator[tuple[str, str, str]]:
+        words = ["<s>", "<s>", *text.split(), "</s>"]
+        return zip(words, words[1:], words[2:], strict=False)
+
+    def _share(self, gram: tuple[str, ...]) -> float:
+        unseen = self.MIXED[0] / (self.before[0][()] + len(self.found[0]))
+        return unseen + sum(
+            weight * found[gram[-n:]] / max(before[gram[-n:-1]], 1)
+            for n, weight, found, before in zip((1, 2, 3), self.MIXED, self.found, self.before, strict=True)
+        )
 
 
 def ngram_judge(texts: Sequence[str], labels: Sequence[int]) -> Judge:

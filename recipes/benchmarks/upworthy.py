@@ -7,7 +7,8 @@ are drawn from the third, which none of them nor the autoencoder has seen. The j
 counts marks, function words and lengths, and what a headline is about by latent semantic analysis. A second one counts
 n-grams, as the head `ngrams` does, so that what it says of that head is less. One sd is the standard deviation of a
 judge's predictions over real headlines of the third part. Every search has the same head, filters and number of
-decodes; `down` is the same search with the head's sign changed.
+decodes; `down` is the same search with the head's sign changed. In the last rows what was found is spliced, which takes
+encodings but no decodes.
 """
 
 from __future__ import annotations
@@ -36,16 +37,19 @@ from reporting import report
 
 import corpora
 
-SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
-    "best of N perturbations": ("perturbation", {}),
-    "FGIM": ("fgim", {}),
-    "LatentOps' ODE": ("ode", {}),
-    "Langevin": ("langevin", {}),
-    "optuna (TPE, 16 dimensions)": ("optuna", {}),
-    "CMA-ES": ("cma", {}),
-    "gradient, no gate": ("gradient", {"gate": False}),
-    "gradient": ("gradient", {}),
+SEARCHES: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "best of N perturbations": ("perturbation", {}, False),
+    "FGIM": ("fgim", {}, False),
+    "LatentOps' ODE": ("ode", {}, False),
+    "Langevin": ("langevin", {}, False),
+    "optuna (TPE, 16 dimensions)": ("optuna", {}, False),
+    "CMA-ES": ("cma", {}, False),
+    "gradient, no gate": ("gradient", {"gate": False}, False),
+    "gradient": ("gradient", {}, False),
+    "best of N perturbations, spliced": ("perturbation", {}, True),
+    "gradient, spliced (ours)": ("gradient", {}, True),
 }
+"""By the row, a searcher and its settings, and whether what it found is spliced (`latentopt.search.splicing`)."""
 
 
 FUNCTION_WORDS = [
@@ -163,7 +167,7 @@ def main() -> None:
     chrf = latentopt.get("metric", "chrf")()
     filters = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
     found = []
-    for name, (kind, settings) in SEARCHES.items():
+    for name, (kind, settings, splice) in SEARCHES.items():
         if options.only and name not in options.only:
             continue
         row: dict[str, Any] = {"search": name}
@@ -174,7 +178,7 @@ def main() -> None:
             start = time.perf_counter()
             result = latentopt.optimize(
                 codec, drafts, objective, latentopt.get("searcher", kind)(**settings), filters, top=1,
-                seed=options.seed, budget=options.budget,
+                seed=options.seed, budget=options.budget, splice=splice,
             )  # fmt: skip
             seconds = time.perf_counter() - start
             best = result.best(1)

@@ -1,0 +1,76 @@
+"""Texts between a draft and its rewrites: their differences, one at a time, undone or taken over.
+
+A decoder changes more than what a search is after, beginning with the words that the codec does not give back. The places
+where a rewrite differs from its draft can be undone by themselves, and what another rewrite has at a place can be taken
+over. That is the crossover of genetic algorithms, aligned by the draft; nothing is decoded for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import islice
+
+from latentopt.directions.pairs import TOKEN
+
+SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
+
+Edit = tuple[int, int, tuple[str, ...]]
+"""The first of the draft's tokens that goes, the first that stays behind it, and what comes in their place."""
+
+
+def spliced(draft: str, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
+    """At most n texts around the first of the rewrites.
+
+    Args:
+        draft: what all of them come from.
+        rewrites: the first is to be made better; of the others, earlier ones give before later ones.
+        known: texts that are not wanted.
+
+    Returns:
+        The first rewrite with one of its differences from the draft undone; then with one of another rewrite's taken over,
+        for those of its own that stand there. None of them is the draft, a rewrite or blank, and none stands twice.
+    """
+    tokens = _tokens(draft)
+    first, *others = [_edits(tokens, rewrite) for rewrite in rewrites]
+    found = dict.fromkeys(_joined(tokens, edits) for edits in _around(first, others))
+    given = {draft, *rewrites}
+    return list(islice((text for text in found if text.strip() and text not in given and text not in known), n))
+
+
+def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator[list[Edit]]:
+    for edit in first:
+        yield [other for other in first if other != edit]
+    for edit in dict.fromkeys(edit for edits in others for edit in edits):
+        if edit not in first:
+            yield sorted([edit, *(other for other in first if not _meet(edit, other))])
+
+
+def _tokens(text: str) -> list[str]:
+    """Words and marks with the spaces before them; the first has one too, as it may come to stand behind another."""
+    return SPACED.findall(f" {text}")
+
+
+def _edits(tokens: Sequence[str], rewrite: str) -> list[Edit]:
+    """What a rewrite does to the draft's tokens, from the left to the right; as many for as many are exchanged singly."""
+    new, edits = _tokens(rewrite), list[Edit]()
+    for operation, i, j, k, m in SequenceMatcher(None, tokens, new, autojunk=False).get_opcodes():
+        if operation != "equal" and j - i == m - k:
+            edits += [(i + n, i + n + 1, (new[k + n],)) for n in range(j - i)]
+        elif operation != "equal":
+            edits.append((i, j, tuple(new[k:m])))
+    return edits
+
+
+def _meet(a: Edit, b: Edit) -> bool:
+    """Whether two edits stand in the same place, in part or in whole."""
+    return a[:2] == b[:2] or (a[0] < b[1] and b[0] < a[1])
+
+
+def _joined(tokens: Sequence[str], edits: Iterable[Edit]) -> str:
+    text, at = "", 0
+    for start, stop, new in edits:
+        text += "".join(tokens[at:start]) + "".join(new)
+        at = stop
+    return (text + "".join(tokens[at:])).removeprefix(" ")
