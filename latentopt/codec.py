@@ -19,6 +19,7 @@ from latentopt.plugins import installed
 from latentopt.t5vae.decoding import Accepts, Constraint, Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.posterior import AggregatePosterior
+from latentopt.t5vae.token_pairs import TokenPairs
 
 logger = logging.getLogger("latentopt")
 
@@ -108,6 +109,7 @@ class T5VAECodec:
         model: in evaluation mode from here on, its weights frozen.
         tokenizer: whose end token ends every text.
         name, fingerprint: see `Codec`.
+        token_pairs: what `surprise` goes by.
         batch_size: the largest number of texts or latents worked on at once; it is halved when memory runs out.
     """
 
@@ -118,9 +120,10 @@ class T5VAECodec:
         name: str = "",
         fingerprint: str = "",
         batch_size: int = 512,
+        token_pairs: TokenPairs | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.tokenizer = tokenizer
+        self.tokenizer, self.token_pairs = tokenizer, token_pairs
         self.name, self.fingerprint, self.batch_size = name, fingerprint, batch_size
         self.latent_dim = model.config.latent_dim
         self.max_tokens = model.config.max_tokens
@@ -155,7 +158,8 @@ class T5VAECodec:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise LatentoptError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-        return cls(model, tokenizer, name=folder.resolve().name, fingerprint=fingerprint(folder))
+        name, pairs = folder.resolve().name, TokenPairs.load(folder, len(tokenizer))
+        return cls(model, tokenizer, name, fingerprint(folder), token_pairs=pairs)
 
     @property
     def device(self) -> torch.device:
@@ -195,6 +199,20 @@ class T5VAECodec:
             return []
         ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
         return [len(tokens) < self.max_tokens for tokens in ids]
+
+    def surprise(self, texts: Sequence[str]) -> np.ndarray:
+        """How garbled texts of any length are, in nats, (n,): see `latentopt.t5vae.token_pairs`.
+
+        Raises:
+            LatentoptError: when the model was trained before such counts were kept.
+        """
+        if self.token_pairs is None:
+            raise LatentoptError(
+                f"the model {self.name!r} does not know which tokens follow one another; train it again, or name another"
+            )
+        lines = [" ".join(text.splitlines()) for text in texts]
+        ids = self.tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else []
+        return self.token_pairs.surprise([[*tokens, self.tokenizer.eos_token_id] for tokens in ids])
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""

@@ -80,8 +80,9 @@ statistics of z in float32. Cell radius {cell_radius:.2f}.
 {licences}
 
 Texts that are evaluated on were kept out by hash; `recipes/corpora.py` holds the split. Only these weights were
-computed from the data; no text of it is part of the model. The weights are offered under the Apache License 2.0; attribute the
-sources above.
+computed from the data, and `token_pairs.npz`: how often each token, and each pair of neighbours that was met twice,
+stands in the training texts. No text of it is part of the model. The weights are offered under the Apache License 2.0;
+attribute the sources above.
 
 ## Training
 

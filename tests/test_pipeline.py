@@ -76,6 +76,34 @@ def test_a_promise_that_does_not_survive_decoding_is_no_candidate():
     assert result.counts == {"tried": 1, "verified": 0, "valid": 0, "repaired": 0, "failed": 1}
 
 
+class ShiftTwo(Shift):
+    """Moves the first letter of the second word too, which nobody wants."""
+
+    def search(self, problem, rng):
+        for proposal in super().search(problem, rng):
+            proposal.z[:, 3] += problem.codec.step
+            yield proposal
+
+
+def test_needless_changes_are_undone_and_nothing_is_decoded_for_it():
+    asked = {"texts": ["aa bb"], "searcher": ShiftTwo((2.4, 1.4)), "top": 5}
+    spliced, plain = run(**asked), run(**asked, splice=False)
+    assert plain.table["text"].tolist() == ["aa bb", "ca cb", "ba cb"]
+    assert spliced.table["text"].tolist()[1:] == ["ca cb", "ca bb", "ba cb", "ba bb"]
+    assert spliced.counts["tried"] == plain.counts["tried"]
+    promised = spliced.table.set_index("text")["predicted"]
+    assert promised["ca bb"] == promised["ca cb"]
+
+
+def test_a_part_of_what_the_filters_refuse_may_do():
+    kept = {"second word": each(lambda text: text.endswith(" bb"))}
+    asked = {"texts": ["aa bb"], "searcher": ShiftTwo(), "filters": kept}
+    assert run(**asked, splice=False).table["status"].tolist() == [UNCHANGED]
+    result = run(**asked)
+    assert result.table["text"].tolist()[1] == "ca bb"
+    assert result.table["valid"].all()
+
+
 def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
     result = run(["abc", "mno"], filters={"no_o": each(lambda text: "o" not in text)}, top=2)
     table = result.table

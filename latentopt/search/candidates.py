@@ -22,8 +22,8 @@ from latentopt.search.splicing import spliced
 Key = tuple[int, str]
 """A draft's number and a text."""
 
-SPLICES, PARENTS, SPLICED, DONORS = 4, 2, 16, 8
-"""How often texts are spliced; of a draft's so many best ones, so many each time, with what so many others have."""
+SPLICES, PARENTS, SPLICED = 4, 2, 32
+"""How often texts are spliced: so many of a draft's best ones, at so many single places each."""
 
 
 class Candidates:
@@ -99,8 +99,7 @@ class Candidates:
                 known.setdefault(owner, set()).add(text)
             for owner, rows in self._ranked().items():
                 for parent in rows[:PARENTS]:
-                    others = [row for row in rows[: DONORS + 1] if row != parent]
-                    texts = [self.keys[row][1] for row in (parent, *others)]
+                    texts = [self.keys[row][1] for row in (parent, *(row for row in rows if row != parent))]
                     for text in spliced(self.problem.texts[owner], texts, SPLICED, known[owner]):
                         made.setdefault((owner, text), parent)
             if not made:
@@ -112,11 +111,9 @@ class Candidates:
             self._take(list(made), Proposal(z, source, 0), promised)
 
     def _ranked(self) -> dict[int, list[int]]:
-        """The rows of each draft's candidates, the best first; those that are not valid are last."""
-        first = len(self.problem.texts)
-        order = first + np.argsort(-np.array(self.scores[first:]), kind="stable")
+        """The rows of each draft and its candidates, the best first; those that are not valid are last."""
         ranked: dict[int, list[int]] = {}
-        for row in order.tolist():
+        for row in np.argsort(-np.array(self.scores), kind="stable").tolist():
             ranked.setdefault(self.keys[row][0], []).append(row)
         return ranked
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import islice
 
 from latentopt.directions.pairs import TOKEN
@@ -47,12 +48,13 @@ def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator
             yield sorted([edit, *(other for other in first if not _meet(edit, other))])
 
 
-def _tokens(text: str) -> list[str]:
+def _tokens(text: str) -> tuple[str, ...]:
     """Words and marks with the spaces before them; the first has one too, as it may come to stand behind another."""
-    return SPACED.findall(f" {text}")
+    return tuple(SPACED.findall(f" {text}"))
 
 
-def _edits(tokens: Sequence[str], rewrite: str) -> list[Edit]:
+@lru_cache(maxsize=50_000)
+def _edits(tokens: tuple[str, ...], rewrite: str) -> list[Edit]:
     """What a rewrite does to the draft's tokens, from the left to the right; as many for as many are exchanged singly."""
     new, edits = _tokens(rewrite), list[Edit]()
     for operation, i, j, k, m in SequenceMatcher(None, tokens, new, autojunk=False).get_opcodes():

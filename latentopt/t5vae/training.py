@@ -31,6 +31,7 @@ from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
 from latentopt.t5vae.model import T5VAEConfig, T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.settings import SHAPE, SHARED, SIZES, Settings
+from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.t5vae.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
 
 logger = logging.getLogger("latentopt")
@@ -138,6 +139,8 @@ def train(
             calibrate(model, tokenizer, sample)
         with writing(f"the model to {out}"):
             save(model, tokenizer, out)
+            if targets is None:
+                TokenPairs.count(dataset.flat, len(tokenizer)).save(out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
 

@@ -1,4 +1,5 @@
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from latentopt_text.duplicates import duplicates
 from latentopt_text.language import language
-from latentopt_text.perplexity import perplexity
+from latentopt_text.perplexity import fluent, perplexity
 from latentopt_text.personal import luhn, personal_data
 from latentopt_text.profanity import profanity
 from latentopt_text.reading import flesch, reading_ease, syllables
@@ -15,6 +16,7 @@ from latentopt_text.reading import flesch, reading_ease, syllables
 from latentopt.errors import LatentoptError
 from latentopt.filters import similarity
 from latentopt.spec import build
+from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.testing import ToyCodec, check_filter
 
 quick = settings(max_examples=60, deadline=None)
@@ -268,3 +270,37 @@ def test_a_perplexity_below_1_is_refused_before_a_model_is_loaded(limit, monkeyp
     monkeypatch.setattr("latentopt.codec.load_codec", None)
     with pytest.raises(LatentoptError, match=r"perplexity.*at least 1"):
         build("filter", f"perplexity={limit}")
+
+
+@pytest.fixture(scope="module")
+def knowing_folder(tiny_codec, tiny_folder, tmp_path_factory):
+    """The tiny model, which was trained on one sentence again and again."""
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("knowing") / "model")
+    ids = tiny_codec.tokenize(["the cat sat on the mat"])[0]
+    TokenPairs.count(np.tile(ids, 3000), len(tiny_codec.tokenizer)).save(folder)
+    return folder
+
+
+def test_what_is_garbled_more_than_its_draft_is_refused(knowing_folder):
+    usual = build("filter", "fluent", offered={"model": str(knowing_folder)})
+    draft = "the cat sat on the mat"
+    texts = ["the cat", "the cat zq on the mat", draft, "", "the cat\nsat on the mat", "word " * 99]
+    assert usual(texts, [draft] * 6).tolist() == [True, False, True, True, True, False]
+    # One that is garbled already may stay so, and not become more so.
+    assert usual(["zq the cat", "zq zq cat"], ["zq cat", "zq cat"]).tolist() == [True, False]
+    check_filter(usual)
+
+
+def test_fluency_needs_a_model_that_knows_what_follows_what(tiny_folder, monkeypatch):
+    with pytest.raises(LatentoptError, match=r"does not know which tokens follow one another; train it again"):
+        fluent(model=str(tiny_folder))
+    monkeypatch.setattr("latentopt.codec.load_codec", lambda model: ToyCodec())
+    with pytest.raises(LatentoptError, match=r"'another toy' does not know.*name another model"):
+        fluent(model="another toy")
+
+
+@pytest.mark.parametrize("limit", ["-1", "many", "nan", "true"])
+def test_a_surprise_below_0_is_refused_before_a_model_is_loaded(limit, monkeypatch):
+    monkeypatch.setattr("latentopt.codec.load_codec", None)
+    with pytest.raises(LatentoptError, match=r"fluent.*at least 0"):
+        build("filter", f"fluent={limit}")
