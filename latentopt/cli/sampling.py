@@ -39,7 +39,7 @@ def sample(
         common.show(table, out)
     common.note(
         f"{len(table)} distinct texts of {n} wanted; {counts['tried']} latents decoded, {counts['valid']} texts valid as "
-        f"they came, {counts['repaired']} repaired"
+        f"they came, {counts['repaired']} repaired, {counts['failed']} failed"
     )
     if len(table) < n:
         raise LatentoptError(
