@@ -158,7 +158,7 @@ class T5VAECodec:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise LatentoptError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-        name, pairs = folder.resolve().name, TokenPairs.load(folder, len(tokenizer))
+        name, pairs = folder.resolve().name, TokenPairs.load(folder, model.config.vocab_size)
         return cls(model, tokenizer, name, fingerprint(folder), token_pairs=pairs)
 
     @property
@@ -200,19 +200,27 @@ class T5VAECodec:
         ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
         return [len(tokens) < self.max_tokens for tokens in ids]
 
-    def surprise(self, texts: Sequence[str]) -> np.ndarray:
+    def surprise(self, texts: Sequence[str], drafts: Sequence[str] | None = None) -> np.ndarray:
         """How garbled texts of any length are, in nats, (n,): see `latentopt.t5vae.token_pairs`.
 
+        Args:
+            drafts: n texts too: what stands there is not counted.
+
         Raises:
-            LatentoptError: when the model was trained before such counts were kept.
+            LatentoptError: when the model has no such counts: it was trained from pairs, or before they were kept.
         """
         if self.token_pairs is None:
             raise LatentoptError(
-                f"the model {self.name!r} does not know which tokens follow one another; train it again, or name another"
+                f"the model {self.name!r} does not know which tokens follow one another, as those do that `latentopt train "
+                "--text` writes now; name such a model"
             )
+        return self.token_pairs.surprise(self._lines(texts), None if drafts is None else self._lines(drafts))
+
+    def _lines(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts of any length, the end token last."""
         lines = [" ".join(text.splitlines()) for text in texts]
         ids = self.tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else []
-        return self.token_pairs.surprise([[*tokens, self.tokenizer.eos_token_id] for tokens in ids])
+        return [[*tokens, self.tokenizer.eos_token_id] for tokens in ids]
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""

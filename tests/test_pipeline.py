@@ -13,7 +13,7 @@ from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.heads.head import Head
 from latentopt.result import COLUMNS, IMPROVED, NO_MORE, UNCHANGED
-from latentopt.search.objective import HeadTerm, Held, Objective
+from latentopt.search.objective import HeadTerm, Held, Objective, TextTerm
 from latentopt.search.pipeline import optimize
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.testing import ToyCodec, check_searcher
@@ -102,6 +102,46 @@ def test_a_part_of_what_the_filters_refuse_may_do():
     result = run(**asked)
     assert result.table["text"].tolist()[1] == "ca bb"
     assert result.table["valid"].all()
+
+
+def test_what_is_made_valid_is_what_was_searched_and_no_splice_of_it():
+    def first(text):
+        return text[:1] in "ahij"
+
+    @dataclass(frozen=True)
+    class Far:
+        def search(self, problem, rng):
+            z = problem.z0.clone()
+            z[:, 0] += 6 * problem.codec.step
+            z[:, 3] += problem.codec.step
+            yield Proposal(z, torch.arange(len(z)), 0)
+
+    asked = {"texts": ["aa bb"], "searcher": Far(), "filters": {"start": each(first)}}
+    repaired = {
+        splice: [run(**asked, seed=seed, splice=splice).counts["repaired"] for seed in range(12)]
+        for splice in (True, False)
+    }
+    assert repaired[True] == repaired[False]
+    assert sum(repaired[True]) > 0
+
+
+def test_evaluations_are_kept_to_and_no_filter_is_asked_in_vain():
+    asked = []
+
+    def noted(texts, sources):
+        asked.extend(texts)
+        return np.ones(len(texts), dtype=bool)
+
+    scored = []
+
+    def score(texts, sources):
+        scored.extend(texts)
+        return np.array([float(ord(text[0])) for text in texts])
+
+    objective = Objective({"first": TextTerm(score)}, {"first": 1.0})
+    run(["aa bb"], ShiftTwo(), objective=objective, filters={"noted": noted}, evaluations=5)
+    assert len(scored) == len(set(scored)) == 1 + 5  # the draft is free
+    assert len(asked) == len(set(asked))
 
 
 def test_filters_decide_and_an_unmovable_draft_is_never_dropped():

@@ -41,6 +41,11 @@ def test_surprise_is_of_each_text_by_itself(texts, asked):
     assert together.shape == (len(asked),)
     assert (together >= 0).all()
     assert together == pytest.approx([pairs.surprise([ids])[0] for ids in asked])
+    assert pairs.surprise(asked, asked).tolist() == [0.0] * len(asked)
+    assert pairs.surprise(asked, [[END]] * len(asked)) == pytest.approx(
+        [pairs.surprise([ids], [[END]])[0] for ids in asked]
+    )
+    assert (pairs.surprise(asked, asked[::-1]) <= together).all()
 
 
 def test_what_was_met_is_no_surprise_and_what_never_was_is_one():
@@ -70,13 +75,27 @@ def test_a_broken_file_is_named(tmp_path, content):
         TokenPairs.load(tmp_path, VOCABULARY)
 
 
-def test_a_file_that_lacks_its_counts_is_named(tmp_path):
-    np.savez(tmp_path / FILE, single=np.zeros(3))
+@pytest.mark.parametrize("lacking", [{}, {"steps": np.ones(3), "counts": np.ones(2)}])
+def test_a_file_that_lacks_its_counts_is_named(tmp_path, lacking):
+    np.savez(tmp_path / FILE, single=np.zeros(VOCABULARY), **lacking)
     with pytest.raises(LatentoptError, match=rf"{FILE} is broken"):
         TokenPairs.load(tmp_path, VOCABULARY)
 
 
+def test_a_file_of_which_a_byte_changed_is_named_or_read(tmp_path):
+    counted([[token, END] for token in range(2, VOCABULARY) for _ in range(token)]).save(tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    refused = 0
+    for place in range(0, len(content), 5):
+        (tmp_path / FILE).write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        try:
+            TokenPairs.load(tmp_path, VOCABULARY)
+        except LatentoptError:
+            refused += 1
+    assert refused > 20
+
+
 def test_counts_of_another_tokenizer_are_refused(tmp_path):
     counted([[2, END]]).save(tmp_path)
-    with pytest.raises(LatentoptError, match="it is of 9 tokens, the tokenizer of 10"):
+    with pytest.raises(LatentoptError, match="it is of 9 tokens, the model of 10"):
         TokenPairs.load(tmp_path, VOCABULARY + 1)

@@ -54,6 +54,8 @@ def test_thirty_two_lines_are_learnt_by_heart(tmp_path):
     loaded = load_codec(tmp_path / "m", device="cpu")
     assert loaded.model.generation_config.use_cache
     assert loaded.decode(loaded.encode(texts)) == decoded
+    known, backwards = loaded.surprise(texts), loaded.surprise([text[::-1] for text in texts])
+    assert (known < backwards).mean() > 0.9
     z = loaded.encode(texts)
     assert torch.allclose(z.mean(0), torch.zeros(16), atol=0.05)
     assert torch.allclose(z.std(0, correction=0), torch.ones(16), atol=0.1)

@@ -17,7 +17,7 @@ from latentopt.generation.repair import FAILED, Policy, decode_valid
 from latentopt.result import COLUMNS, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
-from latentopt.search.splicing import spliced
+from latentopt.search.splicing import Splicer
 
 Key = tuple[int, str]
 """A draft's number and a text."""
@@ -43,7 +43,7 @@ class Candidates:
         n = len(problem.texts)
         self.spent, self.evaluated = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.rows: dict[Key, int] = {}
-        self.refused: set[Key] = set()
+        self.refused: dict[Key, None] = {}  # a set in order
         self.nearly: dict[int, tuple[float, Tensor]] = {}
         self.improved, self.repaired = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.frames: list[pd.DataFrame] = []
@@ -88,20 +88,28 @@ class Candidates:
         return self._outcome(z, found)
 
     def splice(self) -> None:
-        """Try texts around the best ones of each draft, for which nothing is decoded.
+        """Try texts around the best ones of each draft, for which nothing is decoded; the draft may be one of them.
 
-        A text is promised what the one that it is made from was.
+        A text is promised what the one that it is made from was. Where a property of the text is asked for, its evaluations
+        go on being counted, so that nothing is tried once the search has spent them all.
         """
+        splicers = [Splicer(text) for text in self.problem.texts]
+        known: list[set[str]] = [set() for _ in splicers]
         for _ in range(SPLICES):
-            made: dict[Key, int] = {}
-            known: dict[int, set[str]] = {}
+            if self.problem.evaluations is not None and (self.evaluated >= self.problem.evaluations).all():
+                return
+            refused: list[list[str]] = [[] for _ in splicers]
+            for owner, text in self.refused:
+                refused[owner].append(text)
             for owner, text in (*self.keys, *self.refused):
-                known.setdefault(owner, set()).add(text)
+                known[owner].add(text)
+            made: dict[Key, int] = {}
             for owner, rows in self._ranked().items():
                 for parent in rows[:PARENTS]:
                     texts = [self.keys[row][1] for row in (parent, *(row for row in rows if row != parent))]
-                    for text in spliced(self.problem.texts[owner], texts, SPLICED, known[owner]):
-                        made.setdefault((owner, text), parent)
+                    for text in splicers[owner].around([*texts, *refused[owner]], SPLICED, known[owner]):
+                        made[owner, text] = parent
+                        known[owner].add(text)
             if not made:
                 return
             device = self.problem.z0.device
@@ -164,10 +172,10 @@ class Candidates:
         if new:
             self._verify(new, proposal, promised)
 
-    def _refuse(self, key: Key, promise: float, z: Tensor) -> None:
-        """Note down what the filters refused, and of a draft's texts the most promising one with its latent."""
-        self.refused.add(key)
-        if promise >= self.nearly.get(key[0], (-np.inf, z))[0]:
+    def _refuse(self, key: Key, promise: float, z: Tensor | None) -> None:
+        """Note down what the filters refused, and of a draft's texts the most promising one that has a latent."""
+        self.refused[key] = None
+        if z is not None and promise >= self.nearly.get(key[0], (-np.inf, z))[0]:
             self.nearly[key[0]] = (promise, z)
 
     @property
@@ -217,7 +225,7 @@ class Candidates:
             accepted = self._accepted(keys)
             for key in (key for key, good in zip(keys, accepted, strict=True) if not good):
                 # Unscored: a later one is further on.
-                self._refuse(key, float(len(self.refused)), z[new[key]])
+                self._refuse(key, float(len(self.refused)), z[new[key]] if promised is None else None)
             keys = [key for key, good in zip(keys, accepted, strict=True) if good]
         keys = self._screened(keys, proposal)
         if objective.text_terms:
@@ -238,7 +246,7 @@ class Candidates:
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
             for row in tried[~valid[tried]]:
-                self._refuse(keys[row], float(total[row]), z[new[keys[row]]])
+                self._refuse(keys[row], float(total[row]), z[new[keys[row]]] if promised is None else None)
         self._store(keys, again, values, predicted, valid)
 
     def _screened(self, keys: list[Key], proposal: Proposal) -> list[Key]:

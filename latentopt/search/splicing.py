@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
-from itertools import islice
 
 from latentopt.directions.pairs import TOKEN
 
@@ -21,23 +19,50 @@ Edit = tuple[int, int, tuple[str, ...]]
 """The first of the draft's tokens that goes, the first that stays behind it, and what comes in their place."""
 
 
-def spliced(draft: str, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
-    """At most n texts around the first of the rewrites.
+class Splicer:
+    """Texts around the rewrites of a draft, which is read as one line."""
 
-    Args:
-        draft: what all of them come from.
-        rewrites: the first is to be made better; of the others, earlier ones give before later ones.
-        known: texts that are not wanted.
+    def __init__(self, draft: str) -> None:
+        self.draft = " ".join(draft.splitlines())
+        self.tokens = _tokens(self.draft)
+        self.edits: dict[str, list[Edit]] = {}
 
-    Returns:
-        The first rewrite with one of its differences from the draft undone; then with one of another rewrite's taken over,
-        for those of its own that stand there. None of them is the draft, a rewrite or blank, and none stands twice.
-    """
-    tokens = _tokens(draft)
-    first, *others = [_edits(tokens, rewrite) for rewrite in rewrites]
-    found = dict.fromkeys(_joined(tokens, edits) for edits in _around(first, others))
-    given = {draft, *rewrites}
-    return list(islice((text for text in found if text.strip() and text not in given and text not in known), n))
+    def around(self, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
+        """At most n texts around the first of the rewrites.
+
+        Args:
+            rewrites: the first is to be made better; of the others, earlier ones give before later ones.
+            known: texts that are not wanted.
+
+        Returns:
+            The first rewrite with one of its differences from the draft undone; then with one of another rewrite's taken
+            over, for those of its own that stand there. None of them is the draft, a rewrite or blank, none stands twice,
+            and none has a word that is two of theirs run together.
+        """
+        first, *others = map(self._edits, rewrites)
+        passed = {self.draft, *rewrites, *known}
+        found: list[str] = []
+        for edits in _around(first, others):
+            if len(found) == n:
+                break
+            tokens = _edited(self.tokens, edits)
+            text = "".join(tokens).removeprefix(" ")
+            if text not in passed and text.strip() and _tokens(text) == tokens:
+                found.append(text)
+            passed.add(text)
+        return found
+
+    def _edits(self, rewrite: str) -> list[Edit]:
+        """What a rewrite does to the draft's tokens, from the left to the right; as many for as many are exchanged singly."""
+        if rewrite not in self.edits:
+            new, edits = _tokens(rewrite), list[Edit]()
+            for operation, i, j, k, m in SequenceMatcher(None, self.tokens, new, autojunk=False).get_opcodes():
+                if operation != "equal" and j - i == m - k:
+                    edits += [(i + n, i + n + 1, (new[k + n],)) for n in range(j - i)]
+                elif operation != "equal":
+                    edits.append((i, j, tuple(new[k:m])))
+            self.edits[rewrite] = edits
+        return self.edits[rewrite]
 
 
 def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator[list[Edit]]:
@@ -48,21 +73,9 @@ def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator
             yield sorted([edit, *(other for other in first if not _meet(edit, other))])
 
 
-def _tokens(text: str) -> tuple[str, ...]:
+def _tokens(text: str) -> list[str]:
     """Words and marks with the spaces before them; the first has one too, as it may come to stand behind another."""
-    return tuple(SPACED.findall(f" {text}"))
-
-
-@lru_cache(maxsize=50_000)
-def _edits(tokens: tuple[str, ...], rewrite: str) -> list[Edit]:
-    """What a rewrite does to the draft's tokens, from the left to the right; as many for as many are exchanged singly."""
-    new, edits = _tokens(rewrite), list[Edit]()
-    for operation, i, j, k, m in SequenceMatcher(None, tokens, new, autojunk=False).get_opcodes():
-        if operation != "equal" and j - i == m - k:
-            edits += [(i + n, i + n + 1, (new[k + n],)) for n in range(j - i)]
-        elif operation != "equal":
-            edits.append((i, j, tuple(new[k:m])))
-    return edits
+    return SPACED.findall(f" {text}")
 
 
 def _meet(a: Edit, b: Edit) -> bool:
@@ -70,9 +83,9 @@ def _meet(a: Edit, b: Edit) -> bool:
     return a[:2] == b[:2] or (a[0] < b[1] and b[0] < a[1])
 
 
-def _joined(tokens: Sequence[str], edits: Iterable[Edit]) -> str:
-    text, at = "", 0
+def _edited(tokens: Sequence[str], edits: Iterable[Edit]) -> list[str]:
+    edited, at = list[str](), 0
     for start, stop, new in edits:
-        text += "".join(tokens[at:start]) + "".join(new)
+        edited += [*tokens[at:start], *new]
         at = stop
-    return (text + "".join(tokens[at:])).removeprefix(" ")
+    return [*edited, *tokens[at:]]

@@ -3,12 +3,11 @@
 A codec finds nothing wrong with a garbled text that it has made itself: it brings it back. Counts do: the probability of
 a token behind another is their share, and where they never met, that of the token alone times a constant (stupid backoff,
 Brants et al. 2007). One number counts for a text: by how much its tokens are rarer than usual ones, those that are not
-rare adding nothing, so that what is garbled cannot be made up for elsewhere.
+rare adding nothing, so that what is garbled at one place cannot be made up for at another.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -61,23 +60,33 @@ class TokenPairs:
             counts = np.bincount(where, weights=np.concatenate([counts, times])).astype(np.int64)
         return cls(single, keys[counts >= LEAST], counts[counts >= LEAST])
 
-    def surprise(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+    def surprise(self, ids: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None) -> np.ndarray:
         """By how many nats the tokens of each text are rarer than usual ones, (n,).
 
         Args:
             ids: n texts, each with its end token.
+            given: n texts too: what is a pair of neighbours there is none that surprises.
         """
         if not ids:
             return np.zeros(0)
-        flat = np.fromiter(chain.from_iterable(ids), dtype=np.int64)
-        before = np.roll(flat, 1)
-        keys = before * len(self.single) + flat
+        rows = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
+        flat, keys = self._pairs(ids)
+        before = keys // len(self.single)
         place = np.searchsorted(self.keys, keys).clip(max=max(len(self.keys) - 1, 0))
         met = self.keys[place] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
         share = BACKOFF * (self.single[flat] + 1) / (self.single.sum() + len(self.single))
         share[met] = self.counts[place[met]] / self.single[before[met]]
-        rows = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
-        return np.bincount(rows, weights=np.maximum(-np.log(share) - USUAL, 0), minlength=len(ids))
+        nats = np.maximum(-np.log(share) - USUAL, 0)
+        if given is not None:
+            rows_given = np.repeat(np.arange(len(given)), [len(row) for row in given])
+            most = len(self.single) ** 2
+            nats[np.isin(rows * most + keys, rows_given * most + self._pairs(given)[1])] = 0
+        return np.bincount(rows, weights=nats, minlength=len(ids))
+
+    def _pairs(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """All tokens in one row, and with each the one before it as a key, both (tokens,)."""
+        flat = np.fromiter(chain.from_iterable(ids), dtype=np.int64)
+        return flat, np.roll(flat, 1) * len(self.single) + flat
 
     def save(self, folder: Path) -> None:
         """Write them into a model's folder."""
@@ -87,17 +96,19 @@ class TokenPairs:
 
     @classmethod
     def load(cls, folder: Path, vocabulary: int) -> TokenPairs | None:
-        """Those of a model's folder, whose tokenizer has so many tokens; None where it has none.
+        """Those of a model's folder, which has so many tokens; None where it has none.
 
         Raises:
-            LatentoptError: when the file is broken, or was made with another tokenizer.
+            LatentoptError: when the file is broken, or is of another tokenizer.
         """
         if not (folder / FILE).is_file():
             return None
         try:
             with np.load(folder / FILE) as found:
                 if len(found["single"]) != vocabulary:
-                    raise ValueError(f"it is of {len(found['single'])} tokens, the tokenizer of {vocabulary}")
+                    raise ValueError(f"it is of {len(found['single'])} tokens, the model of {vocabulary}")
+                if len(found["steps"]) != len(found["counts"]):
+                    raise ValueError(f"it has {len(found['steps'])} pairs and {len(found['counts'])} counts")
                 return cls(found["single"], np.cumsum(found["steps"]), found["counts"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a broken archive raises whatever its reader meets
             raise LatentoptError(f"{folder / FILE} is broken: {error}; delete it, or train the model again") from error

@@ -140,7 +140,7 @@ def train(
         with writing(f"the model to {out}"):
             save(model, tokenizer, out)
             if targets is None:
-                TokenPairs.count(dataset.flat, len(tokenizer)).save(out)
+                TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
 

@@ -60,14 +60,14 @@ def perplexity(limit: float, model: str = "english-small") -> Filter:
 
 
 def fluent(limit: float = 1.0, model: str = "english-small") -> Filter:
-    """Texts that are not garbled, or not more than their draft: at most so many nats of surprise are added to it.
+    """Rewrites that are not garbled: what they have that their draft has not adds at most so many nats of surprise.
 
-    A token surprises where it is much rarer behind the one before it than tokens are (`latentopt.t5vae.token_pairs`). With
-    english-small, 1 nat lets nine of ten edits by people pass, and one of a hundred of the texts that a search makes of
-    headlines which the model cannot give back.
+    A token surprises where it is much rarer behind the one before it than tokens are (`latentopt.t5vae.token_pairs`).
+    It is for drafts: a text that stands for itself, such as a sample, adds nothing to itself.
 
     Args:
-        model: the codec's name or folder, which knows what it was trained on.
+        model: the name or folder of a codec, which knows what it was trained on. It is loaded once per process, beside the
+            one a search uses.
     """
     if not isinstance(limit, (int, float)) or isinstance(limit, bool) or not 0 <= limit < float("inf"):
         raise ValueError(f"the surprise should be a number of at least 0, got {limit!r}")
@@ -77,7 +77,7 @@ def fluent(limit: float = 1.0, model: str = "english-small") -> Filter:
     codec.surprise([])
 
     def usual(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        added: np.ndarray = codec.surprise(texts) - codec.surprise(sources)
-        return added <= limit
+        verdicts: np.ndarray = codec.surprise(texts, sources) <= limit
+        return verdicts
 
     return usual

@@ -44,7 +44,9 @@ SECTIONS = {
     "for what they are. `content kept` is the share of the words that no training pair takes out.",
     "yelp_sentiment": "Review sentences moved to the other sentiment with at most 2,000 labelled sentences. Two classifiers "
     "that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the guide does. "
-    "`self-BLEU` is to the sentence. How the tried latents are drawn was chosen on another 200 sentences of dev.",
+    "`self-BLEU` is to the sentence, `perplexity` that of a model of three words at a time. How texts are tried was chosen on "
+    "another draw of 200 sentences of dev (17 of these are among them). Likeness and guide alone please the judges with texts "
+    "that are poor English; the rows marked fluent hold them to the likelihood of their words.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
     "it, and with neighbours. `time` (of one processor, the least of several rounds) and `length` are ratios, "
     "`tries` latents per valid text.",
@@ -54,7 +56,8 @@ SECTIONS = {
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
-    "sign changed, `realised` is the head's gain on the decoded text over the gain promised at z.",
+    "sign changed, `realised` is the head's gain on the decoded text over the gain promised at z. What was spliced took "
+    "single differences from the draft back, or over from other rewrites; it is promised what the text was that it is of.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
     "the worst half of the expressions only, and no search was made with a look at the other targets.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "

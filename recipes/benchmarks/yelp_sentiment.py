@@ -49,7 +49,7 @@ from latentopt.directions.comparison import finders
 from latentopt.directions.finding import FittedDirection
 from latentopt.files import write_table
 from latentopt.heads.head import FittedHead
-from latentopt.search.splicing import spliced
+from latentopt.search.splicing import Splicer
 from reporting import report
 
 import corpora
@@ -143,7 +143,11 @@ class Tries:
         self.rng = torch.Generator().manual_seed(0)
         self.sentences = sentences["text"].to_numpy(dtype=object)
         # One that does not fit stays as it is.
-        self.fits = np.array(codec.fits(self.sentences.tolist())) & [bool(text.strip()) for text in self.sentences]
+        whole = [
+            fits and bool(text.strip())
+            for text, fits in zip(self.sentences, codec.fits(self.sentences.tolist()), strict=True)
+        ]
+        self.fits = np.array(whole, dtype=bool)
         self.sources = self.sentences[self.fits].tolist()
         self.sign = np.where(sentences["label"] == 0, 1.0, -1.0)[self.fits]
         self.z0 = codec.encode(self.sources)
@@ -194,10 +198,11 @@ class Tries:
         best = np.stack([self.texts[self.chosen(likeness), np.arange(len(self.sources))] for likeness in PARENTS], 1)
         found = []
         for source, parents, tried in zip(self.sources, best.tolist(), self.texts.T, strict=True):
+            splicer = Splicer(source)
             around = [
                 text
                 for number, parent in enumerate(parents)
-                for text in spliced(source, [parent, *parents[:number], *parents[number + 1 :]], SPLICED)
+                for text in splicer.around([parent, *parents[:number], *parents[number + 1 :]], SPLICED)
             ]
             known = set(tried)
             found.append([text for text in dict.fromkeys(around) if text not in known] or [source])

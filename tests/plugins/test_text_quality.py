@@ -277,7 +277,7 @@ def knowing_folder(tiny_codec, tiny_folder, tmp_path_factory):
     """The tiny model, which was trained on one sentence again and again."""
     folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("knowing") / "model")
     ids = tiny_codec.tokenize(["the cat sat on the mat"])[0]
-    TokenPairs.count(np.tile(ids, 3000), len(tiny_codec.tokenizer)).save(folder)
+    TokenPairs.count(np.tile(ids, 3000), tiny_codec.model.config.vocab_size).save(folder)
     return folder
 
 
@@ -286,13 +286,17 @@ def test_what_is_garbled_more_than_its_draft_is_refused(knowing_folder):
     draft = "the cat sat on the mat"
     texts = ["the cat", "the cat zq on the mat", draft, "", "the cat\nsat on the mat", "word " * 99]
     assert usual(texts, [draft] * 6).tolist() == [True, False, True, True, True, False]
-    # One that is garbled already may stay so, and not become more so.
-    assert usual(["zq the cat", "zq zq cat"], ["zq cat", "zq cat"]).tolist() == [True, False]
+    # One that is garbled already may stay so; that it is less so at one place does not excuse another.
+    assert usual(["zq cat", "zq cat qz", "zq zq cat"], ["zq zq cat", "zq zq cat", "zq cat"]).tolist() == [
+        True,
+        False,
+        False,
+    ]
     check_filter(usual)
 
 
 def test_fluency_needs_a_model_that_knows_what_follows_what(tiny_folder, monkeypatch):
-    with pytest.raises(LatentoptError, match=r"does not know which tokens follow one another; train it again"):
+    with pytest.raises(LatentoptError, match=r"does not know which tokens follow one another, as those do"):
         fluent(model=str(tiny_folder))
     monkeypatch.setattr("latentopt.codec.load_codec", lambda model: ToyCodec())
     with pytest.raises(LatentoptError, match=r"'another toy' does not know.*name another model"):
