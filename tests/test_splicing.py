@@ -41,6 +41,7 @@ def test_words_are_not_run_together(draft, rewrite, run_together):
 
 def test_a_draft_of_two_lines_is_one():
     assert Splicer("one\ntwo").around(["one two three", "one two"], 10) == []
+    assert Splicer("one\ntwo").around(["one\ntwo", "one six"], 10) == []
 
 
 @given(TEXTS, st.lists(TEXTS, min_size=1, max_size=4), st.integers(0, 5))

@@ -20,11 +20,10 @@ Edit = tuple[int, int, tuple[str, ...]]
 
 
 class Splicer:
-    """Texts around the rewrites of a draft, which is read as one line."""
+    """Texts around the rewrites of a draft; all are read as one line."""
 
     def __init__(self, draft: str) -> None:
-        self.draft = " ".join(draft.splitlines())
-        self.tokens = _tokens(self.draft)
+        self.tokens = _tokens(draft)
         self.edits: dict[str, list[Edit]] = {}
 
     def around(self, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
@@ -40,7 +39,7 @@ class Splicer:
             and none has a word that is two of theirs run together.
         """
         first, *others = map(self._edits, rewrites)
-        passed = {self.draft, *rewrites, *known}
+        passed = {"".join(self.tokens).removeprefix(" "), *rewrites, *known}
         found: list[str] = []
         for edits in _around(first, others):
             if len(found) == n:
@@ -75,7 +74,7 @@ def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator
 
 def _tokens(text: str) -> list[str]:
     """Words and marks with the spaces before them; the first has one too, as it may come to stand behind another."""
-    return SPACED.findall(f" {text}")
+    return SPACED.findall(f" {' '.join(text.splitlines())}")
 
 
 def _meet(a: Edit, b: Edit) -> bool:
