@@ -104,7 +104,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
-    parser.add_argument("--surprise", type=float, default=2.0, help="how garbled a draft may become, in nats")
+    parser.add_argument(
+        "--surprise", type=float, default=2.0, help="how garbled a draft may become, in nats, where the model can tell"
+    )
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("demo/rewrites.csv"), help="the table")
@@ -137,8 +139,9 @@ def main() -> None:
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
-        "fluent": latentopt.get("filter", "fluent")(options.surprise, options.model),
     }
+    if getattr(codec, "token_pairs", None) is not None:
+        filters["fluent"] = latentopt.get("filter", "fluent")(options.surprise, options.model)
     metrics = {"chrf": latentopt.get("metric", "chrf")()}
     searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(
