@@ -195,10 +195,7 @@ class T5VAECodec:
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """See `Codec.fits`."""
-        if not texts:
-            return []
-        ids = self.tokenizer([" ".join(text.splitlines()) for text in texts], add_special_tokens=False)["input_ids"]
-        return [len(tokens) < self.max_tokens for tokens in ids]
+        return [len(ids) <= self.max_tokens for ids in self._lines(texts)]
 
     def surprise(self, texts: Sequence[str], drafts: Sequence[str] | None = None) -> np.ndarray:
         """How garbled texts of any length are, in nats, (n,): see `latentopt.t5vae.token_pairs`.

@@ -306,5 +306,4 @@ def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     } <= set(rows)
     tried = {name.split("by the guide, ")[1]: name for name in rows if name.startswith("the best of")}
     assert {"likeness 4", "likeness 4, fluent"} <= set(tried)
-    assert all(row["perplexity"] >= 1 for row in rows.values())
     assert record["labelled"] == 24

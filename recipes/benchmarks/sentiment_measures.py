@@ -103,7 +103,11 @@ class TransformerJudge:
 
 
 class Trigrams:
-    """How likely texts are by their words, three at a time (Jelinek and Mercer 1980: shorter n-grams mixed in)."""
+    """How likely texts are by their words, three at a time (shorter n-grams are mixed in, as in Jelinek and Mercer 1980).
+
+    The weights of n-grams whose beginning was never met are not handed down to shorter ones, so the shares do not sum to 1:
+    texts are compared by it, and it is no perplexity to put beside those of others.
+    """
 
     MIXED = (0.05, 0.35, 0.6)
 
@@ -113,7 +117,7 @@ class Trigrams:
         self.before = [Counter(gram[-n:-1] for gram in grams) for n in (1, 2, 3)]
 
     def log_prob(self, text: str) -> float:
-        """The log-probability of a text in nats, that of its end included."""
+        """The logarithm of a text's likelihood in nats, that of its end included."""
         return sum(math.log(self._share(gram)) for gram in self._grams(text))
 
     def perplexity(self, texts: Sequence[str]) -> float:

@@ -44,9 +44,10 @@ SECTIONS = {
     "for what they are. `content kept` is the share of the words that no training pair takes out.",
     "yelp_sentiment": "Review sentences moved to the other sentiment with at most 2,000 labelled sentences. Two classifiers "
     "that guided nothing judge: `accuracy` is by a small transformer, `n-gram accuracy` by one that reads as the guide does. "
-    "`self-BLEU` is to the sentence, `perplexity` that of a model of three words at a time. How texts are tried was chosen on "
-    "another draw of 200 sentences of dev (17 of these are among them). Likeness and guide alone please the judges with texts "
-    "that are poor English; the rows marked fluent hold them to the likelihood of their words.",
+    "`self-BLEU` is to the sentence, `perplexity` that of a model of three words at a time, which "
+    "compares these rows and is not to be put beside published ones. How texts are tried was chosen on another draw "
+    "of 200 sentences of dev (17 of these are among them). Likeness and guide alone please the judges "
+    "with poor English; the rows marked fluent hold them to the likelihood of their words.",
     "validity": "Only valid Python: the same latents decoded freely, with the failures again under the grammar, always under "
     "it, and with neighbours. `time` (of one processor, the least of several rounds) and `length` are ratios, "
     "`tries` latents per valid text.",
