@@ -33,12 +33,12 @@ def a_generator(d: int = 12, cell: float = 0.2) -> AdversarialGenerator:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 6), st.integers(1, 20), st.floats(0.01, 5))
 def test_without_noise_z_stays_and_rows_do_not_mix(n, d, cell):
-    generator = a_generator(d, cell)
-    z, noise = torch.randn(2, n, d)
+    generator = a_generator(d, cell).double()  # or large values that cancel out leave rounding errors of any size
+    z, noise = torch.randn(2, n, d, dtype=torch.float64)
     assert torch.equal(generator(z, torch.zeros_like(z)), z)
     made = generator(z, noise)
     assert made.shape == (n, d)
-    assert torch.allclose(generator(z[:1], noise[:1]), made[:1], atol=1e-4)
+    assert torch.allclose(generator(z[:1], noise[:1]), made[:1], atol=1e-8)
 
 
 def test_untrained_it_goes_as_far_as_the_noise():
