@@ -75,6 +75,16 @@ class Likelihood(Protocol):
         """z (n, d) and n texts -> log p(text | z) of shape (n,), differentiable in z."""
 
 
+@runtime_checkable
+class Fluency(Protocol):
+    """A codec that can also tell garbled text, where it knows which tokens follow one another."""
+
+    token_pairs: TokenPairs | None
+
+    def surprise(self, texts: Sequence[str], drafts: Sequence[str] | None = None) -> np.ndarray:
+        """n texts -> how garbled they are, in nats, (n,); what stands in n drafts is not counted."""
+
+
 def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype: str = "auto") -> Codec:
     """The codec of a registered name (``"english-small"``) or of a folder with a T5-VAE.
 

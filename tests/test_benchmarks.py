@@ -258,12 +258,12 @@ def test_what_need_not_change_is_as_in_the_sentence_and_what_is_likely_is_prefer
 
 def test_texts_are_likely_where_their_words_followed_one_another():
     words = sentiment_measures.Trigrams(["a b c", "a b d"])
-    assert words.log_prob("a b c") == pytest.approx(
-        sum(
-            np.log(0.05 / 13 + x)
-            for x in (0.05 * 2 / 8 + 0.95, 0.05 * 2 / 8 + 0.95, 0.05 / 8 + 0.95 / 2, 0.05 * 2 / 8 + 0.95)
-        )
-    )
+    often, once = (0.05 * (n + 1) / 14 for n in (2, 1))
+    expected = np.log([often + 0.95, often + 0.95, once + 0.95 / 2, often + 0.95]).sum()
+    assert words.log_prob("a b c") == pytest.approx(expected)
+    for before in (("a", "b"), ("x", "b"), ("x", "y")):
+        shares = [words._share((*before, word)) for word in ("a", "b", "c", "d", "</s>", "another")]
+        assert sum(shares) == pytest.approx(1)
     assert words.perplexity(["a b c"]) < words.perplexity(["a b"]) < words.perplexity(["c b a"])
 
 

@@ -143,7 +143,7 @@ def plus_three() -> LinearDirection:
     return LinearDirection.of(torch.eye(12)[0] * 0.6, torch.zeros(12))
 
 
-def test_each_text_takes_the_smallest_strength_that_reaches(toy_codec):
+def test_of_strengths_that_keep_as_much_each_text_takes_the_smallest_that_reaches(toy_codec):
     # The letter m stands at 0, so o has a score of 2/3 and p that of 1.
     line = StrengthLine(strengths=(1 / 3, 2 / 3, 1.0, 2.0), reach=0.99)
     table = transfer(toy_codec, ["mothing", "oothing", "hothing"], plus_three(), line)

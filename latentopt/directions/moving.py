@@ -15,7 +15,7 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.directions.refinement import refine
-from latentopt.directions.strength import Moved, StrengthLine, first, measure, move_along, shift
+from latentopt.directions.strength import Moved, StrengthLine, best, measure, move_along, shift
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.generation.repair import FAILED, TRIES, Decoded, Policy, decode_valid
@@ -45,8 +45,7 @@ def transfer(
 
     Args:
         strength: a number for all texts (1 is the average edit seen in the pairs, a negative one goes the other way), or
-            a line of which each text takes the smallest strength that reaches the targets' scores; the default line where
-            None.
+            a line from which each text takes its own; the default line where None.
         constraint, constrain, tries: a text that the filters refuse is made valid, where it then still has what was
             asked for: see `latentopt.generation.repair.Policy`.
 
@@ -117,9 +116,9 @@ def _choose(
         reason[settled] = SETTLED
     reason[good.any(0)] = REFUSED
     verdicts = _ask(policy.filters, moved, good, sources)
-    pick = first(np.logical_and.reduce([good, *verdicts.values()]))
-    # Of a text that the filters refuse, the verdicts are those on the smallest strength that would have done.
-    judged, column = np.where(pick >= 0, pick, np.maximum(first(good), 0)), np.arange(len(sources))
+    pick = best(np.logical_and.reduce([good, *verdicts.values()]), moved.worth)
+    # Of a text that the filters refuse, the verdicts are those on the strength that it would have had without them.
+    judged, column = np.where(pick >= 0, pick, np.maximum(best(good, moved.worth), 0)), np.arange(len(sources))
     texts = np.where(pick >= 0, moved.texts[judged, column], np.array(sources, dtype=object))
     if isinstance(line, StrengthLine) and line.refine:
         found = np.flatnonzero(pick >= 0)

@@ -1,4 +1,4 @@
-"""How far to move: the smallest strength at which a text has the attribute and still keeps its content."""
+"""How far to move: of the strengths at which a text has the attribute, the one at which it keeps most and reads best."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentopt.codec import Codec
+from latentopt.codec import Codec, Fluency
 from latentopt.directions.direction import Direction
 from latentopt.errors import LatentoptError
 from latentopt.filters import GIVEN_BACK, similarity
@@ -23,11 +23,15 @@ QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5)
 """Of the targets' scores: what a moved text may have to reach."""
 SETTLED = 0.99
 """The quantile of the sources' scores above which a text is taken to have the attribute already."""
+NATS = 10.0
+"""The surprise (`latentopt.t5vae.token_pairs`) that weighs as much as all of the similarity does."""
 
 
 @dataclass(frozen=True)
 class StrengthLine:
-    """Strength by itself: each text takes the smallest strength at which its re-encoding reaches the targets' scores.
+    """Strength by itself: of the strengths at which its re-encoding reaches the targets' scores each text takes the best.
+
+    The best is that of the largest `Moved.worth`, and the smallest of those that make the same text.
 
     Args:
         strengths: those tried, all decoded as one batch.
@@ -80,11 +84,13 @@ class Moved:
         texts: (k, n), a row per strength.
         scores: (k, n), of their re-encodings; -inf where a text is blank, too long or the source itself.
         similarity: (k, n), to the source.
+        worth: (k, n), the similarity less what is garbled, where the codec can tell.
     """
 
     texts: np.ndarray
     scores: np.ndarray
     similarity: np.ndarray
+    worth: np.ndarray
 
     def reached(self, line: StrengthLine) -> np.ndarray:
         """Where a text has the attribute and keeps enough of its source, (k, n) bool."""
@@ -135,16 +141,17 @@ def measure(codec: Codec, sources: Sequence[str], direction: Direction, moved: n
     whole = np.array(codec.fits(distinct.tolist()), dtype=bool)
     changed = [bool(new.strip()) and new != old for new, old in zip(texts, flat, strict=True)]
     usable = whole[places] & np.array(changed, dtype=bool)
-    return Moved(
-        moved,
-        np.where(usable, scores[places], -np.inf).reshape(moved.shape),
-        similarity(texts, flat).reshape(moved.shape),
-    )
+    kept = similarity(texts, flat)
+    worth = kept
+    if isinstance(codec, Fluency) and codec.token_pairs is not None:
+        worth = kept - codec.surprise(texts, flat) / NATS
+    reached = np.where(usable, scores[places], -np.inf)
+    return Moved(moved, *(figure.reshape(moved.shape) for figure in (reached, kept, worth)))
 
 
-def first(good: np.ndarray) -> np.ndarray:
-    """The first row of (k, n) at which each column is true, (n,), and -1 where none is."""
-    return np.where(good.any(0), good.argmax(0), -1)
+def best(good: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """The row of (k, n) at which each column is worth most where it is good, (n,), and -1 where it never is."""
+    return np.where(good.any(0), np.where(good, worth, -np.inf).argmax(0), -1)
 
 
 def calibrate(
@@ -165,17 +172,17 @@ def calibrate(
     """
     exact = np.array([[text == target for text, target in zip(row, targets, strict=True)] for row in moved.texts])
     line = StrengthLine(tuple(strengths), quantile_of(scores, QUANTILES[-1]))
-    best = (line, {"quantile": QUANTILES[-1], "held_out_score": 0.0})
+    found = (line, {"quantile": QUANTILES[-1], "held_out_score": 0.0})
     for quantile in QUANTILES:
         line = replace(line, reach=quantile_of(scores, quantile))
         reached = moved.reached(line)
         for start in range(len(strengths)):
-            pick = first(reached[start:])
+            pick = best(reached[start:], moved.worth[start:])
             share = float(np.mean([row >= 0 and exact[start + row, i] for i, row in enumerate(pick)]))
-            if share > best[1]["held_out_score"]:
+            if share > found[1]["held_out_score"]:
                 figures = {"quantile": quantile, "held_out_score": share}
-                best = (replace(line, strengths=tuple(strengths[start:])), figures)
-    return best
+                found = (replace(line, strengths=tuple(strengths[start:])), figures)
+    return found
 
 
 def quantile_of(scores: np.ndarray, quantile: float) -> float:

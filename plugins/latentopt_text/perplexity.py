@@ -71,8 +71,10 @@ def fluent(limit: float = 2.0, model: str = "english-small") -> Filter:
     """
     if not isinstance(limit, (int, float)) or isinstance(limit, bool) or not 0 <= limit < float("inf"):
         raise ValueError(f"the surprise should be a number of at least 0, got {limit!r}")
+    from latentopt.codec import Fluency
+
     codec = _loaded(str(model))
-    if not hasattr(codec, "surprise"):
+    if not isinstance(codec, Fluency):
         raise LatentoptError(f"the model {model!r} does not know which tokens follow one another; name another model")
     codec.surprise([])
 

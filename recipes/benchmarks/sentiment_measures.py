@@ -103,13 +103,10 @@ class TransformerJudge:
 
 
 class Trigrams:
-    """How likely texts are by their words, three at a time (shorter n-grams are mixed in, as in Jelinek and Mercer 1980).
+    """How likely texts are by their words, three at a time (fewer are mixed in, as in Jelinek and Mercer 1980)."""
 
-    The weights of n-grams whose beginning was never met are not handed down to shorter ones, so the shares do not sum to 1:
-    texts are compared by it, and it is no perplexity to put beside those of others.
-    """
-
-    MIXED = (0.05, 0.35, 0.6)
+    PAIRS, TRIPLES = 0.875, 0.6
+    """The weights of what a word's pair and triple say, against what is left to fewer words."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         grams = [gram for text in texts for gram in self._grams(text)]
@@ -129,11 +126,14 @@ class Trigrams:
         return zip(words, words[1:], words[2:], strict=False)
 
     def _share(self, gram: tuple[str, ...]) -> float:
-        unseen = self.MIXED[0] / (self.before[0][()] + len(self.found[0]))
-        return unseen + sum(
-            weight * found[gram[-n:]] / max(before[gram[-n:-1]], 1)
-            for n, weight, found, before in zip((1, 2, 3), self.MIXED, self.found, self.before, strict=True)
-        )
+        single, *longer = self.found
+        # One word more than were met stands for all others.
+        share = (single[gram[-1:]] + 1) / (self.before[0][()] + len(single) + 1)
+        for n, weight, found in zip((2, 3), (self.PAIRS, self.TRIPLES), longer, strict=True):
+            before = self.before[n - 1][gram[-n:-1]]
+            if before:
+                share = weight * found[gram[-n:]] / before + (1 - weight) * share
+        return share
 
 
 def ngram_judge(texts: Sequence[str], labels: Sequence[int]) -> Judge:

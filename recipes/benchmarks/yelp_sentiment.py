@@ -198,14 +198,13 @@ class Tries:
         best = np.stack([self.texts[self.chosen(likeness), np.arange(len(self.sources))] for likeness in PARENTS], 1)
         found = []
         for source, parents, tried in zip(self.sources, best.tolist(), self.texts.T, strict=True):
-            splicer = Splicer(source)
+            splicer, known = Splicer(source), set(tried)
             around = [
                 text
                 for number, parent in enumerate(parents)
-                for text in splicer.around([parent, *parents[:number], *parents[number + 1 :]], SPLICED)
+                for text in splicer.around([parent, *parents[:number], *parents[number + 1 :]], SPLICED, known)
             ]
-            known = set(tried)
-            found.append([text for text in dict.fromkeys(around) if text not in known] or [source])
+            found.append(list(dict.fromkeys(around)) or [source])
         # Where there are fewer, one is tried again.
         texts = [text or again[0] for row in zip_longest(*found) for text, again in zip(row, found, strict=True)]
         self.add(self.codec.encode(texts, truncation=True).view(-1, *self.z0.shape), texts)
