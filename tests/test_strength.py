@@ -16,7 +16,7 @@ class Letters(LinearDirection):
     """Moves the first letter by three, and below strength 1.5 the second one too."""
 
     def move(self, z, strength=1.0):
-        second = (0 < torch.as_tensor(strength)) & (torch.as_tensor(strength) < 1.5)
+        second = (torch.as_tensor(strength) > 0) & (torch.as_tensor(strength) < 1.5)
         return super().move(z, strength) + SECOND * second.float().reshape(-1, 1)
 
 
