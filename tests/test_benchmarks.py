@@ -1,7 +1,11 @@
 import json
+import random
+import shutil
 import sys
+from collections import Counter as Counts
 from types import SimpleNamespace
 
+import fluency
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +22,7 @@ from two_attributes import RULES, kept_words
 
 import reporting
 from latentopt.directions.direction import LinearDirection
+from latentopt.t5vae.token_pairs import TokenPairs
 
 import corpora
 import sentiment_measures
@@ -248,10 +253,10 @@ def test_what_need_not_change_is_as_in_the_sentence_and_what_is_likely_is_prefer
     sentences = pd.DataFrame({"text": ["mm aa b"], "label": [0]})
     words = sentiment_measures.Trigrams(["nm aa b", "mm aa b", "om aa b"] * 9)
     best = {}
-    for fluency in (0.0, 20.0):
-        tries = yelp_sentiment.tried(toy_codec, sentences, ways * 2, FirstLetter(), words, fluency)
-        (best[fluency],) = tries.best(1.0)
-        assert best[fluency].endswith("m aa b")
+    for weight in (0.0, 20.0):
+        tries = yelp_sentiment.tried(toy_codec, sentences, ways * 2, FirstLetter(), words, weight)
+        (best[weight],) = tries.best(1.0)
+        assert best[weight].endswith("m aa b")
     assert best[0.0][0] > "o"
     assert best[20.0][0] in "mno"
 
@@ -265,6 +270,28 @@ def test_texts_are_likely_where_their_words_followed_one_another():
         shares = [words._share((*before, word)) for word in ("a", "b", "c", "d", "</s>", "another")]
         assert sum(shares) == pytest.approx(1)
     assert words.perplexity(["a b c"]) < words.perplexity(["a b"]) < words.perplexity(["c b a"])
+
+
+def test_edits_by_people_are_told_from_the_same_garbled(call, data, tiny_codec, tiny_folder, tmp_path):
+    ids = [
+        row for table in map(corpora.pairs, corpora.attributes()) for row in tiny_codec.tokenize(list(table["target"]))
+    ]
+    flat = np.array([token for row in ids for token in row])
+    folder = shutil.copytree(tiny_folder, tmp_path / "counted")
+    TokenPairs.count(np.tile(flat, 1000), tiny_codec.model.config.vocab_size).save(folder)
+    rows = call(fluency, "--model", folder, "-n", 8)["rows"]
+    shares = {row["rewrites"]: row["at most 0.5"] for row in rows}
+    assert shares["edits by people"] == 1
+    assert shares["the same, two neighbouring words swapped"] < 1
+    assert all(row["number"] <= 8 for row in rows)
+
+
+@pytest.mark.parametrize("garble", [fluency.swapped, fluency.dropped, fluency.replacing(["x"])])
+@given(words=st.lists(st.sampled_from("abc"), min_size=2, max_size=6), seed=st.integers(0, 99))
+def test_what_is_garbled_keeps_all_words_but_one(garble, words, seed):
+    made = garble(words, random.Random(seed))
+    assert (Counts(words) - Counts(made)).total() <= 1
+    assert (Counts(made) - Counts(words)).total() <= (garble is not fluency.swapped)
 
 
 def test_the_judge_that_is_no_n_gram_model_tells_word_orders_apart():
