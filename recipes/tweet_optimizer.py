@@ -139,6 +139,7 @@ def main() -> None:
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
+        "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
     if getattr(codec, "token_pairs", None) is not None:
         filters["fluent"] = latentopt.get("filter", "fluent")(options.surprise, options.model)

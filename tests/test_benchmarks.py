@@ -280,7 +280,7 @@ def test_edits_by_people_are_told_from_the_same_garbled(call, data, tiny_codec, 
     folder = shutil.copytree(tiny_folder, tmp_path / "counted")
     TokenPairs.count(np.tile(flat, 1000), tiny_codec.model.config.vocab_size).save(folder)
     rows = call(fluency, "--model", folder, "-n", 8)["rows"]
-    shares = {row["rewrites"]: row["at most 0.5"] for row in rows}
+    shares = {row["rewrites"]: row["at most 1"] for row in rows}
     assert shares["edits by people"] == 1
     assert shares["the same, two neighbouring words swapped"] < 1
     assert all(row["number"] <= 8 for row in rows)

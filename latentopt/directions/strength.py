@@ -23,7 +23,7 @@ QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5)
 """Of the targets' scores: what a moved text may have to reach."""
 SETTLED = 0.99
 """The quantile of the sources' scores above which a text is taken to have the attribute already."""
-NATS = 10.0
+NATS = 20.0
 """The surprise (`latentopt.t5vae.token_pairs`) that weighs as much as all of the similarity does."""
 
 

@@ -22,7 +22,7 @@ FILE = "token_pairs.npz"
 BACKOFF = 0.4
 LEAST = 2
 """A pair that was met less often is not kept: that is most of them."""
-USUAL = 6.0
+USUAL = 4.0
 """A token of which the surprise, -log p in nats, is not above this is a usual one."""
 CHUNK = 4_000_000
 """How many tokens are counted at once."""

@@ -1,4 +1,4 @@
-"""Filters that hold a paraphrase to the content of its draft: words, numbers, names and negation.
+"""Filters that hold a rewrite to the content of its draft: words, numbers, names, negation and how it ends.
 
 Each compares surface forms, so each is exact about what it looks at and blind to the rest; its docstring says which.
 """
@@ -40,6 +40,7 @@ NEGATION = re.compile(
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
     re.IGNORECASE,
 )
+ENDING = re.compile(r"[\p{STerm}…]\W*$")
 
 
 def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
@@ -106,3 +107,11 @@ def keep_negation() -> Filter:
     What negates by its meaning (fail, refuse, un-) is not seen, nor is where in the text a negation stands.
     """
     return _pairwise(lambda text, source: len(NEGATION.findall(text)) == len(NEGATION.findall(source)))
+
+
+def keep_ending() -> Filter:
+    """Texts that end with a closing mark (of any script: full stop, question mark, ellipsis) where their draft does.
+
+    Quotation marks and brackets may stand behind it.
+    """
+    return _pairwise(lambda text, source: not ENDING.search(source) or ENDING.search(text) is not None)

@@ -24,7 +24,7 @@ from reporting import report
 
 import corpora
 
-LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+LIMITS = (1.0, 2.0, 4.0, 8.0)
 
 
 def swapped(words: list[str], rng: random.Random) -> list[str]:

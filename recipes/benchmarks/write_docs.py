@@ -62,7 +62,8 @@ SECTIONS = {
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
     "sign changed, `realised` is the head's gain on the decoded text over the gain promised at z. What was spliced took "
-    "single differences from the draft back, or over from other rewrites; it is promised what the text was that it is of.",
+    "single differences from the draft back, or over from other rewrites; it is promised what the text was that it is of. "
+    "The rows marked fluent are held to the filter `fluent`.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
     "the worst half of the expressions only, and no search was made with a look at the other targets.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "

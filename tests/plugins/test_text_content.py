@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from latentopt_text.content import keep_names, keep_negation, keep_numbers, keep_words, names, numbers
+from latentopt_text.content import keep_ending, keep_names, keep_negation, keep_numbers, keep_words, names, numbers
 
 from latentopt.errors import LatentoptError
 from latentopt.spec import build
@@ -14,6 +14,7 @@ KEEPERS = {
     "keep_numbers": keep_numbers(),
     "keep_names": keep_names(),
     "keep_negation": keep_negation(),
+    "keep_ending": keep_ending(),
 }
 
 
@@ -119,3 +120,13 @@ def test_keep_negation_refuses_lost_and_new_ones():
 def test_settings_that_are_not_taken_are_refused(spec):
     with pytest.raises(LatentoptError, match=r"refuses its settings: (?:too many|missing)"):
         build("filter", spec)
+
+
+@pytest.mark.parametrize("draft", ["Is it?", "It is.", 'He said: "It is."', "It is! )", "It is…"])
+def test_keep_ending_asks_for_a_closing_mark_where_the_draft_has_one(draft):
+    assert keeps(keep_ending(), draft, "It was.", '"Was it?"', "It was…", "Why (it was!)") == [True] * 4
+    assert keeps(keep_ending(), draft, "It was", "It was. So", "", "It was,") == [False] * 4
+
+
+def test_keep_ending_leaves_an_open_draft_open():
+    assert keeps(keep_ending(), "It is", "It was", "It was.", "") == [True] * 3
