@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from letters import pairs
 
 import latentopt
-import latentopt.files
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.finding import fit_direction
 from latentopt.directions.moving import (

@@ -4,7 +4,6 @@ import torch
 from letters import pairs, plus_three
 
 import latentopt
-import latentopt.files
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.finding import fit_direction
 from latentopt.directions.moving import (
