@@ -79,7 +79,9 @@ class Likelihood(Protocol):
 class Fluency(Protocol):
     """A codec that can also tell garbled text, where it knows which tokens follow one another."""
 
-    token_pairs: TokenPairs | None
+    @property
+    def tells_garbled(self) -> bool:
+        """Whether it does know; `surprise` raises otherwise."""
 
     def surprise(self, texts: Sequence[str], drafts: Sequence[str] | None = None) -> np.ndarray:
         """n texts -> how garbled they are, in nats, (n,); what stands in n drafts is not counted."""
@@ -206,6 +208,11 @@ class T5VAECodec:
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """See `Codec.fits`."""
         return [len(ids) <= self.max_tokens for ids in self._lines(texts)]
+
+    @property
+    def tells_garbled(self) -> bool:
+        """See `Fluency`."""
+        return self.token_pairs is not None
 
     def surprise(self, texts: Sequence[str], drafts: Sequence[str] | None = None) -> np.ndarray:
         """How garbled texts of any length are, in nats, (n,): see `latentopt.t5vae.token_pairs`.

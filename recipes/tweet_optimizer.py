@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.archive import read_archive
 from latentopt.cli.common import check_out, draw, keep_fitting
+from latentopt.codec import Fluency
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.report.page import Landscape, verdict, write_report
@@ -105,7 +106,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument(
-        "--surprise", type=float, default=2.0, help="how garbled a draft may become, in nats, where the model can tell"
+        "--surprise", type=float, default=3.0, help="how garbled a draft may become, in nats, where the model can tell"
     )
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
@@ -141,7 +142,7 @@ def main() -> None:
         "tweet_length": latentopt.get("filter", "tweet_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
-    if getattr(codec, "token_pairs", None) is not None:
+    if isinstance(codec, Fluency) and codec.tells_garbled:
         filters["fluent"] = latentopt.get("filter", "fluent")(options.surprise, options.model)
     metrics = {"chrf": latentopt.get("metric", "chrf")()}
     searcher = Traced(latentopt.get("searcher", "gradient")())

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentopt.codec import Codec, Likelihood, T5VAECodec, load_codec
+from latentopt.codec import Codec, Fluency, Likelihood, T5VAECodec, load_codec
 from latentopt.errors import LatentoptError
 from latentopt.t5vae.calibration import measure_cell
 from latentopt.testing import ToyCodec
@@ -15,6 +15,9 @@ def test_it_is_a_codec(tiny_codec, toy_codec):
     assert isinstance(tiny_codec, Codec)
     assert isinstance(toy_codec, Codec)
     assert isinstance(tiny_codec, Likelihood)
+    assert isinstance(tiny_codec, Fluency)
+    assert not tiny_codec.tells_garbled
+    assert not isinstance(toy_codec, Fluency)
     assert not isinstance(toy_codec, Likelihood)
 
 

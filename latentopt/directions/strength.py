@@ -1,4 +1,4 @@
-"""How far to move: of the strengths at which a text has the attribute, the one at which it keeps most and reads best."""
+"""How far to move: of the strengths at which a text has the attribute, the one at which most of it stays ungarbled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NATS = 20.0
 class StrengthLine:
     """Strength by itself: of the strengths at which its re-encoding reaches the targets' scores each text takes the best.
 
-    The best is that of the largest `Moved.worth`, and the smallest of those that make the same text.
+    The best is that of the largest `Moved.worth`, among equals the first.
 
     Args:
         strengths: those tried, all decoded as one batch.
@@ -84,7 +84,7 @@ class Moved:
         texts: (k, n), a row per strength.
         scores: (k, n), of their re-encodings; -inf where a text is blank, too long or the source itself.
         similarity: (k, n), to the source.
-        worth: (k, n), the similarity less what is garbled, where the codec can tell.
+        worth: (k, n), the similarity; less the surprise of what the source has not, where the codec can tell.
     """
 
     texts: np.ndarray
@@ -143,7 +143,7 @@ def measure(codec: Codec, sources: Sequence[str], direction: Direction, moved: n
     usable = whole[places] & np.array(changed, dtype=bool)
     kept = similarity(texts, flat)
     worth = kept
-    if isinstance(codec, Fluency) and codec.token_pairs is not None:
+    if isinstance(codec, Fluency) and codec.tells_garbled:
         worth = kept - codec.surprise(texts, flat) / NATS
     reached = np.where(usable, scores[places], -np.inf)
     return Moved(moved, *(figure.reshape(moved.shape) for figure in (reached, kept, worth)))

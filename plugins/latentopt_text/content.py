@@ -40,7 +40,7 @@ NEGATION = re.compile(
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
     re.IGNORECASE,
 )
-ENDING = re.compile(r"[\p{STerm}…]\W*$")
+ENDING = re.compile(r"[\p{STerm}…][\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$")
 
 
 def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
@@ -110,8 +110,8 @@ def keep_negation() -> Filter:
 
 
 def keep_ending() -> Filter:
-    """Texts that end with a closing mark (of any script: full stop, question mark, ellipsis) where their draft does.
+    """Texts that end with a closing mark (of most scripts: full stop, question mark, ellipsis) where their draft does.
 
-    Quotation marks and brackets may stand behind it.
+    Quotation marks, closing brackets and emoji may stand behind it.
     """
     return _pairwise(lambda text, source: not ENDING.search(source) or ENDING.search(text) is not None)

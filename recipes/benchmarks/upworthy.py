@@ -6,9 +6,9 @@ The tests of the Upworthy archive are split in three. The head is fitted on one 
 are drawn from the third, which none of them nor the autoencoder has seen. The judge is of another kind than the head: it
 counts marks, function words and lengths, and what a headline is about by latent semantic analysis. A second one counts
 n-grams, as the head `ngrams` does, so that what it says of that head is less. One sd is the standard deviation of a
-judge's predictions over real headlines of the third part. Every search has the same head, filters and number of
-decodes; `down` is the same search with the head's sign changed. In the last rows what was found is spliced, which takes
-encodings but no decodes, and in the very last ones the filter `fluent` refuses what is garbled.
+judge's predictions over real headlines of the third part. Every search has the same head, likeness to the draft and number
+of decodes; `down` is the same search with the head's sign changed. In the last rows what was found is spliced, which takes
+encodings but no decodes; in the very last ones the filter `fluent` refuses what is garbled, where the model can tell.
 
 A second call with the same settings goes on with what is missing; delete runs/benchmarks/upworthy.json to measure anew.
 """
@@ -33,6 +33,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 
 import latentopt
+from latentopt.codec import Fluency
 from latentopt.heads.head import rank_correlation
 from latentopt.search.objective import HeadTerm, Objective
 from latentopt.split import is_held_out
@@ -65,6 +66,8 @@ SEARCHES = {
     "gradient, spliced, fluent": Search("gradient", {}, splice=True, fluent=True),
 }
 
+SURPRISE = 3.0
+"""What a rewrite may add, in nats, in the rows that are fluent."""
 FUNCTION_WORDS = [
     *("a", "and", "but", "he", "her", "his", "how", "i", "is", "it", "no", "not", "she", "the", "their", "these"),
     *("they", "this", "was", "we", "what", "when", "who", "why", "you", "your"),
@@ -173,7 +176,8 @@ def main() -> None:
         "caution": options.caution,
         "seed": options.seed,
         "filter": f"chrF of at least {options.chrf:g} to the draft",
-        "imitation_correlation": fitted.card.get("imitation_correlation"),
+        "fluent": f"at most {SURPRISE:g} nats",
+        "imitation_correlation": round(fitted.card.get("imitation_correlation", np.nan), 3),
         "head_on_unseen_tests": within(unseen, predicted),
         "judge_on_unseen_tests": within(unseen, judge(texts)),
         "second_judge_on_unseen_tests": within(unseen, second(texts)),
@@ -182,14 +186,15 @@ def main() -> None:
     }
     chrf = latentopt.get("metric", "chrf")()
     similar = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
+    fluent = {"fluent": lambda texts, sources: codec.surprise(texts, sources) <= SURPRISE}  # type: ignore[attr-defined]
     done = {row["search"]: row for row in recorded("upworthy", **facts)}
     for name, search in SEARCHES.items():
         if name in done or (options.only and name not in options.only):
             continue
+        if search.fluent and not (isinstance(codec, Fluency) and codec.tells_garbled):
+            continue
         row: dict[str, Any] = {"search": name}
-        filters = similar | (
-            {"fluent": latentopt.get("filter", "fluent")(model=options.model)} if search.fluent else {}
-        )
+        filters = similar | (fluent if search.fluent else {})
         for direction, weight in (("up", 1.0), ("down", -1.0)):
             objective = Objective(
                 {"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight}
@@ -210,7 +215,7 @@ def main() -> None:
             before = result.table.loc[result.table["rank"] == 0, "verified"].to_numpy()
             kept = (best["verified"].to_numpy() - before)[changed]
             promised = (best["predicted"].to_numpy() - before)[changed]
-            similar = chrf(best["text"].tolist(), drafts)
+            likeness = chrf(best["text"].tolist(), drafts)
             low, high = interval(gain)
             row |= {
                 "judge gain": gain.mean(),
@@ -220,8 +225,8 @@ def main() -> None:
                 "n-gram judge gain": second_gain.mean(),
                 "head gain": kept.sum() / len(drafts),
                 "realised": kept.mean() / promised.mean() if len(kept) else 0.0,
-                "chrF": np.median(similar),
-                "chrF >= 40": (similar >= 40).mean(),
+                "chrF": np.median(likeness),
+                "chrF >= 40": (likeness >= 40).mean(),
                 "copies": (~changed).mean(),
                 "decodes": result.counts["tried"] / len(drafts),
                 "s/draft": seconds / len(drafts),

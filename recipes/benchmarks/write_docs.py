@@ -56,7 +56,7 @@ SECTIONS = {
     "where it was measured, by a small transformer. `self-BLEU` is to the sentence.",
     "fluency": "What surprises the counts of a model's neighbouring tokens in a rewrite, beyond what stands in its source "
     "(`--filter fluent`), in nats: half of the rewrites surprise by less than `median`; then the share that each limit lets "
-    "pass, 2 being the filter's own. The edits are those of the attributes' unseen pairs. It is a filter for small changes: "
+    "pass, 3 being the filter's own. The edits are those of the attributes' unseen pairs. It is a filter for small changes: "
     "a whole rewrite by a person surprises too.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "

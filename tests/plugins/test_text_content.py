@@ -122,10 +122,12 @@ def test_settings_that_are_not_taken_are_refused(spec):
         build("filter", spec)
 
 
-@pytest.mark.parametrize("draft", ["Is it?", "It is.", 'He said: "It is."', "It is! )", "It is…"])
+@pytest.mark.parametrize("draft", ["Is it?", "It is.", 'He said: "It is."', "It is! )", "It is…", "It is. 😀"])
 def test_keep_ending_asks_for_a_closing_mark_where_the_draft_has_one(draft):
     assert keeps(keep_ending(), draft, "It was.", '"Was it?"', "It was…", "Why (it was!)") == [True] * 4
-    assert keeps(keep_ending(), draft, "It was", "It was. So", "", "It was,") == [False] * 4
+    assert (
+        keeps(keep_ending(), draft, "It was", "It was. So", "", "It was,", "It was. (", "He paid $3. %") == [False] * 6
+    )
 
 
 def test_keep_ending_leaves_an_open_draft_open():
