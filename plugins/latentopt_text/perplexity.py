@@ -63,9 +63,9 @@ def fluent(limit: float = 3.0, model: str = "english-small") -> Filter:
     """Rewrites that are not garbled: what they have that their draft has not adds at most so many nats of surprise.
 
     A token surprises where it is much rarer behind the one before it than tokens are (`latentopt.t5vae.token_pairs`).
-    It is strict: of small edits by people about seven in ten pass, of the same edits garbled one in twenty or fewer
-    (recipes/benchmarks/fluency.py), and hardly ever a whole rewrite. It is for drafts: a text that stands for itself, such
-    as a sample, adds nothing to itself.
+    It is strict: of small edits by people about seven in ten pass, of the same with a word replaced or two swapped one in
+    twenty or fewer, of whole rewrites hardly any (recipes/benchmarks/fluency.py). It is for drafts: a text that stands for
+    itself, such as a sample, adds nothing to itself.
 
     Args:
         model: the name or folder of a codec, which knows what it was trained on. It is loaded once per process, beside the
