@@ -224,7 +224,8 @@ def main() -> None:
                 "improved": (gain > 0).mean(),
                 "n-gram judge gain": second_gain.mean(),
                 "head gain": kept.sum() / len(drafts),
-                "realised": kept.mean() / promised.mean() if len(kept) else 0.0,
+                # Random changes are promised nothing on average, and a share of nothing says nothing.
+                "realised": kept.sum() / promised.sum() if promised.sum() > 0 else np.nan,
                 "chrF": np.median(likeness),
                 "chrF >= 40": (likeness >= 40).mean(),
                 "copies": (~changed).mean(),
