@@ -36,6 +36,12 @@ def test_what_is_no_expression_is_refused(expression):
         parse(expression)
 
 
+@pytest.mark.parametrize("expression", ["past-tense+formal", "0.5*past-tense+formal", "a + b+c"])
+def test_signs_without_spaces_are_told(expression):
+    with pytest.raises(LatentoptError, match="put spaces around the signs"):
+        parse(expression)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.text(alphabet="ab+-*. 0", max_size=12))
 def test_any_expression_is_parsed_or_refused(expression):

@@ -71,6 +71,8 @@ def latentopt(
 ) -> None:
     """Optimise text in the latent space of a frozen T5-VAE."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    # Read when transformers is imported, which no command has done yet.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # Of several processes, as torchrun and accelerate start them, only the first speaks.
     first = os.environ.get("RANK", "0") == "0"
     logging.getLogger("latentopt").setLevel(logging.INFO if first else logging.ERROR)

@@ -36,12 +36,9 @@ Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto."
 
 
 def load(model: str, device: str, dtype: str) -> Codec:
-    """The codec, without transformers' progress bars."""
-    from transformers.utils.logging import disable_progress_bar
-
+    """The codec."""
     from latentopt.codec import load_codec
 
-    disable_progress_bar()
     return load_codec(model, device=device, dtype=dtype)
 
 

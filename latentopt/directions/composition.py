@@ -135,6 +135,10 @@ def parse(expression: str) -> list[Part]:
             raise LatentoptError(
                 f"{word!r} in {expression!r} is no direction; write NAME, or a factor above 0 as 0.5*NAME"
             )
+        if "+" in name:
+            raise LatentoptError(
+                f"{word!r} reads as one name; put spaces around the signs, as in 'past-tense + formal'"
+            )
         parts.append(Part(name, factor if sign == "+" else -factor))
     return parts
 
