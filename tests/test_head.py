@@ -330,6 +330,7 @@ def test_the_last_step_of_a_pipeline_is_given_the_weights(toy_codec):
     assert np.corrcoef(predicted, first_letter(texts))[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_auto_reports_all_and_takes_the_best_that_has_a_gradient(toy_codec):
     texts = letters(150)
     y = first_letter(texts) + np.random.default_rng(0).normal(size=150)
@@ -403,7 +404,7 @@ def test_expected_calibration_error_is_the_gap_of_probability_and_frequency():
     assert expected_calibration_error(labels, np.full(6, 0.9)) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("head", ["ridge", "logistic", "auto"])
+@pytest.mark.parametrize("head", ["ridge", "logistic", pytest.param("auto", marks=pytest.mark.slow)])
 def test_a_card_is_json(toy_codec, head):
     texts = letters(60)
     y = (first_letter(texts) > ord("f")).astype(np.int64)

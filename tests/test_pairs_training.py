@@ -129,6 +129,7 @@ def test_frozen_latents_stay_and_all_else_learns(bottleneck, regulariser):
     assert [name for name in still if "relative_attention_bias" not in name] == []
 
 
+@pytest.mark.slow
 def test_resuming_gives_the_same_losses_and_keeps_the_latents(start, rewriter, tmp_path):
     again = settings(start=str(start))
     train(SOURCES, tmp_path / "cut", again, targets=TARGETS)

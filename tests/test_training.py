@@ -199,6 +199,7 @@ def test_a_batch_is_shared_evenly_or_not_at_all(batch_size, accumulation, proces
         assert training._rows_per_process(chosen, processes, texts) == rows
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_during_a_checkpoint_leaves_the_one_before(tmp_path, monkeypatch):
     """No file may grow beyond some KiB once the first checkpoint is there, as on a full disk."""
     save_checkpoint = Trainer._save_checkpoint
