@@ -322,6 +322,7 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
         call(yelp_sentiment, "--test", data / "nowhere")
 
 
+@pytest.mark.slow
 def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_measures, "LABELLED", 24)
     for name, value in {"STRENGTHS": (1.0,), "ROUNDS": 1, "CHILDREN": 2}.items():

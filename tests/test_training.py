@@ -137,6 +137,7 @@ def test_going_on_from_a_model_keeps_its_tokenizer_and_shape(tmp_path):
     assert codec.fingerprint != first.fingerprint
 
 
+@pytest.mark.slow
 def test_going_on_with_longer_texts_keeps_the_latents_of_short_ones(tmp_path, tiny_codec, lines):
     model, before = copy.deepcopy(tiny_codec.model), tiny_codec.encode(lines)
     longest = model.config.max_tokens
