@@ -308,6 +308,23 @@ def test_what_became_of_a_proposal_is_sent_back():
     assert result.table["text"].tolist() == ["mno", "nno"]
 
 
+def test_texts_are_taken_as_they_are_and_nothing_is_decoded_for_them():
+    codec, outcomes = ToyCodec(), []
+
+    @dataclass(frozen=True)
+    class Writing:
+        def search(self, problem, rng):
+            texts = ["nno", "nno", "", "zzz"]
+            outcomes.append((yield Proposal(problem.z0.repeat(4, 1), torch.zeros(4, dtype=torch.long), 1, texts=texts)))
+
+    result = run(["mno"], Writing(), filters={"no_z": each(lambda text: "z" not in text)})
+    assert outcomes[0].texts == ["nno", "nno", "", "zzz"]
+    assert torch.equal(outcomes[0].z[0], codec.encode(["nno"])[0])
+    assert outcomes[0].verified[2:].tolist() == [-torch.inf] * 2
+    assert result.table["text"].tolist() == ["mno", "nno"]
+    assert result.counts["tried"] == 0
+
+
 def test_a_text_that_a_filter_refuses_is_worth_nothing_to_the_search():
     outcomes = []
 
@@ -396,7 +413,7 @@ def test_the_gate_goes_on_from_what_the_text_kept():
     first = next(search)
     again = codec.encode(codec.decode(first.z))
     assert not torch.allclose(again, first.z)
-    outcome = Outcome(again, again[:, 0], {}, torch.tensor([True]))
+    outcome = Outcome(again, again[:, 0], {}, torch.tensor([True]), ["a"])
     second = search.send(outcome)
     assert (second.z - again).norm() < (second.z - first.z - (first.z - again)).norm() + 1.4 * codec.cell
     assert float(second.z[0, 0]) == pytest.approx(float(again[0, 0]) + 1.4 * codec.cell / 12**0.5, rel=0.5)

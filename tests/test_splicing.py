@@ -1,10 +1,11 @@
 """Texts between a draft and its rewrites are made of their words alone, and hold one difference more or less."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentopt.search.splicing import TOKEN, Splicer
+from latentopt.search.splicing import TOKEN, Splicer, cross
 
 PIECES = ["a", "b", "it's", ",", "?", "Ω", "42", "$", "-", "(", " "]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=9).map(lambda pieces: " ".join("".join(pieces).split()))
@@ -51,3 +52,23 @@ def test_what_is_made_is_new_and_of_the_words_that_are_there(draft, rewrites, n)
     assert not set(found) & {draft, *rewrites, "b a", ""}
     words = {word for text in (draft, *rewrites) for word in TOKEN.findall(text)}
     assert {word for text in found for word in TOKEN.findall(text)} <= words
+
+
+@given(TEXTS, TEXTS, st.integers(0, 2**30))
+def test_a_crossed_text_is_the_first_around_a_stretch_of_the_second(first, second, seed):
+    crossed = cross(first, second, torch.Generator().manual_seed(seed))
+    a, b, c = (TOKEN.findall(text) for text in (first, second, crossed))
+    assert any(
+        c == a[:i] + b[k:m] + a[j:]
+        for i in range(len(a) + 1)
+        for j in range(i, len(a) + 1)
+        for k in range(len(b) + 1)
+        for m in range(k, len(b) + 1)
+    )
+
+
+def test_crossing_finds_every_exchange_of_one_word():
+    rng = torch.Generator().manual_seed(0)
+    crossed = {cross("a b c", "x y z", rng) for _ in range(3000)}
+    assert {f"{w} b c" for w in "xyz"} | {f"a {w} c" for w in "xyz"} | {f"a b {w}" for w in "xyz"} <= crossed
+    assert {"a b c", "b c", "a x y z b c"} <= crossed

@@ -78,8 +78,11 @@ class Candidates:
         z, source = proposal.z.detach(), proposal.source
         inside = self._within_budget(z, source)
         owners = source[inside].tolist()
-        texts = self.problem.codec.decode(z[inside], **self.policy.decoding) if owners else []
-        self.decoded += len(texts)
+        if proposal.texts is None:
+            texts = self.problem.codec.decode(z[inside], **self.policy.decoding) if owners else []
+            self.decoded += len(texts)
+        else:
+            texts = [proposal.texts[row] for row in inside.tolist()]
         keys = list(zip(owners, texts, strict=True))
         self._take(keys, replace(proposal, z=z[inside], source=source[inside]))
         found: dict[int, int] = {
@@ -330,13 +333,16 @@ class Candidates:
         lost = torch.full((len(z),), -torch.inf, device=z.device)
         verified, parts = lost.clone(), {name: lost.clone() for name in self.parts}
         changed = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        texts = [""] * len(z)
+        for place, row in found.items():
+            texts[place] = self.keys[row][1]
         if places:
             again[places] = torch.stack([self.latents[row] for row in rows]).to(z)
             verified[places] = torch.tensor([self.scores[row] for row in rows]).to(z)
             changed[places] = torch.tensor([row >= n for row in rows], device=z.device)
             for name, part in self.parts.items():
                 parts[name][places] = torch.tensor([part[row] for row in rows]).to(z)
-        return Outcome(again, verified, parts, changed)
+        return Outcome(again, verified, parts, changed, texts)
 
     def finish(self) -> tuple[pd.DataFrame, np.ndarray]:
         """The table of these drafts with the ``top`` best candidates each, and the latents of its rows, (rows, d)."""

@@ -45,6 +45,7 @@ class Proposal:
         screen: how promising re-encodings are, ``(z (k, d), source (k,)) -> (k,)``; asked about new texts that every
             filter accepts, before they are scored. Those at -inf are passed over.
         most: of each draft, only so many of the most promising are scored; the others may be proposed again.
+        texts: m texts that are taken as they are, where nothing has to be decoded; z then is of what they come from.
     """
 
     z: Tensor
@@ -52,6 +53,7 @@ class Proposal:
     step: int
     screen: Callable[[Tensor, Tensor], Tensor] | None = None
     most: int | None = None
+    texts: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class Outcome:
             filter, cannot be scored, or was not decoded for want of budget.
         parts: what each term of the objective added to it, (m,) each.
         changed: (m,) bool, whether the text differs from the draft's.
+        texts: what they became, m texts; blank where there is none that could be scored.
     """
 
     z: Tensor
     verified: Tensor
     parts: dict[str, Tensor]
     changed: Tensor
+    texts: list[str]
 
 
 class Searcher(Protocol):

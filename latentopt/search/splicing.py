@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
+import torch
+
 from latentopt.directions.pairs import TOKEN
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
@@ -62,6 +64,23 @@ class Splicer:
                     edits.append((i, j, tuple(new[k:m])))
             self.edits[rewrite] = edits
         return self.edits[rewrite]
+
+
+def cross(first: str, second: str, rng: torch.Generator) -> str:
+    """The first text with a random stretch of its words and marks replaced by one of the second's; short ones are likelier.
+
+    Where words would be run together, the first text as it is.
+    """
+
+    def stretch(tokens: Sequence[str]) -> slice:
+        start = int(torch.randint(len(tokens) + 1, (1,), generator=rng))
+        longest = int(torch.randint(len(tokens) - start + 1, (1,), generator=rng))
+        return slice(start, start + int(torch.randint(longest + 1, (1,), generator=rng)))
+
+    tokens, others = _tokens(first), _tokens(second)
+    tokens[stretch(tokens)] = others[stretch(others)]
+    text = "".join(tokens).strip()
+    return text if _tokens(text) == tokens else first
 
 
 def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator[list[Edit]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latentopt.errors import LatentoptError
 
-COMPONENTS = (1, 2, 4, 8)
+COMPONENTS = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class AggregatePosterior:
 def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int = 0) -> AggregatePosterior:
     """The mixture of z (n, d) whose number of components gives held-out latents the highest likelihood.
 
-    The number is chosen on 10,000 latents, a tenth of them held out. Those that would leave a component fewer than
+    The number is chosen on at most 20,000 latents, a tenth of them held out. Those that would leave a component fewer than
     twice d latents on average are not tried; a larger one is taken where it is better by two standard errors.
 
     Raises:
@@ -82,7 +82,7 @@ def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int =
         raise LatentoptError(f"{len(z)} latents are too few to fit the aggregate posterior; at least 2 are needed")
     z = z.float().cpu()
     n, d = z.shape
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:10_000]
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:20_000]
     tenth = len(order) // 10
     held_out, rest = z[order[:tenth]], z[order[tenth:]]
     tried = [k for k in sorted(components) if k > 1 and len(rest) >= 2 * k * d and tenth > 1]

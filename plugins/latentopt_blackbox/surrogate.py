@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,20 +12,22 @@ from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from torch import Tensor
 
 from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.search.splicing import cross
 
 
 @dataclass(frozen=True)
 class Surrogate:
     """Evolution in z whose offspring are screened by a Gaussian process on the re-encodings of their texts.
 
-    In each round the best texts so far, and points between two of them, are given noise and decoded. The process, fitted
+    In every other round the best texts so far, and points between two of them, are given noise and decoded; in the
+    rounds between, a stretch of one of them is replaced by one of another text that was scored. The process, fitted
     to the best of what was scored, draws a sample of its posterior over the re-encodings (Thompson sampling), and the
     texts that are highest in it are scored. Its length scale is the median distance of what it is fitted to.
 
     Args:
         texts, values: what is known already, in the objective's units; larger is better. They are not scored again.
         rounds: how many; where there is a budget, until it is spent.
-        offspring: latents decoded in a round, per draft.
+        offspring: latents decoded, or texts crossed, in a round, per draft.
         scored: how many of their texts are scored.
         parents: how many of the best texts have offspring.
         noise: the largest length of their noise, in cells.
@@ -36,7 +38,7 @@ class Surrogate:
     values: tuple[float, ...] = ()
     rounds: int = 20
     offspring: int = 64
-    scored: int = 4
+    scored: int = 2
     parents: int = 32
     noise: float = 2.5
     fitted: int = 300
@@ -56,25 +58,29 @@ class Surrogate:
         n, codec = len(problem.texts), problem.codec
         drafts = torch.arange(n, device=problem.z0.device)
         outcome = yield Proposal(problem.z0, drafts, 0)
-        known = codec.encode(self.texts).to(problem.z0) if self.texts else problem.z0[:0]
-        z = [torch.cat([known, outcome.z[i : i + 1]]) for i in range(n)]
-        values = [torch.cat([torch.tensor(self.values).to(known), outcome.verified[i : i + 1]]) for i in range(n)]
+        z = codec.encode(self.texts).to(problem.z0) if self.texts else problem.z0[:0]
+        known = [_Known(z[:0], z[:0, 0]) for _ in range(n)]
+        for i, each in enumerate(known):
+            each.add(self.texts, z, torch.tensor(self.values).to(z))
+            each.add(problem.texts[i : i + 1], outcome.z[i : i + 1], outcome.verified[i : i + 1])
         source = drafts.repeat_interleave(self.offspring)
         step = 0
         while problem.budget is not None or step < self.rounds:
             step += 1
-            scored = [(points[v.isfinite()], v[v.isfinite()]) for points, v in zip(z, values, strict=True)]
-            offspring = torch.cat([self._offspring(*known, problem, rng) for known in scored])
+            if step % 2:
+                made = torch.cat([self._offspring(each, problem, rng) for each in known])
+                proposal = Proposal(made, source, step)
+            else:
+                parents, crossed = zip(*(self._crossed(each, problem, rng) for each in known), strict=True)
+                proposal = Proposal(torch.cat(parents), source, step, texts=[text for each in crossed for text in each])
             seeds = torch.randint(2**31, (n,), generator=rng).tolist()
-            models = [_fit(*known, self.fitted) for known in scored]
+            models = [_fit(each.z, each.values, self.fitted) for each in known]
 
-            def screen(
-                again: Tensor, owner: Tensor, scored: list = scored, models: list = models, seeds: list = seeds
-            ) -> Tensor:
+            def screen(again: Tensor, owner: Tensor, models: list = models, seeds: list = seeds) -> Tensor:
                 promise = torch.full((len(again),), -torch.inf, device=again.device)
                 for i in owner.unique().tolist():
                     rows = torch.nonzero(owner == i).squeeze(1)
-                    new = rows[(torch.cdist(again[rows], scored[i][0]) > 1e-3).all(1)]
+                    new = rows[(torch.cdist(again[rows], known[i].z) > 1e-3).all(1)]
                     if models[i] is None:
                         promise[new] = 0.0
                     elif len(new):
@@ -82,22 +88,54 @@ class Surrogate:
                         promise[new] = torch.from_numpy(drawn.ravel()).to(promise)
                 return promise
 
-            outcome = yield Proposal(offspring, source, step, screen, self.scored)
-            new = outcome.changed & outcome.verified.isfinite()
-            for i in range(n):
-                rows = new & (source == i)
-                z[i], values[i] = torch.cat([z[i], outcome.z[rows]]), torch.cat([values[i], outcome.verified[rows]])
+            outcome = yield replace(proposal, screen=screen, most=self.scored)
+            for i, each in enumerate(known):
+                rows = torch.nonzero(outcome.changed & (source == i)).squeeze(1)
+                each.add([outcome.texts[row] for row in rows.tolist()], outcome.z[rows], outcome.verified[rows])
 
-    def _offspring(self, z: Tensor, values: Tensor, problem: Problem, rng: torch.Generator) -> Tensor:
-        """(offspring, d): around the best of z (m, d), and around points between two of them."""
-        if len(z) == 0:
+    def _best(self, known: _Known) -> Tensor:
+        """The rows of the parents."""
+        return known.values.topk(min(self.parents, len(known.values))).indices
+
+    def _crossed(self, known: _Known, problem: Problem, rng: torch.Generator) -> tuple[Tensor, list[str]]:
+        """(offspring, d) and as many texts: each of the best, crossed with another of them or with any that was scored."""
+        if not known.texts:
+            return problem.codec.posterior.draw(self.offspring, rng).to(problem.z0), [""] * self.offspring
+        best = self._best(known).cpu()
+        first, second = best[torch.randint(len(best), (2, self.offspring), generator=rng)]
+        anywhere = torch.randint(len(known.texts), (self.offspring,), generator=rng)
+        second = torch.where(torch.rand(self.offspring, generator=rng) < 0.5, anywhere, second)
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        texts = list(known.texts)
+        return known.z[first.to(known.z.device)], [cross(texts[a], texts[b], rng) for a, b in pairs]
+
+    def _offspring(self, known: _Known, problem: Problem, rng: torch.Generator) -> Tensor:
+        """(offspring, d): around the best, and around points between two of them."""
+        if not known.texts:
             return problem.codec.posterior.draw(self.offspring, rng).to(problem.z0)
-        best = z[values.topk(min(self.parents, len(z))).indices]
+        best = known.z[self._best(known)]
         first, second = (best[torch.randint(len(best), (self.offspring,), generator=rng)] for _ in range(2))
         share = torch.rand(self.offspring, 1, generator=rng) * (torch.rand(self.offspring, 1, generator=rng) < 0.5)
         noise = torch.randn(first.shape, generator=rng)
-        noise *= torch.rand(self.offspring, 1, generator=rng) * self.noise * problem.codec.cell / z.shape[1] ** 0.5
+        noise *= torch.rand(self.offspring, 1, generator=rng) * self.noise * problem.codec.cell / first.shape[1] ** 0.5
         return torch.lerp(first, second, share.to(first)) + noise.to(first)
+
+
+class _Known:
+    """The texts of a draft that were scored: texts in order, z (m, d), values (m,)."""
+
+    def __init__(self, z: Tensor, values: Tensor) -> None:
+        self.texts: dict[str, None] = {}
+        self.z, self.values = z, values
+
+    def add(self, texts: Sequence[str], z: Tensor, values: Tensor) -> None:
+        """Take over those that are new and have a score."""
+        rows = []
+        for row, (text, finite) in enumerate(zip(texts, values.isfinite().tolist(), strict=True)):
+            if finite and text not in self.texts:
+                self.texts[text] = None
+                rows.append(row)
+        self.z, self.values = torch.cat([self.z, z[rows]]), torch.cat([self.values, values[rows]])
 
 
 def _fit(z: Tensor, values: Tensor, most: int) -> GaussianProcessRegressor | None:

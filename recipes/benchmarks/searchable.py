@@ -27,7 +27,7 @@ from latentopt.t5vae.model import T5VAEModel
 from reporting import report
 
 import corpora
-from train_default_models import SETTINGS, english_lines
+from train_default_models import SETTINGS, STAGES, english_lines
 
 ATTRIBUTES = ("intensity_very", "negation_not", "tense_past", "number_i_we")
 Term = Callable[[T5VAECodec, random.Random], Tensor]
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(ROWS), action="append", help="these rows alone")
     options = parser.parse_args()
     unseen = corpora.unseen(corpora.tatoeba())
-    texts = [text for text in english_lines() if corpora.trainable(text)]
+    texts = [text for text in english_lines(STAGES["english-small"][-1].titles) if corpora.trainable(text)]
     rows = []
     for name, changes in ROWS.items():
         if options.only and name not in options.only:
