@@ -87,7 +87,7 @@ attribute the sources above.
 ## Training
 
 `python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
-step, seed {seed}, AdamW, position jitter {jitter}; on a CPU in bfloat16 autocast.
+step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitter}; on a CPU in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -124,10 +124,9 @@ def card(name: str, folder: Path) -> str:
         stages=", then ".join(
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")
-            + (f" with up to {stage.deletion:g} of the tokens deleted" if stage.deletion else "")
             for stage in STAGES[name]
         ),
-        **{key: getattr(settings, key) for key in ("batch_size", "seed", "jitter")},
+        **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "jitter")},
     )
 
 

@@ -257,8 +257,8 @@ class Candidates:
         if proposal.screen is None or not keys:
             return keys
         owner = torch.tensor([key[0] for key in keys], device=proposal.z.device)
-        again = self.problem.codec.encode([text for _, text in keys])
-        promise = pd.Series(proposal.screen(again, owner).double().cpu().numpy())
+        texts = [text for _, text in keys]
+        promise = pd.Series(proposal.screen(self.problem.codec.encode(texts), owner, texts).double().cpu().numpy())
         order = promise[promise > -np.inf].sort_values(ascending=False, kind="stable").index
         place = pd.Series(order).groupby(owner.cpu().numpy()[order]).cumcount().to_numpy()
         return [keys[row] for row in order[place < (proposal.most or len(keys))]]

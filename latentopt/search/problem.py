@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +42,8 @@ class Proposal:
         z: (m, d).
         source: (m,) int64, the draft each row belongs to.
         step: how far the search had come.
-        screen: how promising re-encodings are, ``(z (k, d), source (k,)) -> (k,)``; asked about new texts that every
-            filter accepts, before they are scored. Those at -inf are passed over.
+        screen: how promising texts are, ``(z (k, d), source (k,), k texts) -> (k,)`` with their re-encodings z; asked about
+            new ones that every filter accepts, before they are scored. Those at -inf are passed over.
         most: of each draft, only so many of the most promising are scored; the others may be proposed again.
         texts: m texts that are taken as they are, where nothing has to be decoded; z then is of what they come from.
     """
@@ -51,7 +51,7 @@ class Proposal:
     z: Tensor
     source: Tensor
     step: int
-    screen: Callable[[Tensor, Tensor], Tensor] | None = None
+    screen: Callable[[Tensor, Tensor, Sequence[str]], Tensor] | None = None
     most: int | None = None
     texts: list[str] | None = None
 

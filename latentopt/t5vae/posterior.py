@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latentopt.errors import LatentoptError
 
-COMPONENTS = (1, 2, 4, 8, 16, 32)
+COMPONENTS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)

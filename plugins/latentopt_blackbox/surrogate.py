@@ -7,22 +7,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+from sklearn.preprocessing import normalize
 from torch import Tensor
 
+from latentopt.directions.pairs import TOKEN
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.search.splicing import cross
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Evolution in z whose offspring are screened by a Gaussian process on the re-encodings of their texts.
+    """Evolution in z and of texts whose offspring are screened by a Gaussian process.
 
-    In every other round the best texts so far, and points between two of them, are given noise and decoded; in the
-    rounds between, a stretch of one of them is replaced by one of another text that was scored. The process, fitted
-    to the best of what was scored, draws a sample of its posterior over the re-encodings (Thompson sampling), and the
-    texts that are highest in it are scored. Its length scale is the median distance of what it is fitted to.
+    In every other round the best texts so far, and points between two of them, are given noise and decoded. In the
+    rounds between, a stretch of one of them is replaced by a stretch of another text that was scored, or this stands
+    alone. The process reads the texts and their re-encodings, and is fitted to the best of what was scored. It draws a
+    sample of its posterior (Thompson sampling), and the texts that are highest in it are scored; of those that were
+    crossed, one is scored whatever is thought of it. A text that differs from a scored one by spaces is passed over.
 
     Args:
         texts, values: what is known already, in the objective's units; larger is better. They are not scored again.
@@ -74,18 +78,29 @@ class Surrogate:
                 parents, crossed = zip(*(self._crossed(each, problem, rng) for each in known), strict=True)
                 proposal = Proposal(torch.cat(parents), source, step, texts=[text for each in crossed for text in each])
             seeds = torch.randint(2**31, (n,), generator=rng).tolist()
-            models = [_fit(each.z, each.values, self.fitted) for each in known]
+            # Where there is nothing to tell apart, no model is needed.
+            models = [_Model(each, self.fitted) if len(each.values.unique()) > 1 else None for each in known]
 
-            def screen(again: Tensor, owner: Tensor, models: list = models, seeds: list = seeds) -> Tensor:
+            def screen(
+                again: Tensor,
+                owner: Tensor,
+                texts: Sequence[str],
+                models: Sequence[_Model | None] = models,
+                seeds: Sequence[int] = seeds,
+                explore: bool = step % 2 == 0,
+            ) -> Tensor:
                 promise = torch.full((len(again),), -torch.inf, device=again.device)
                 for i in owner.unique().tolist():
-                    rows = torch.nonzero(owner == i).squeeze(1)
-                    new = rows[(torch.cdist(again[rows], known[i].z) > 1e-3).all(1)]
-                    if models[i] is None:
+                    new = [
+                        row for row in torch.nonzero(owner == i).squeeze(1).tolist() if texts[row] not in known[i].texts
+                    ]
+                    model = models[i]
+                    if model is None:
                         promise[new] = 0.0
-                    elif len(new):
-                        drawn = models[i].sample_y(again[new].double().cpu().numpy(), random_state=seeds[i])
-                        promise[new] = torch.from_numpy(drawn.ravel()).to(promise)
+                    elif new:
+                        promise[new] = model.draw(again[new], [texts[row] for row in new], seeds[i])
+                    if explore and new:
+                        promise[new[seeds[i] % len(new)]] = torch.inf
                 return promise
 
             outcome = yield replace(proposal, screen=screen, most=self.scored)
@@ -107,7 +122,9 @@ class Surrogate:
         second = torch.where(torch.rand(self.offspring, generator=rng) < 0.5, anywhere, second)
         pairs = zip(first.tolist(), second.tolist(), strict=True)
         texts = list(known.texts)
-        return known.z[first.to(known.z.device)], [cross(texts[a], texts[b], rng) for a, b in pairs]
+        alone = (torch.rand(self.offspring, generator=rng) < 0.25).tolist()
+        made = [cross("" if part else texts[a], texts[b], rng) for part, (a, b) in zip(alone, pairs, strict=True)]
+        return known.z[first.to(known.z.device)], made
 
     def _offspring(self, known: _Known, problem: Problem, rng: torch.Generator) -> Tensor:
         """(offspring, d): around the best, and around points between two of them."""
@@ -122,10 +139,11 @@ class Surrogate:
 
 
 class _Known:
-    """The texts of a draft that were scored: texts in order, z (m, d), values (m,)."""
+    """The texts of a draft that were scored: texts in order, their words without spaces, z (m, d), values (m,)."""
 
     def __init__(self, z: Tensor, values: Tensor) -> None:
         self.texts: dict[str, None] = {}
+        self.words: set[tuple[str, ...]] = set()
         self.z, self.values = z, values
 
     def add(self, texts: Sequence[str], z: Tensor, values: Tensor) -> None:
@@ -134,18 +152,31 @@ class _Known:
         for row, (text, finite) in enumerate(zip(texts, values.isfinite().tolist(), strict=True)):
             if finite and text not in self.texts:
                 self.texts[text] = None
+                self.words.add(tuple(TOKEN.findall(text)))
                 rows.append(row)
         self.z, self.values = torch.cat([self.z, z[rows]]), torch.cat([self.values, values[rows]])
 
 
-def _fit(z: Tensor, values: Tensor, most: int) -> GaussianProcessRegressor | None:
-    """A Gaussian process on the best of z (m, d); None where there is nothing to tell apart."""
-    if len(z) < 3:
-        return None
-    best = values.topk(min(most, len(z))).indices
-    x, y = z[best].double().cpu().numpy(), values[best].double().cpu().numpy()
-    if np.ptp(y) == 0:
-        return None
-    scale = float(torch.pdist(z[best]).median()) or 1.0
-    kernel = Matern(scale, nu=2.5) + WhiteKernel(1e-3)
-    return GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True).fit(x, y)
+class _Model:
+    """A Gaussian process over z and the runs of up to three words and marks of a text.
+
+    Either part is scaled so that the median distance between two texts is 1 in it.
+    """
+
+    def __init__(self, known: _Known, most: int) -> None:
+        best = known.values.topk(min(most, len(known.values))).indices.tolist()
+        z, texts = known.z[best], list(known.texts)
+        self.counts = CountVectorizer(tokenizer=TOKEN.findall, token_pattern=None, lowercase=False, ngram_range=(1, 3))
+        runs = normalize(self.counts.fit_transform([texts[row] for row in best]).toarray())
+        self.scales = [float(torch.pdist(part).median()) or 1.0 for part in (z, torch.from_numpy(runs))]
+        kernel = Matern(2**0.5, nu=2.5) + WhiteKernel(1e-3)
+        self.process = GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True)
+        self.process.fit(self._features(z, runs), known.values[best].double().cpu().numpy())
+
+    def draw(self, z: Tensor, texts: Sequence[str], seed: int) -> Tensor:
+        """A sample of the posterior at z (m, d) and m texts, (m,)."""
+        runs = normalize(self.counts.transform(texts).toarray())
+        return torch.from_numpy(self.process.sample_y(self._features(z, runs), random_state=seed).ravel()).to(z)
+
+    def _features(self, z: Tensor, runs: np.ndarray) -> np.ndarray:
+        return np.hstack([z.double().cpu().numpy() / self.scales[0], runs / self.scales[1]])

@@ -51,7 +51,7 @@ def round_trip_term(n: int = 32, weight: float = 1.0) -> Term:
     """``weight * |enc(dec(z)) - z|^2 / d`` over n draws of the aggregate posterior; the decoding has no gradient."""
 
     def term(codec: T5VAECodec, rng: random.Random) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(codec.device.type, enabled=False):
             z = codec.posterior.draw(n, torch.Generator().manual_seed(rng.randrange(2**31))).to(codec.device)
             texts = T5VAECodec(codec.model, codec.tokenizer).decode(z)
             codec.model.train().requires_grad_(True)

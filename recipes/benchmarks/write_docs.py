@@ -30,6 +30,9 @@ SECTIONS = {
     "added to its latent.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
     "the doctor's figures on statements that no variant saw. A variant without a row has not been trained yet.",
+    "searchable": "What makes a space searchable: terms and noises, each by going on from the default model for the same few "
+    "steps; figures on unseen sentences. `paraphrase distance` is that of unseen paraphrases, random sentences having 1; "
+    "`directions, exact` is the exact match of unseen pairs moved by the mean difference, over four attributes.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests. `ngrams` reads the headline, `ridge` has its latent alone.",
@@ -65,7 +68,7 @@ SECTIONS = {
     "single differences from the draft back, or over from other rewrites; it is promised what the text was that it is of. "
     "The rows marked fluent are held to the filter `fluent`.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
-    "the worst half of the expressions only, and no search was made with a look at the other targets.",
+    "the worst half of the expressions only. The search was made on the first target and on others that are not here.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "
     "those of the best candidate; `true` is by a logistic regression on what two sentences share, an upper bound. The "
     "generator is fitted on 10,000 training sentences; the rewriter, where there is one, on the pairs not held out.",

@@ -203,9 +203,12 @@ def test_only_the_most_promising_are_scored():
         def search(self, problem, rng):
             z = problem.z0.repeat(6, 1)
             z[:, 0] += torch.arange(6) * problem.codec.step
-            yield Proposal(z, torch.zeros(6, dtype=torch.long), 1, lambda again, owner: again[:, 0], 2)
+            yield Proposal(z, torch.zeros(6, dtype=torch.long), 1, lambda again, owner, texts: again[:, 0], 2)
             yield Proposal(
-                z, torch.zeros(6, dtype=torch.long), 2, lambda again, owner: torch.full((len(again),), -torch.inf)
+                z,
+                torch.zeros(6, dtype=torch.long),
+                2,
+                lambda again, owner, texts: torch.full((len(again),), -torch.inf),
             )
 
     def score(texts, sources):
