@@ -74,16 +74,22 @@ class Candidates:
                 return
 
     def add(self, proposal: Proposal) -> Outcome:
-        """Decode, re-encode and verify a proposal."""
-        z, source = proposal.z.detach(), proposal.source
-        inside = self._within_budget(z, source)
-        owners = source[inside].tolist()
+        """Decode, re-encode and verify a proposal; texts that it gives itself are of no cost to the budget.
+
+        Where nothing may be decoded freely, those are encoded, and decoded under the constraint.
+        """
+        z, source, codec = proposal.z.detach(), proposal.source, self.problem.codec
+        self._check(proposal)
+        if proposal.texts and self.policy.always:
+            z = codec.encode(proposal.texts, truncation=True)
+            proposal = replace(proposal, texts=None)
         if proposal.texts is None:
-            texts = self.problem.codec.decode(z[inside], **self.policy.decoding) if owners else []
+            inside = self._within_budget(source)
+            texts = codec.decode(z[inside], **self.policy.decoding) if len(inside) else []
             self.decoded += len(texts)
         else:
-            texts = [proposal.texts[row] for row in inside.tolist()]
-        keys = list(zip(owners, texts, strict=True))
+            inside, texts = torch.arange(len(source), device=z.device), proposal.texts
+        keys = list(zip(source[inside].tolist(), texts, strict=True))
         self._take(keys, replace(proposal, z=z[inside], source=source[inside]))
         found: dict[int, int] = {
             place: self.rows[key] for place, key in zip(inside.tolist(), keys, strict=True) if key in self.rows
@@ -93,13 +99,16 @@ class Candidates:
     def splice(self) -> None:
         """Try texts around the best ones of each draft, for which nothing is decoded; the draft may be one of them.
 
+        Where nothing may be decoded freely, none are tried: their parts fit a grammar, and they may not.
         A text is promised what the one that it is made from was. Where a property of the text is asked for, its evaluations
         go on being counted, so that nothing is tried once the search has spent them all.
         """
+        if self.policy.always:
+            return
         splicers = [Splicer(text) for text in self.problem.texts]
         known: list[set[str]] = [set() for _ in splicers]
         for _ in range(SPLICES):
-            if self.problem.evaluations is not None and (self.evaluated >= self.problem.evaluations).all():
+            if not self.open.any():
                 return
             refused: list[list[str]] = [[] for _ in splicers]
             for owner, text in self.refused:
@@ -119,7 +128,7 @@ class Candidates:
             z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
             source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)
             promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=device)
-            self._take(list(made), Proposal(z, source, 0), promised)
+            self._take(list(made), Proposal(z, source, 0, texts=[text for _, text in made]), promised)
 
     def _ranked(self) -> dict[int, list[int]]:
         """The rows of each draft and its candidates, the best first; those that are not valid are last."""
@@ -184,13 +193,16 @@ class Candidates:
     @property
     def spent_all(self) -> bool:
         """Whether no draft may have another latent decoded, or another text scored."""
-        budget, evaluations = self.problem.budget, self.problem.evaluations
-        over = np.zeros(len(self.spent), dtype=bool)
-        if budget is not None:
-            over |= self.spent >= budget
-        if evaluations is not None:
-            over |= self.evaluated >= evaluations
+        over = ~self.open
+        if self.problem.budget is not None:
+            over |= self.spent >= self.problem.budget
         return bool(over.all())
+
+    @property
+    def open(self) -> np.ndarray:
+        """Of which drafts another text may be scored, (n,) bool."""
+        evaluations = self.problem.evaluations
+        return np.ones(len(self.evaluated), dtype=bool) if evaluations is None else self.evaluated < evaluations
 
     @property
     def counts(self) -> dict[str, int]:
@@ -205,30 +217,37 @@ class Candidates:
             "failed": len(self.improved) - found,
         }
 
-    def _within_budget(self, z: Tensor, source: Tensor) -> Tensor:
-        """The positions of the rows that their drafts may still have decoded."""
-        owner = source.cpu().numpy()
-        n = len(self.problem.texts)
+    def _check(self, proposal: Proposal) -> None:
+        """Refuse rows of a wrong shape or of no draft, and another number of texts than of rows."""
+        z, owner, texts = proposal.z, proposal.source.cpu().numpy(), proposal.texts
         if z.shape != (len(owner), self.problem.codec.latent_dim) or (
-            len(owner) and not 0 <= owner.min() <= owner.max() < n
+            len(owner) and not 0 <= owner.min() <= owner.max() < len(self.problem.texts)
         ):
             raise LatentoptError(f"a searcher proposed z of shape {tuple(z.shape)} for sources {owner.tolist()[:5]}")
+        if texts is not None and len(texts) != len(owner):
+            raise LatentoptError(f"a searcher proposed {len(texts)} texts for {len(owner)} sources")
+
+    def _within_budget(self, source: Tensor) -> Tensor:
+        """The positions of the rows that their drafts may still have decoded."""
+        owner = source.cpu().numpy()
         allowed = np.arange(len(owner))
         if self.problem.budget is not None:
             order = pd.Series(owner).groupby(owner).cumcount().to_numpy()
             allowed = np.flatnonzero(self.spent[owner] + order < self.problem.budget)
-        self.spent += np.bincount(owner[allowed], minlength=n)
-        return torch.from_numpy(allowed).to(z.device)
+        self.spent += np.bincount(owner[allowed], minlength=len(self.spent))
+        return torch.from_numpy(allowed).to(source.device)
 
     def _verify(self, new: Mapping[Key, int], proposal: Proposal, promised: Tensor | None) -> None:
         """Score the texts of new candidates on their re-encodings; ``new`` gives the row of z that each came from."""
         problem, objective, keys = self.problem, self.problem.objective, list(new)
         z, source = proposal.z, proposal.source
+        decoded = proposal.texts is None  # else z is that of another text
         if objective.text_terms:
+            keys = [key for key in keys if self.open[key[0]]]
             accepted = self._accepted(keys)
             for key in (key for key, good in zip(keys, accepted, strict=True) if not good):
                 # Unscored: a later one is further on.
-                self._refuse(key, float(len(self.refused)), z[new[key]] if promised is None else None)
+                self._refuse(key, float(len(self.refused)), z[new[key]] if decoded else None)
             keys = [key for key, good in zip(keys, accepted, strict=True) if good]
         keys = self._screened(keys, proposal)
         if objective.text_terms:
@@ -249,7 +268,7 @@ class Candidates:
             tried = np.flatnonzero(valid & (self.pareto | (total > self.baseline[owner.cpu().numpy()])))
             valid[tried] = self._accepted([keys[row] for row in tried])
             for row in tried[~valid[tried]]:
-                self._refuse(keys[row], float(total[row]), z[new[keys[row]]] if promised is None else None)
+                self._refuse(keys[row], float(total[row]), z[new[keys[row]]] if decoded else None)
         self._store(keys, again, values, predicted, valid)
 
     def _screened(self, keys: list[Key], proposal: Proposal) -> list[Key]:

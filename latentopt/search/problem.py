@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Latents worth decoding.
+    """Latents worth decoding, or texts worth scoring.
 
     Attributes:
         z: (m, d).
@@ -45,7 +45,8 @@ class Proposal:
         screen: how promising texts are, ``(z (k, d), source (k,), k texts) -> (k,)`` with their re-encodings z; asked about
             new ones that every filter accepts, before they are scored. Those at -inf are passed over.
         most: of each draft, only so many of the most promising are scored; the others may be proposed again.
-        texts: m texts that are taken as they are, where nothing has to be decoded; z then is of what they come from.
+        texts: m texts that are taken as they are; nothing is decoded, which is of no cost to the budget, and z is that of
+            what each comes from. A searcher that proposes them has to come to an end by itself.
     """
 
     z: Tensor
@@ -63,7 +64,7 @@ class Outcome:
     Attributes:
         z: (m, d), the re-encodings; the proposed latent where there is none.
         verified: (m,), the objective at the re-encoding; -inf where the text is blank, too long or refused by a
-            filter, cannot be scored, or was not decoded for want of budget.
+            filter, cannot be scored, was passed over by the screen, or was not decoded for want of budget.
         parts: what each term of the objective added to it, (m,) each.
         changed: (m,) bool, whether the text differs from the draft's.
         texts: what they became, m texts; blank where there is none that could be scored.

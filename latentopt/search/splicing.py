@@ -80,7 +80,7 @@ def cross(first: str, second: str, rng: torch.Generator) -> str:
     tokens, others = _tokens(first), _tokens(second)
     tokens[stretch(tokens)] = others[stretch(others)]
     text = "".join(tokens).strip()
-    return text if _tokens(text) == tokens else first
+    return text if TOKEN.findall(text) == [token.strip() for token in tokens] else first
 
 
 def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator[list[Edit]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +17,18 @@ from latentopt.directions.pairs import TOKEN
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.search.splicing import cross
 
+CROSSINGS = 4
+"""How many crossings are tried, at most, for each that is wanted: many are known or blank."""
+RUNS = 4096
+"""How many runs of words the process tells apart, the most frequent ones."""
+
+Words = tuple[str, ...]
+
+
+def words(text: str) -> Words:
+    """The words and marks of a text, without its spaces."""
+    return tuple(TOKEN.findall(text))
+
 
 @dataclass(frozen=True)
 class Surrogate:
@@ -26,7 +38,8 @@ class Surrogate:
     rounds between, a stretch of one of them is replaced by a stretch of another text that was scored, or this stands
     alone. The process reads the texts and their re-encodings, and is fitted to the best of what was scored. It draws a
     sample of its posterior (Thompson sampling), and the texts that are highest in it are scored; of those that were
-    crossed, one is scored whatever is thought of it. A text that differs from a scored one by spaces is passed over.
+    crossed, one is scored whatever is thought of it, unless one is all that is scored. A text that differs from a scored
+    one by spaces is passed over.
 
     Args:
         texts, values: what is known already, in the objective's units; larger is better. They are not scored again.
@@ -36,6 +49,9 @@ class Surrogate:
         parents: how many of the best texts have offspring.
         noise: the largest length of their noise, in cells.
         fitted: the most scored texts that the process is fitted to, the best ones: its cost is cubic.
+
+    Raises:
+        ValueError: when a number is too small, or there are not as many texts as values.
     """
 
     texts: tuple[str, ...] = ()
@@ -52,6 +68,8 @@ class Surrogate:
             raise ValueError(f"{len(self.texts)} texts but {len(self.values)} values")
         if not (self.rounds >= 1 and self.offspring >= 2 and self.scored >= 1 and self.parents >= 2 and self.noise > 0):
             raise ValueError("rounds and scored should be at least 1, offspring and parents at least 2, noise above 0")
+        if self.fitted < 2:
+            raise ValueError(f"a process should be fitted to at least 2 texts, got fitted={self.fitted}")
 
     def __repr__(self) -> str:
         settings = f"offspring={self.offspring}, scored={self.scored}, parents={self.parents}, noise={self.noise}"
@@ -61,49 +79,27 @@ class Surrogate:
         """See `latentopt.search.problem.Searcher`."""
         n, codec = len(problem.texts), problem.codec
         drafts = torch.arange(n, device=problem.z0.device)
-        outcome = yield Proposal(problem.z0, drafts, 0)
+        outcome = yield Proposal(problem.z0, drafts, 0, texts=list(problem.texts))
         z = codec.encode(self.texts).to(problem.z0) if self.texts else problem.z0[:0]
         known = [_Known(z[:0], z[:0, 0]) for _ in range(n)]
         for i, each in enumerate(known):
             each.add(self.texts, z, torch.tensor(self.values).to(z))
             each.add(problem.texts[i : i + 1], outcome.z[i : i + 1], outcome.verified[i : i + 1])
-        source = drafts.repeat_interleave(self.offspring)
         step = 0
         while problem.budget is not None or step < self.rounds:
             step += 1
-            if step % 2:
-                made = torch.cat([self._offspring(each, problem, rng) for each in known])
-                proposal = Proposal(made, source, step)
+            crossing = step % 2 == 0 and all(each.texts for each in known)
+            if crossing:
+                parents, crossed = zip(*(self._crossed(each, rng) for each in known), strict=True)
+                made, texts = torch.cat(parents), [text for each in crossed for text in each]
+                source = drafts.repeat_interleave(torch.tensor([len(each) for each in crossed], device=drafts.device))
             else:
-                parents, crossed = zip(*(self._crossed(each, problem, rng) for each in known), strict=True)
-                proposal = Proposal(torch.cat(parents), source, step, texts=[text for each in crossed for text in each])
-            seeds = torch.randint(2**31, (n,), generator=rng).tolist()
-            # Where there is nothing to tell apart, no model is needed.
-            models = [_Model(each, self.fitted) if len(each.values.unique()) > 1 else None for each in known]
-
-            def screen(
-                again: Tensor,
-                owner: Tensor,
-                texts: Sequence[str],
-                models: Sequence[_Model | None] = models,
-                seeds: Sequence[int] = seeds,
-                explore: bool = step % 2 == 0,
-            ) -> Tensor:
-                promise = torch.full((len(again),), -torch.inf, device=again.device)
-                for i in owner.unique().tolist():
-                    new = [
-                        row for row in torch.nonzero(owner == i).squeeze(1).tolist() if texts[row] not in known[i].texts
-                    ]
-                    model = models[i]
-                    if model is None:
-                        promise[new] = 0.0
-                    elif new:
-                        promise[new] = model.draw(again[new], [texts[row] for row in new], seeds[i])
-                    if explore and new:
-                        promise[new[seeds[i] % len(new)]] = torch.inf
-                return promise
-
-            outcome = yield replace(proposal, screen=screen, most=self.scored)
+                made, texts = torch.cat([self._offspring(each, problem, rng) for each in known]), None
+                source = drafts.repeat_interleave(self.offspring)
+            screen = _Screen(
+                known, self.fitted, torch.randint(2**31, (n,), generator=rng).tolist(), crossing and self.scored > 1
+            )
+            outcome = yield Proposal(made, source, step, screen, self.scored, texts)
             for i, each in enumerate(known):
                 rows = torch.nonzero(outcome.changed & (source == i)).squeeze(1)
                 each.add([outcome.texts[row] for row in rows.tolist()], outcome.z[rows], outcome.verified[rows])
@@ -112,19 +108,23 @@ class Surrogate:
         """The rows of the parents."""
         return known.values.topk(min(self.parents, len(known.values))).indices
 
-    def _crossed(self, known: _Known, problem: Problem, rng: torch.Generator) -> tuple[Tensor, list[str]]:
-        """(offspring, d) and as many texts: each of the best, crossed with another of them or with any that was scored."""
-        if not known.texts:
-            return problem.codec.posterior.draw(self.offspring, rng).to(problem.z0), [""] * self.offspring
+    def _crossed(self, known: _Known, rng: torch.Generator) -> tuple[Tensor, list[str]]:
+        """(m, d) and as many new texts: each of the best, crossed with another of them or with any that was scored."""
+        tries = CROSSINGS * self.offspring
         best = self._best(known).cpu()
-        first, second = best[torch.randint(len(best), (2, self.offspring), generator=rng)]
-        anywhere = torch.randint(len(known.texts), (self.offspring,), generator=rng)
-        second = torch.where(torch.rand(self.offspring, generator=rng) < 0.5, anywhere, second)
-        pairs = zip(first.tolist(), second.tolist(), strict=True)
-        texts = list(known.texts)
-        alone = (torch.rand(self.offspring, generator=rng) < 0.25).tolist()
-        made = [cross("" if part else texts[a], texts[b], rng) for part, (a, b) in zip(alone, pairs, strict=True)]
-        return known.z[first.to(known.z.device)], made
+        first, second = best[torch.randint(len(best), (2, tries), generator=rng)]
+        anywhere = torch.randint(len(known.texts), (tries,), generator=rng)
+        second = torch.where(torch.rand(tries, generator=rng) < 0.5, anywhere, second)
+        alone = torch.rand(tries, generator=rng) < 0.25
+        made: dict[Words, tuple[int, str]] = {}
+        for part, a, b in zip(alone.tolist(), first.tolist(), second.tolist(), strict=True):
+            text = cross("" if part else known.texts[a], known.texts[b], rng)
+            if words(text) and words(text) not in known.words:
+                made.setdefault(words(text), (b if part else a, text))
+            if len(made) == self.offspring:
+                break
+        rows = [row for row, _ in made.values()]
+        return known.z[rows], [text for _, text in made.values()]
 
     def _offspring(self, known: _Known, problem: Problem, rng: torch.Generator) -> Tensor:
         """(offspring, d): around the best, and around points between two of them."""
@@ -139,22 +139,55 @@ class Surrogate:
 
 
 class _Known:
-    """The texts of a draft that were scored: texts in order, their words without spaces, z (m, d), values (m,)."""
+    """The texts of a draft that were scored, in order: m texts, the words of each, z (m, d), values (m,)."""
 
     def __init__(self, z: Tensor, values: Tensor) -> None:
-        self.texts: dict[str, None] = {}
-        self.words: set[tuple[str, ...]] = set()
+        self.texts: list[str] = []
+        self.words: set[Words] = set()
         self.z, self.values = z, values
 
     def add(self, texts: Sequence[str], z: Tensor, values: Tensor) -> None:
-        """Take over those that are new and have a score."""
+        """Take over those that are new, have words and have a score."""
         rows = []
         for row, (text, finite) in enumerate(zip(texts, values.isfinite().tolist(), strict=True)):
-            if finite and text not in self.texts:
-                self.texts[text] = None
-                self.words.add(tuple(TOKEN.findall(text)))
+            if finite and words(text) and words(text) not in self.words:
+                self.texts.append(text)
+                self.words.add(words(text))
                 rows.append(row)
         self.z, self.values = torch.cat([self.z, z[rows]]), torch.cat([self.values, values[rows]])
+
+
+@dataclass(frozen=True)
+class _Screen:
+    """How promising new texts are, by a process for each draft; see `Proposal.screen`.
+
+    Args:
+        explore: of each draft, a text at random is the most promising.
+    """
+
+    known: Sequence[_Known]
+    fitted: int
+    seeds: Sequence[int]
+    explore: bool
+
+    def __call__(self, z: Tensor, source: Tensor, texts: Sequence[str]) -> Tensor:
+        promise = torch.full((len(z),), -torch.inf, device=z.device)
+        for i in source.unique().tolist():
+            known, seed = self.known[i], self.seeds[i]
+            first: dict[Words, int] = {}
+            for row in torch.nonzero(source == i).squeeze(1).tolist():
+                first.setdefault(words(texts[row]), row)
+            new = [row for read, row in first.items() if read not in known.words]
+            if not new:
+                continue
+            if len(known.values.unique()) > 1:
+                drawn = _Model(known, self.fitted).draw(z[new], [texts[row] for row in new], seed)
+                promise[new] = drawn.to(promise)
+            else:
+                promise[new] = 0.0  # nothing to tell apart
+            if self.explore:
+                promise[new[seed % len(new)]] = torch.inf
+        return promise
 
 
 class _Model:
@@ -165,8 +198,10 @@ class _Model:
 
     def __init__(self, known: _Known, most: int) -> None:
         best = known.values.topk(min(most, len(known.values))).indices.tolist()
-        z, texts = known.z[best], list(known.texts)
-        self.counts = CountVectorizer(tokenizer=TOKEN.findall, token_pattern=None, lowercase=False, ngram_range=(1, 3))
+        z, texts = known.z[best], known.texts
+        self.counts = CountVectorizer(
+            tokenizer=words, token_pattern=None, lowercase=False, ngram_range=(1, 3), max_features=RUNS
+        )
         runs = normalize(self.counts.fit_transform([texts[row] for row in best]).toarray())
         self.scales = [float(torch.pdist(part).median()) or 1.0 for part in (z, torch.from_numpy(runs))]
         kernel = Matern(2**0.5, nu=2.5) + WhiteKernel(1e-3)
