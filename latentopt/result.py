@@ -38,6 +38,7 @@ class Run:
     pareto: bool
     chunk: int
     splice: bool
+    phrases: int
 
 
 @dataclass(frozen=True)

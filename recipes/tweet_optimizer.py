@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Learned:
     card: dict[str, Any]
     landscape: Landscape
     curve: pd.DataFrame | None = None
+    phrases: Sequence[str] = ()
 
 
 def read_posts(options: argparse.Namespace) -> tuple[list[str], np.ndarray, np.ndarray | None]:
@@ -76,7 +78,7 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     shown = np.random.default_rng(options.seed).permutation(len(texts))[:DOTS]
     z = codec.encode([texts[row] for row in shown]).cpu().numpy()
     landscape = Landscape(z, y[shown], f"Dots are posts, coloured by {options.target}")
-    return Learned(options.target, fitted.module, fitted.card, landscape, curve)
+    return Learned(options.target, fitted.module, fitted.card, landscape, curve, texts if options.phrases else ())
 
 
 def shipped(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
@@ -107,6 +109,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument(
         "--surprise", type=float, default=3.0, help="how garbled a draft may become, in nats, where the model can tell"
+    )
+    parser.add_argument(
+        "--phrases", action=argparse.BooleanOptionalAction, default=True, help="take over phrases of one's own posts"
     )
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
@@ -140,6 +145,7 @@ def main() -> None:
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
+        "keep_length": latentopt.get("filter", "keep_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
     if isinstance(codec, Fluency) and codec.tells_garbled:
@@ -147,8 +153,9 @@ def main() -> None:
     metrics = {"chrf": latentopt.get("metric", "chrf")()}
     searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(
-        codec, drafts, objective, searcher, filters, metrics, top=options.top, seed=options.seed
-    )
+        codec, drafts, objective, searcher, filters, metrics,
+        top=options.top, seed=options.seed, phrases=learned.phrases,
+    )  # fmt: skip
 
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])

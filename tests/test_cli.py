@@ -118,6 +118,28 @@ def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_p
     assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
 
 
+def test_phrases_of_a_file_are_put_into_drafts(tiny_folder, data, tmp_path):
+    out, phrases = tmp_path / "better.csv", tmp_path / "phrases.txt"
+    phrases.write_text("a big red cat sat\n", encoding="utf-8")
+    (data / "length.py").write_text("length = len\n", encoding="utf-8")
+    given = [
+        "optimize",
+        "a cat sat",
+        "-m",
+        tiny_folder,
+        "--score",
+        data / "length.py:length",
+        "--searcher",
+        "perturbation",
+    ]
+    result = call(*given, "--phrases", phrases, "--budget", 1, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    assert pd.read_csv(out)["text"].tolist() == ["a big red cat sat"]
+    result = call(*given, "--phrases", tmp_path / "none.txt", "-o", out)
+    assert result.exit_code != 0
+    assert "none.txt" in result.stderr
+
+
 def test_any_function_of_the_text_is_climbed_without_a_gradient(tiny_folder, data, tmp_path):
     out = tmp_path / "better.csv"
     score = f"{data / 'score.py'}:shorter"

@@ -48,7 +48,8 @@ def gradient(**settings):
 
 
 def run(texts, searcher=None, **options):
-    return optimize(ToyCodec(), texts, options.pop("objective", OBJECTIVE), searcher or Shift(), **options)
+    codec = options.pop("codec", None) or ToyCodec()
+    return optimize(codec, texts, options.pop("objective", OBJECTIVE), searcher or Shift(), **options)
 
 
 def test_every_row_is_verified_on_its_own_text():
@@ -93,6 +94,77 @@ def test_needless_changes_are_undone_and_nothing_is_decoded_for_it():
     assert spliced.counts["tried"] == plain.counts["tried"]
     promised = spliced.table.set_index("text")["predicted"]
     assert promised["ca bb"] == promised["ca cb"]
+
+
+class Nothing:
+    """Proposes no latent at all."""
+
+    def search(self, problem, rng):
+        yield from ()
+
+
+def test_phrases_of_real_texts_are_tried_and_put_together():
+    phrases = ["ma bb", "aa cc dd", "hello"]
+    asked = {"texts": ["aa bb dd"], "searcher": Nothing(), "top": 9}
+    alone, joined = (run(**asked, phrases=phrases, splice=splice) for splice in (False, True))
+    assert run(**asked).table["text"].tolist() == ["aa bb dd"]
+    # The head wants a late first letter; "aa cc dd" is no better than the draft.
+    assert alone.table["text"].tolist() == ["aa bb dd", "ma bb dd"]
+    assert {"ma bb dd", "ma cc dd"} <= set(joined.table["text"])
+    assert alone.counts["tried"] == joined.counts["tried"] == 0
+    assert joined.run.phrases == 3
+
+
+@pytest.mark.parametrize(("phrases", "named"), [("abc", "list of texts"), ([3], "number 1 is 3")])
+def test_phrases_that_are_no_texts_are_refused(phrases, named):
+    with pytest.raises(LatentoptError, match=named):
+        run(["abc"], phrases=phrases)
+
+
+def test_where_nothing_is_decoded_freely_no_text_is_taken_as_it_is():
+    class Texts:
+        def search(self, problem, rng):
+            yield Proposal(problem.z0, torch.arange(1), 0, texts=["zzz"])
+
+    class Anything:
+        """A constraint that is only handed on."""
+
+    decoded = []
+
+    class Noting(ToyCodec):
+        def decode(self, z, **settings):
+            decoded.append(settings.get("logits_processor"))
+            return super().decode(z)
+
+    constraint = Anything()
+    asked = {"codec": Noting(), "searcher": Texts(), "phrases": ["xbc"], "constraint": constraint}
+    result = run(["abc"], **asked)
+    assert result.table["text"].tolist() == ["abc", "zzz"]
+    assert decoded[-1] is constraint
+    assert result.counts["tried"] == 1
+
+
+@pytest.mark.parametrize("texts", [[], ["a", "b"]])
+def test_a_searcher_with_another_number_of_texts_than_rows_is_refused(texts):
+    class Wrong:
+        def search(self, problem, rng):
+            yield Proposal(problem.z0, torch.arange(1), 0, texts=texts)
+
+    with pytest.raises(LatentoptError, match=rf"{len(texts)} texts for 1 sources"):
+        run(["abc"], Wrong())
+
+
+def test_texts_that_a_searcher_gives_are_of_no_cost_to_the_budget():
+    class Both:
+        def search(self, problem, rng):
+            yield Proposal(problem.z0, torch.arange(1), 0, texts=["bbc"])
+            z = problem.z0.clone()
+            z[:, 0] += 3 * problem.codec.step
+            yield Proposal(z, torch.arange(1), 1)
+
+    result = run(["abc"], Both(), budget=1, top=5, splice=False)
+    assert result.table["text"].tolist() == ["abc", "dbc", "bbc"]
+    assert result.counts["tried"] == 1
 
 
 def test_a_part_of_what_the_filters_refuse_may_do():

@@ -156,6 +156,18 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
         assert f'id="{part}"' in page
 
 
+def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, monkeypatch):
+    given, search = [], latentopt.optimize
+    monkeypatch.setattr(
+        latentopt, "optimize", lambda *args, **how: given.append(how["phrases"]) or search(*args, **how)
+    )
+    posts.head(20).to_csv(tmp_path / "posts.csv", index=False)
+    learn = ("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "ridge")
+    optimizer(*learn)
+    optimizer(*learn, "--no-phrases")
+    assert list(map(list, given)) == [posts["text"].tolist()[:20], []]
+
+
 def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp_path):
     posts.head(12).to_csv(tmp_path / "posts.csv", index=False)
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "mlp_ensemble")

@@ -1,11 +1,13 @@
 """Texts between a draft and its rewrites are made of their words alone, and hold one difference more or less."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentopt.search.splicing import TOKEN, Splicer, cross
+from latentopt.search.splicing import LONGEST, TOKEN, Splicer, cross, grafts
 
 PIECES = ["a", "b", "it's", ",", "?", "Ω", "42", "$", "-", "(", " "]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=9).map(lambda pieces: " ".join("".join(pieces).split()))
@@ -52,6 +54,50 @@ def test_what_is_made_is_new_and_of_the_words_that_are_there(draft, rewrites, n)
     assert not set(found) & {draft, *rewrites, "b a", ""}
     words = {word for text in (draft, *rewrites) for word in TOKEN.findall(text)}
     assert {word for text in found for word in TOKEN.findall(text)} <= words
+
+
+@pytest.mark.parametrize(
+    ("draft", "phrase", "found"),
+    [
+        ("He is at home.", "She is not at home.", {"He is not at home.", "She is at home."}),
+        ("He is at home.", "Is he at sea?", set()),  # "at" is followed by another word, which no mark follows
+        ("I saw a dog run.", "You saw the old dog.", {"You saw a dog run.", "I saw the old dog run.", "I saw a dog.",
+                                                      "You saw the old dog run."}),
+        ("so be it", "so", {"so"}),
+        ("x = f(a, b)", "y = f(c)", {"y = f(a, b)", "x = f(c)"}),
+        ("one\ntwo", "one and two", {"one and two"}),
+        ("same here", "same here", set()),
+        ("", "a b", set()),
+    ],
+)  # fmt: skip
+def test_what_stands_between_the_same_neighbours_is_grafted(draft, phrase, found):
+    [made] = grafts([draft], [phrase, ""], 100, torch.Generator().manual_seed(0))
+    assert found <= set(made)
+    assert draft not in made
+
+
+@given(st.lists(TEXTS, max_size=3), st.lists(TEXTS, max_size=4), st.integers(0, 9), st.integers(0, 2**30))
+def test_all_neighbours_in_a_graft_were_neighbours_before(drafts, phrases, n, seed):
+    def neighbours(text):
+        words = ["", *TOKEN.findall(text), ""]
+        return set(pairwise(words))
+
+    attested = {pair for phrase in phrases for pair in neighbours(phrase)}
+    made = grafts(drafts, phrases, n, torch.Generator().manual_seed(seed))
+    assert made == grafts(drafts, phrases, n, torch.Generator().manual_seed(seed))
+    for draft, texts in zip(drafts, made, strict=True):
+        assert len(texts) == len(set(texts)) <= n
+        assert draft not in texts
+        for text in texts:
+            assert text.strip()
+            assert neighbours(text) <= attested | neighbours(draft)
+
+
+def test_a_graft_is_not_longer_than_a_phrase():
+    words = [f"w{number}" for number in range(LONGEST + 1)]
+    rng = torch.Generator().manual_seed(0)
+    assert grafts(["a z"], [" ".join(["a", *words, "z"])], 100, rng) == [[]]
+    assert grafts(["a z"], [" ".join(["a", *words[1:], "z"])], 100, rng) == [[" ".join(["a", *words[1:], "z"])]]
 
 
 @given(TEXTS, TEXTS, st.integers(0, 2**30))

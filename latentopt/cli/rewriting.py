@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +48,9 @@ def optimize(
     splice: Annotated[
         bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
     ] = True,
+    phrases: Annotated[
+        Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
+    ] = None,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
@@ -56,6 +60,7 @@ def optimize(
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
     drafts = common.read_texts(texts, in_file, text_column)
+    borrowed = common.read_texts(None, phrases, text_column) if phrases else []
     if not (head or direction or score):
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
     from latentopt.cli.objective import build_objective
@@ -88,6 +93,7 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
+        phrases=borrowed,
     )
     best = result.best(top, with_source)
     common.show(best, out, [*DRAWN, *measures])

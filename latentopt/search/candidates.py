@@ -17,12 +17,14 @@ from latentopt.generation.repair import FAILED, Policy, decode_valid
 from latentopt.result import COLUMNS, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
-from latentopt.search.splicing import Splicer
+from latentopt.search.splicing import Splicer, grafts
 
 Key = tuple[int, str]
 """A draft's number and a text."""
 
-SPLICES, PARENTS, SPLICED = 4, 2, 32
+GRAFTS = 256
+"""How many grafts are tried on a draft."""
+SPLICES, PARENTS, SPLICED = 16, 2, 32
 """How often texts are spliced: so many of a draft's best ones, at so many single places each."""
 
 
@@ -96,12 +98,21 @@ class Candidates:
         }
         return self._outcome(z, found)
 
+    def graft(self, phrases: Sequence[str], rng: torch.Generator) -> None:
+        """Try the drafts with stretches of other texts in them; nothing is decoded, and they promise what the draft does.
+
+        Where nothing may be decoded freely, none are tried.
+        """
+        if phrases and not self.policy.always:
+            made = grafts(self.problem.texts, phrases, GRAFTS, rng)
+            self._take_made({(owner, text): owner for owner, texts in enumerate(made) for text in texts})
+
     def splice(self) -> None:
         """Try texts around the best ones of each draft, for which nothing is decoded; the draft may be one of them.
 
-        Where nothing may be decoded freely, none are tried: their parts fit a grammar, and they may not.
-        A text is promised what the one that it is made from was. Where a property of the text is asked for, its evaluations
-        go on being counted, so that nothing is tried once the search has spent them all.
+        Where nothing may be decoded freely, none are tried: their parts fit a grammar, and they may not. A text is
+        promised what the one that it is made from was. Where a property of the text is asked for, its evaluations go on
+        being counted, so that nothing is tried once the search has spent them all.
         """
         if self.policy.always:
             return
@@ -124,11 +135,15 @@ class Candidates:
                         known[owner].add(text)
             if not made:
                 return
-            device = self.problem.z0.device
-            z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
-            source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)
-            promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=device)
-            self._take(list(made), Proposal(z, source, 0, texts=[text for _, text in made]), promised)
+            self._take_made(made)
+
+    def _take_made(self, made: Mapping[Key, int]) -> None:
+        """Verify texts that are made from rows, which lend them their latents and what those promised."""
+        device = self.problem.z0.device
+        z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
+        source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)
+        promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=device)
+        self._take(list(made), Proposal(z, source, 0, texts=[text for _, text in made]), promised)
 
     def _ranked(self) -> dict[int, list[int]]:
         """The rows of each draft and its candidates, the best first; those that are not valid are last."""

@@ -48,6 +48,7 @@ def optimize(
     tries: int = TRIES,
     chunk: int = CHUNK,
     splice: bool = True,
+    phrases: Sequence[str] = (),
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
@@ -69,12 +70,14 @@ def optimize(
         chunk: how many drafts are searched at once.
         splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
             from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
+        phrases: real texts of the wanted kind, such as those that a head was fitted on. What stands in them between the
+            same words as in a draft is tried there, before splicing, which puts together what was good.
 
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
             property of the text gives no number for any text.
     """
-    texts = listed(texts)
+    texts, phrases = listed(texts), listed(phrases)
     _check_parts(objective, searcher, filters, metrics)
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
@@ -82,6 +85,9 @@ def optimize(
     for position, text in enumerate(texts):
         if isinstance(text, str) and not text.strip():
             raise LatentoptError(f"draft {position + 1} is empty; drop it")
+    for position, phrase in enumerate(phrases):
+        if not isinstance(phrase, str):
+            raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
     policy = Policy(filters, constraint, constrain, tries)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
@@ -106,6 +112,7 @@ def optimize(
         pareto=pareto,
         chunk=chunk,
         splice=splice,
+        phrases=len(phrases),
     )
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
@@ -121,6 +128,7 @@ def optimize(
         candidates = Candidates(problem, policy, top, pareto)
         for _ in candidates.follow(searcher.search(problem, rng)):
             pass
+        candidates.graft(phrases, rng)
         if splice:
             candidates.splice()
         candidates.repair(rng)

@@ -2,7 +2,8 @@
 
 A decoder changes more than what a search is after, beginning with the words that the codec does not give back. The places
 where a rewrite differs from its draft can be undone by themselves, and what another rewrite has at a place can be taken
-over. That is the crossover of genetic algorithms, aligned by the draft; nothing is decoded for it.
+over. That is the crossover of genetic algorithms, aligned by the draft. Real texts give too: what stands in one of them
+between the same neighbours as in the draft is grafted there. Nothing is decoded for either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ import torch
 from latentopt.directions.pairs import TOKEN
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
+
+LONGEST = 6
+"""Of how many words and marks a graft is at most."""
+PHRASES = 5000
+"""How many texts are read for grafts: each costs time."""
 
 Edit = tuple[int, int, tuple[str, ...]]
 """The first of the draft's tokens that goes, the first that stays behind it, and what comes in their place."""
@@ -66,6 +72,40 @@ class Splicer:
         return self.edits[rewrite]
 
 
+def grafts(drafts: Sequence[str], phrases: Sequence[str], n: int, rng: torch.Generator) -> list[list[str]]:
+    """Drafts in which a few words and marks stand as in another text, where the same stands on both sides of them.
+
+    What is grafted is a stretch of up to `LONGEST` words and marks, perhaps none, with those that it stood between in its
+    own text, where the ends of a text count too; so every two neighbours of the outcome were neighbours before.
+
+    Args:
+        phrases: the other texts; at random, not more than `PHRASES` of them are read.
+
+    Returns:
+        For each draft at most n texts, drawn from all that there are; none is the draft, and none stands twice.
+    """
+    tokens = [_tokens(draft) for draft in drafts]
+    gaps: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for number, row in enumerate(tokens):
+        for left, right, start, stop in _stretches(row):
+            gaps.setdefault((left, right), []).append((number, start, stop))
+    found: list[dict[str, None]] = [{} for _ in drafts]
+    for place in torch.randperm(len(phrases), generator=rng)[:PHRASES].tolist():
+        other = _tokens(phrases[place])
+        for left, right, first, last in _stretches(other):
+            for number, start, stop in gaps.get((left, right), ()):
+                edited = _edited(tokens[number], [(start, stop, tuple(other[first:last]))])
+                text = "".join(edited).strip()
+                if text and _tokens(text) == edited:
+                    found[number][text] = None
+    chosen = []
+    for row, texts in zip(tokens, found, strict=True):
+        texts.pop("".join(row).strip(), None)
+        made = list(texts)
+        chosen.append([made[place] for place in torch.randperm(len(made), generator=rng)[:n].tolist()])
+    return chosen
+
+
 def cross(first: str, second: str, rng: torch.Generator) -> str:
     """The first text with a random stretch of its words and marks replaced by one of the second's; short ones are likelier.
 
@@ -89,6 +129,18 @@ def _around(first: Sequence[Edit], others: Iterable[Sequence[Edit]]) -> Iterator
     for edit in dict.fromkeys(edit for edits in others for edit in edits):
         if edit not in first:
             yield sorted([edit, *(other for other in first if not _meet(edit, other))])
+
+
+def _stretches(tokens: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
+    """What stands on the left and on the right of each stretch, nothing at an end, and where it begins and stops.
+
+    The whole text is none of them.
+    """
+    for start in range(len(tokens) + 1):
+        for stop in range(start, min(start + LONGEST, len(tokens)) + 1):
+            if stop - start < len(tokens):
+                left, right = tokens[start - 1] if start else "", tokens[stop] if stop < len(tokens) else ""
+                yield left, right, start, stop
 
 
 def _tokens(text: str) -> list[str]:

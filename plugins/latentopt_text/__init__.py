@@ -22,6 +22,7 @@ def register_filters(register: Register) -> None:
     register("keep_names", "latentopt_text.content:keep_names", "has the names of the draft and no others")
     register("keep_negation", "latentopt_text.content:keep_negation", "has as many negations as the draft")
     register("keep_ending", "latentopt_text.content:keep_ending", "ends with a closing mark where the draft does")
+    register("keep_length", "latentopt_text.filters:keep_length", "at least this share of the draft's length, 0.9")
     register("all_of", "latentopt_text.combined:all_of", "every one of the filters A=1|B=2 accepts")
     register("any_of", "latentopt_text.combined:any_of", "at least one of the filters A=1|B=2 accepts")
     register("not_", "latentopt_text.combined:not_", "the filter A=1 refuses")

@@ -30,6 +30,18 @@ def min_similarity(least: float) -> Filter:
     return similar
 
 
+def keep_length(share: float = 0.9) -> Filter:
+    """Texts of at least this share of their draft's characters: the easiest way to please a head is to leave words out."""
+    if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 < share <= 1:
+        raise ValueError(f"the share should be a number above 0 and at most 1, got {share!r}")
+
+    def long_enough(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        pairs = zip(texts, sources, strict=True)
+        return np.array([len(text) >= share * len(source) for text, source in pairs], dtype=bool)
+
+    return long_enough
+
+
 def blocklist(words: str) -> Filter:
     """Texts that hold none of these words, whatever the case.
 

@@ -7,8 +7,10 @@ are drawn from the third, which none of them nor the autoencoder has seen. The j
 counts marks, function words and lengths, and what a headline is about by latent semantic analysis. A second one counts
 n-grams, as the head `ngrams` does, so that what it says of that head is less. One sd is the standard deviation of a
 judge's predictions over real headlines of the third part. Every search has the same head, likeness to the draft and number
-of decodes; `down` is the same search with the head's sign changed. In the last rows what was found is spliced, which takes
-encodings but no decodes; in the very last ones the filter `fluent` refuses what is garbled, where the model can tell.
+of decodes; `down` is the same search with the head's sign changed. In the rows below those, what was found is spliced,
+which takes encodings but no decodes, and phrases of the headlines that the head was fitted on are tried too; one row does
+so without any search. In the last rows the filters `fluent` and `keep_length` refuse what is garbled, where the model can
+tell, and what only leaves words out.
 
 A second call with the same settings goes on with what is missing; delete runs/benchmarks/upworthy.json to measure anew.
 """
@@ -43,12 +45,21 @@ import corpora
 
 
 class Search(NamedTuple):
-    """A searcher with its settings; whether what it found is spliced, and whether it is held to the filter `fluent`."""
+    """A searcher with its settings.
+
+    Attributes:
+        splice: what it found is spliced.
+        phrases: those of the head's headlines are tried too.
+        search: whether anything is decoded but a single latent.
+        surprise: how much a rewrite may add to its draft, in nats; where not None, it also keeps the draft's length.
+    """
 
     searcher: str
     settings: dict[str, Any]
     splice: bool = False
-    fluent: bool = False
+    phrases: bool = False
+    search: bool = True
+    surprise: float | None = None
 
 
 SEARCHES = {
@@ -61,13 +72,16 @@ SEARCHES = {
     "gradient, no gate": Search("gradient", {"gate": False}),
     "gradient": Search("gradient", {}),
     "best of N perturbations, spliced": Search("perturbation", {}, splice=True),
-    "gradient, spliced (ours)": Search("gradient", {}, splice=True),
-    "best of N perturbations, spliced, fluent": Search("perturbation", {}, splice=True, fluent=True),
-    "gradient, spliced, fluent": Search("gradient", {}, splice=True, fluent=True),
+    "gradient, spliced": Search("gradient", {}, splice=True),
+    "no search, phrases": Search("perturbation", {}, splice=True, phrases=True, search=False),
+    "best of N perturbations, phrases": Search("perturbation", {}, splice=True, phrases=True),
+    "gradient, phrases (ours)": Search("gradient", {}, splice=True, phrases=True),
+    "gradient, spliced, 3 nats": Search("gradient", {}, splice=True, surprise=3.0),
+    "gradient, phrases, 3 nats": Search("gradient", {}, splice=True, phrases=True, surprise=3.0),
+    "no search, phrases, 6 nats": Search("perturbation", {}, True, True, search=False, surprise=6.0),
+    "gradient, phrases, 6 nats": Search("gradient", {}, splice=True, phrases=True, surprise=6.0),
 }
 
-SURPRISE = 3.0
-"""What a rewrite may add, in nats, in the rows that are fluent."""
 FUNCTION_WORDS = [
     *("a", "and", "but", "he", "her", "his", "how", "i", "is", "it", "no", "not", "she", "the", "their", "these"),
     *("they", "this", "was", "we", "what", "when", "who", "why", "you", "your"),
@@ -176,7 +190,6 @@ def main() -> None:
         "caution": options.caution,
         "seed": options.seed,
         "filter": f"chrF of at least {options.chrf:g} to the draft",
-        "fluent": f"at most {SURPRISE:g} nats",
         "imitation_correlation": round(fitted.card.get("imitation_correlation", np.nan), 3),
         "head_on_unseen_tests": within(unseen, predicted),
         "judge_on_unseen_tests": within(unseen, judge(texts)),
@@ -186,15 +199,17 @@ def main() -> None:
     }
     chrf = latentopt.get("metric", "chrf")()
     similar = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
-    fluent = {"fluent": lambda texts, sources: codec.surprise(texts, sources) <= SURPRISE}  # type: ignore[attr-defined]
     done = {row["search"]: row for row in recorded("upworthy", **facts)}
     for name, search in SEARCHES.items():
         if name in done or (options.only and name not in options.only):
             continue
-        if search.fluent and not (isinstance(codec, Fluency) and codec.tells_garbled):
-            continue
         row: dict[str, Any] = {"search": name}
-        filters = similar | (fluent if search.fluent else {})
+        filters = dict(similar)
+        if search.surprise is not None:
+            if not (isinstance(codec, Fluency) and codec.tells_garbled):
+                continue
+            filters["fluent"] = latentopt.get("filter", "fluent")(search.surprise, options.model)
+            filters["keep_length"] = latentopt.get("filter", "keep_length")()
         for direction, weight in (("up", 1.0), ("down", -1.0)):
             objective = Objective(
                 {"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight}
@@ -202,7 +217,9 @@ def main() -> None:
             start = time.perf_counter()
             result = latentopt.optimize(
                 codec, drafts, objective, latentopt.get("searcher", search.searcher)(**search.settings),
-                filters, top=1, seed=options.seed, budget=options.budget, splice=search.splice,
+                filters, top=1, seed=options.seed, budget=options.budget if search.search else 1,
+                splice=search.splice,
+                phrases=rows["headline"].tolist() if search.phrases else (),
             )  # fmt: skip
             seconds = time.perf_counter() - start
             best = result.best(1)
@@ -224,11 +241,13 @@ def main() -> None:
                 "improved": (gain > 0).mean(),
                 "n-gram judge gain": second_gain.mean(),
                 "head gain": kept.sum() / len(drafts),
-                # Random changes are promised nothing on average, and a share of nothing says nothing.
-                "realised": kept.sum() / promised.sum() if promised.sum() > 0 else np.nan,
+                # Random changes are promised nothing on average, and a share of nothing says nothing; a spliced text is
+                # promised what the one that it is made from was.
+                "realised": kept.sum() / promised.sum() if promised.sum() > 0 and not search.splice else np.nan,
                 "chrF": np.median(likeness),
                 "chrF >= 40": (likeness >= 40).mean(),
                 "copies": (~changed).mean(),
+                "length": np.mean([len(text) / len(draft) for text, draft in zip(best["text"], drafts, strict=True)]),
                 "decodes": result.counts["tried"] / len(drafts),
                 "s/draft": seconds / len(drafts),
             }

@@ -65,8 +65,10 @@ SECTIONS = {
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
     "sign changed, `realised` is the head's gain on the decoded text over the gain promised at z. What was spliced took "
-    "single differences from the draft back, or over from other rewrites; it is promised what the text was that it is of. "
-    "The rows marked fluent are held to the filter `fluent`.",
+    "single differences from the draft back, or over from other rewrites; with phrases, also over from the headlines that "
+    "the head was fitted on, where they stood between the same words. `length` is that of the rewrite over the draft's. The "
+    "rows with a number of nats are held to the filters `fluent`, with that limit, and `keep_length`: the others please the "
+    "judge with poor English.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
     "the worst half of the expressions only. The search was made on the first target and on others that are not here.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latentopt_text.filters import blocklist, max_chars, min_similarity, regex
+from latentopt_text.filters import blocklist, keep_length, max_chars, min_similarity, regex
 from latentopt_text.tweet import weighted_length
 
 import latentopt
@@ -235,6 +235,26 @@ def test_lone_surrogates_and_controls_have_a_weight(text):
 def test_long_texts_are_weighed_in_time(part):
     # Backtracking over 20,000 characters would take minutes: the test would hang rather than fail.
     assert weighted_length(part * (20_000 // len(part)) + " " + "a" * 280) > 280
+
+
+def test_keep_length_compares_each_text_with_its_own_draft():
+    verdicts = keep_length(0.5)(["ab", "ab", "abcdef", ""], ["abcd", "abcde", "abc", "a"])
+    assert verdicts.tolist() == [True, False, True, False]
+
+
+@given(pairs=st.lists(st.tuples(st.text(), st.text())), share=st.floats(0.01, 1.0))
+def test_keep_length_takes_the_draft_itself_and_all_that_is_longer(pairs, share):
+    texts, sources = [text for text, _ in pairs], [source for _, source in pairs]
+    assert keep_length(share)(sources, sources).all()
+    longer = [source + text for text, source in pairs]
+    assert keep_length(share)(longer, sources).all()
+    assert keep_length(1)(texts, sources).tolist() == [len(text) >= len(source) for text, source in pairs]
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "abc", "true"])
+def test_keep_length_refuses_what_is_no_share(share):
+    with pytest.raises(LatentoptError, match=r"keep_length.*above 0 and at most 1"):
+        build("filter", f"keep_length={share}")
 
 
 def test_min_similarity_compares_each_text_with_its_own_draft():
