@@ -7,10 +7,10 @@ class LatentoptError(Exception):
     """A mistake in the input or the set-up, told in one sentence that names the thing and the way out."""
 
 
-def listed(texts: object) -> list[str]:
+def listed(texts: object, what: str = "texts") -> list[str]:
     """Texts as a list; a single string, which would be read letter by letter, is refused."""
     if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise LatentoptError(f"texts should be a list of texts, got {type(texts).__name__} {str(texts)[:40]!r}")
+        raise LatentoptError(f"{what} should be a list of texts, got {type(texts).__name__} {str(texts)[:40]!r}")
     return list(texts)
 
 

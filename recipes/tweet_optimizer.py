@@ -145,6 +145,7 @@ def main() -> None:
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
+        "keep_numbers": latentopt.get("filter", "keep_numbers")(),
         "keep_length": latentopt.get("filter", "keep_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }

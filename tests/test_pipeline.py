@@ -115,13 +115,37 @@ def test_phrases_of_real_texts_are_tried_and_put_together():
     assert joined.run.phrases == 3
 
 
-@pytest.mark.parametrize(("phrases", "named"), [("abc", "list of texts"), ([3], "number 1 is 3")])
+@pytest.mark.parametrize(
+    ("phrases", "named"),
+    [("abc", "phrases should be a list"), (None, "phrases should be a list"), ([3], "number 1 is 3")],
+)
 def test_phrases_that_are_no_texts_are_refused(phrases, named):
     with pytest.raises(LatentoptError, match=named):
         run(["abc"], phrases=phrases)
 
 
-def test_where_nothing_is_decoded_freely_no_text_is_taken_as_it_is():
+@pytest.mark.parametrize("phrases", [["zz"], ["", " "], ["abc"]])
+def test_phrases_that_fit_nowhere_change_nothing(phrases):
+    found = [run(["abc", "ab cd"], phrases=given).table for given in (phrases, ())]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_phrases_and_the_search_share_the_evaluations():
+    asked = []
+
+    def score(texts, sources):
+        asked.extend(texts)
+        return [float(len(text)) for text in texts]
+
+    phrases = [f"aa {letters} bb" for letters in ("b", "c", "d", "ef", "gh")]
+    objective = Objective({"x": TextTerm(score)}, {"x": 1.0})
+    search = latentopt.get("searcher", "perturbation")()
+    run(["aa bb"], search, objective=objective, phrases=phrases, evaluations=6)
+    assert len(asked) == 7
+    assert sum(text in phrases for text in asked) == 3
+
+
+def test_where_nothing_is_decoded_freely_no_text_is_taken_as_it_is(caplog):
     class Texts:
         def search(self, problem, rng):
             yield Proposal(problem.z0, torch.arange(1), 0, texts=["zzz"])
@@ -137,9 +161,12 @@ def test_where_nothing_is_decoded_freely_no_text_is_taken_as_it_is():
             return super().decode(z)
 
     constraint = Anything()
-    asked = {"codec": Noting(), "searcher": Texts(), "phrases": ["xbc"], "constraint": constraint}
-    result = run(["abc"], **asked)
-    assert result.table["text"].tolist() == ["abc", "zzz"]
+    asked = {"codec": Noting(), "searcher": Texts(), "phrases": ["zz bc"]}
+    free = run(["ab bc"], **asked, top=9)
+    assert {"zz bc", "zzz"} <= set(free.table["text"])
+    result = run(["ab bc"], **asked, constraint=constraint)
+    assert result.table["text"].tolist() == ["ab bc", "zzz"]
+    assert "phrases are not used" in caplog.text
     assert decoded[-1] is constraint
     assert result.counts["tried"] == 1
 

@@ -51,6 +51,7 @@ def optimize(
     phrases: Annotated[
         Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
     ] = None,
+    phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
@@ -60,7 +61,7 @@ def optimize(
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
     drafts = common.read_texts(texts, in_file, text_column)
-    borrowed = common.read_texts(None, phrases, text_column) if phrases else []
+    borrowed = common.read_texts(None, phrases, phrases_column) if phrases else []
     if not (head or direction or score):
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
     from latentopt.cli.objective import build_objective

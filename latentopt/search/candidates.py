@@ -101,10 +101,12 @@ class Candidates:
     def graft(self, phrases: Sequence[str], rng: torch.Generator) -> None:
         """Try the drafts with stretches of other texts in them; nothing is decoded, and they promise what the draft does.
 
-        Where nothing may be decoded freely, none are tried.
+        Where nothing may be decoded freely, none are tried; of the evaluations, half are left to the search.
         """
+        evaluations = self.problem.evaluations
         if phrases and not self.policy.always:
-            made = grafts(self.problem.texts, phrases, GRAFTS, rng)
+            n = GRAFTS if evaluations is None else min(GRAFTS, evaluations // 2)
+            made = grafts(self.problem.texts, phrases, n, rng)
             self._take_made({(owner, text): owner for owner, texts in enumerate(made) for text in texts})
 
     def splice(self) -> None:
@@ -139,6 +141,8 @@ class Candidates:
 
     def _take_made(self, made: Mapping[Key, int]) -> None:
         """Verify texts that are made from rows, which lend them their latents and what those promised."""
+        if not made:
+            return
         device = self.problem.z0.device
         z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
         source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)

@@ -71,13 +71,15 @@ def optimize(
         splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
             from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
         phrases: real texts of the wanted kind, such as those that a head was fitted on. What stands in them between the
-            same words as in a draft is tried there, before splicing, which puts together what was good.
+            same words as in a draft is tried there before the search, for half of the evaluations at most; such a text is
+            ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
+            not used.
 
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
             property of the text gives no number for any text.
     """
-    texts, phrases = listed(texts), listed(phrases)
+    texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, filters, metrics)
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
@@ -89,6 +91,8 @@ def optimize(
         if not isinstance(phrase, str):
             raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
     policy = Policy(filters, constraint, constrain, tries)
+    if phrases and policy.always:
+        logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
     if evaluations is not None and budget is None:
@@ -126,9 +130,9 @@ def optimize(
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         candidates = Candidates(problem, policy, top, pareto)
+        candidates.graft(phrases, rng)
         for _ in candidates.follow(searcher.search(problem, rng)):
             pass
-        candidates.graft(phrases, rng)
         if splice:
             candidates.splice()
         candidates.repair(rng)

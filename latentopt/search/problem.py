@@ -46,7 +46,8 @@ class Proposal:
             new ones that every filter accepts, before they are scored. Those at -inf are passed over.
         most: of each draft, only so many of the most promising are scored; the others may be proposed again.
         texts: m texts that are taken as they are; nothing is decoded, which is of no cost to the budget, and z is that of
-            what each comes from. A searcher that proposes them has to come to an end by itself.
+            what each comes from. A searcher that proposes them has to come to an end by itself. Only where nothing may be
+            decoded freely, they are encoded, and decoded under the constraint.
     """
 
     z: Tensor

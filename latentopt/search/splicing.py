@@ -18,6 +18,8 @@ from latentopt.directions.pairs import TOKEN
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
 
+FIXED = re.compile(r"\w+://\S+|@\w+")
+"""What is of no use in part or in another's place: links, addresses, names of users."""
 LONGEST = 6
 """Of how many words and marks a graft is at most."""
 PHRASES = 5000
@@ -76,7 +78,8 @@ def grafts(drafts: Sequence[str], phrases: Sequence[str], n: int, rng: torch.Gen
     """Drafts in which a few words and marks stand as in another text, where the same stands on both sides of them.
 
     What is grafted is a stretch of up to `LONGEST` words and marks, perhaps none, with those that it stood between in its
-    own text, where the ends of a text count too; so every two neighbours of the outcome were neighbours before.
+    own text, where the ends of a text count too; so every two neighbours of the outcome were neighbours before. Links and
+    @names stay as they are.
 
     Args:
         phrases: the other texts; at random, not more than `PHRASES` of them are read.
@@ -93,15 +96,17 @@ def grafts(drafts: Sequence[str], phrases: Sequence[str], n: int, rng: torch.Gen
     for place in torch.randperm(len(phrases), generator=rng)[:PHRASES].tolist():
         other = _tokens(phrases[place])
         for left, right, first, last in _stretches(other):
+            new = tuple(other[first:last])
             for number, start, stop in gaps.get((left, right), ()):
-                edited = _edited(tokens[number], [(start, stop, tuple(other[first:last]))])
-                text = "".join(edited).strip()
-                if text and _tokens(text) == edited:
+                edited = _edited(tokens[number], [(start, stop, new)])
+                text = "".join(edited).removeprefix(" ")
+                spaced_otherwise = list(map(str.strip, new)) == list(map(str.strip, tokens[number][start:stop]))
+                if text.strip() and not spaced_otherwise and _tokens(text) == edited:
                     found[number][text] = None
     chosen = []
     for row, texts in zip(tokens, found, strict=True):
-        texts.pop("".join(row).strip(), None)
-        made = list(texts)
+        fixed = FIXED.findall("".join(row))
+        made = [text for text in texts if FIXED.findall(text) == fixed]
         chosen.append([made[place] for place in torch.randperm(len(made), generator=rng)[:n].tolist()])
     return chosen
 

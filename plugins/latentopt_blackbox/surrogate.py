@@ -84,7 +84,7 @@ class Surrogate:
         known = [_Known(z[:0], z[:0, 0]) for _ in range(n)]
         for i, each in enumerate(known):
             each.add(self.texts, z, torch.tensor(self.values).to(z))
-            each.add(problem.texts[i : i + 1], outcome.z[i : i + 1], outcome.verified[i : i + 1])
+            each.add(outcome.texts[i : i + 1], outcome.z[i : i + 1], outcome.verified[i : i + 1])
         step = 0
         while problem.budget is not None or step < self.rounds:
             step += 1

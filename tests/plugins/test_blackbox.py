@@ -210,6 +210,25 @@ def test_a_surrogate_takes_the_draft_for_what_it_is_and_not_for_what_the_model_r
     assert asked == ["aaaa"]
 
 
+def test_a_surrogate_knows_a_draft_by_no_other_text_where_all_is_constrained():
+    class Lossy(ToyCodec):
+        def decode(self, z, **settings):
+            return [text.replace("a", "b") for text in super().decode(z)]
+
+    codec, learned = Lossy(), []
+    z0 = codec.encode(["aaaa"])
+    objective = Objective({"v": TextTerm(vowels)}, {"v": 1.0})
+    problem = latentopt.Problem(codec, objective, ["aaaa"], z0)
+    search = make("surrogate", offspring=4, rounds=2).search(problem, torch.Generator().manual_seed(0))
+    candidates = Candidates(problem, Policy(constraint=object()), 1)
+    for proposal, outcome in candidates.follow(search):
+        learned.append((outcome.texts, outcome.verified.tolist()))
+        if proposal.screen is not None:
+            known = proposal.screen.known[0]
+            assert known.values.tolist() == [float(value) for value in vowels(known.texts, [])]
+    assert learned[0] == (["bbbb"], [0.0])
+
+
 def test_a_surrogate_explores_where_more_than_one_is_scored():
     codec, new = ToyCodec(16), ["ring ring hat", "my  ring"]
     z0 = codec.encode(["hat ring"])
