@@ -124,6 +124,35 @@ def test_phrases_that_are_no_texts_are_refused(phrases, named):
         run(["abc"], phrases=phrases)
 
 
+class Reading(FirstLetter):
+    """Reads what it would else see."""
+
+    reads = True
+
+    def read(self, texts):
+        return ToyCodec().encode(texts)[:, 0]
+
+
+def test_a_head_that_reads_needs_no_encodings_of_what_is_spliced_but_the_table_has_them():
+    encoded = []
+
+    class Counting(ToyCodec):
+        def encode(self, texts, truncation=False):
+            encoded.extend(texts)
+            return super().encode(texts, truncation)
+
+    phrases = [f"{letter}a bb" for letter in "bcdefghij"]
+    asked = {"texts": ["aa bb dd", "aa cc"], "phrases": phrases, "top": 2}
+    found, numbers = [], []
+    for head in (Reading(), FirstLetter()):
+        encoded.clear()
+        found.append(run(**asked, codec=Counting(), objective=Objective.of_head("first", head)))
+        numbers.append(len(encoded))
+    pd.testing.assert_frame_equal(found[0].table, found[1].table)
+    assert np.array_equal(found[0].z, found[1].z)
+    assert numbers[0] < numbers[1] / 2
+
+
 @pytest.mark.parametrize("phrases", [["zz"], ["", " "], ["abc"]])
 def test_phrases_that_fit_nowhere_change_nothing(phrases):
     found = [run(["abc", "ab cd"], phrases=given).table for given in (phrases, ())]

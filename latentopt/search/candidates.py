@@ -49,7 +49,7 @@ class Candidates:
         self.nearly: dict[int, tuple[float, Tensor]] = {}
         self.improved, self.repaired = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.frames: list[pd.DataFrame] = []
-        self.latents: list[Tensor] = []
+        self.latents: list[Tensor | None] = []
         self.scores: list[float] = []
         self.promised: list[float] = []
         self.keys: list[Key] = []
@@ -140,14 +140,13 @@ class Candidates:
             self._take_made(made)
 
     def _take_made(self, made: Mapping[Key, int]) -> None:
-        """Verify texts that are made from rows, which lend them their latents and what those promised."""
+        """Verify texts that are made from rows, which lend them what they promised."""
         if not made:
             return
-        device = self.problem.z0.device
-        z = torch.stack([self.latents[row] for row in made.values()]).to(self.problem.z0)
-        source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=device)
-        promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=device)
-        self._take(list(made), Proposal(z, source, 0, texts=[text for _, text in made]), promised)
+        z0 = self.problem.z0
+        source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=z0.device)
+        promised = torch.tensor([self.promised[row] for row in made.values()], dtype=torch.float64, device=z0.device)
+        self._take(list(made), Proposal(z0[source], source, 0, texts=[text for _, text in made]), promised)
 
     def _ranked(self) -> dict[int, list[int]]:
         """The rows of each draft and its candidates, the best first; those that are not valid are last."""
@@ -275,7 +274,8 @@ class Candidates:
             return
         rows = torch.tensor([new[key] for key in keys], device=z.device)
         owner, texts = source[rows], [text for _, text in keys]
-        again = problem.codec.encode(texts)
+        # Splicing makes many texts, and encoding them would take most of its time.
+        again = None if promised is not None and objective.of_text_alone else problem.codec.encode(texts)
         values = self._values(again, owner, texts)
         self.verified += len(keys)
         total = objective.total(values).double().cpu().numpy()
@@ -317,14 +317,13 @@ class Candidates:
         verdicts = [apply_filter(name, accepts, texts, sources) for name, accepts in self.policy.filters.items()]
         return np.logical_and.reduce([np.ones(len(keys), dtype=bool), *verdicts])
 
-    def _values(self, z: Tensor, source: Tensor, texts: Sequence[str]) -> dict[str, Tensor]:
-        """The values of the terms of the latent and of the text."""
+    def _values(self, z: Tensor | None, source: Tensor, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The values of the terms of the latent, where there is one, and of the text."""
         drafts = [self.problem.texts[owner] for owner in source.tolist()]
         of_texts = self.problem.objective.of_texts(texts, drafts)
         self.scored.update(name for name, value in of_texts.items() if np.isfinite(value).any())
-        return self._latent_values(z, source) | {
-            name: torch.from_numpy(value).to(z) for name, value in of_texts.items()
-        }
+        of_latents = {} if z is None else self._latent_values(z, source)
+        return of_latents | {name: torch.from_numpy(value).to(self.problem.z0) for name, value in of_texts.items()}
 
     @torch.no_grad()
     def _latent_values(self, z: Tensor, source: Tensor) -> dict[str, Tensor]:
@@ -337,7 +336,7 @@ class Candidates:
         return values
 
     def _store(
-        self, keys: Sequence[Key], z: Tensor, values: Mapping[str, Tensor], predicted: Tensor, valid: np.ndarray
+        self, keys: Sequence[Key], z: Tensor | None, values: Mapping[str, Tensor], predicted: Tensor, valid: np.ndarray
     ) -> None:
         total = self.problem.objective.total(values).double().cpu().numpy()
         columns: dict[str, Any] = {
@@ -350,7 +349,7 @@ class Candidates:
         columns |= {name: value.double().cpu().numpy() for name, value in values.items()}
         self.rows |= {key: len(self.scores) + number for number, key in enumerate(keys)}
         self.frames.append(pd.DataFrame(columns))
-        self.latents.extend(z.float().unbind())
+        self.latents.extend([None] * len(keys) if z is None else z.float().unbind())
         self.scores.extend(np.where(valid, total, -np.inf).tolist())
         self.promised.extend(predicted.tolist())
         self.keys.extend(keys)
@@ -364,6 +363,15 @@ class Candidates:
             better = np.any([np.array(part.tolist()) > of_drafts[name] for name, part in parts.items()], axis=0)
         self.improved[owner[valid & better]] = True
 
+    def _encoded(self, rows: Sequence[int]) -> Tensor:
+        """The encodings of candidates, (m, d); of those that were verified without, only now."""
+        missing = [row for row in rows if self.latents[row] is None]
+        if missing:
+            found = self.problem.codec.encode([self.keys[row][1] for row in missing]).float()
+            for row, z in zip(missing, found, strict=True):
+                self.latents[row] = z
+        return torch.stack([z for row in rows if (z := self.latents[row]) is not None])
+
     def _outcome(self, z: Tensor, found: Mapping[int, int]) -> Outcome:
         """The outcome for the rows of z (m, d); ``found`` gives the candidate that a row became."""
         places, rows = list(found), list(found.values())
@@ -375,7 +383,7 @@ class Candidates:
         for place, row in found.items():
             texts[place] = self.keys[row][1]
         if places:
-            again[places] = torch.stack([self.latents[row] for row in rows]).to(z)
+            again[places] = self._encoded(rows).to(z)
             verified[places] = torch.tensor([self.scores[row] for row in rows]).to(z)
             changed[places] = torch.tensor([row >= n for row in rows], device=z.device)
             for name, part in self.parts.items():
@@ -404,7 +412,7 @@ class Candidates:
             order["valid"] &= order[name]
         statuses = np.select([self.repaired, self.improved], [REPAIRED, IMPROVED], UNCHANGED).astype(object)
         order["status"] = statuses[order["source_id"]]
-        latents = torch.stack([self.latents[row] for row in order.index]).cpu().numpy()
+        latents = self._encoded(order.index.tolist()).cpu().numpy()
         return order[[*COLUMNS, *objective.columns, *self.policy.filters]].reset_index(drop=True), latents
 
     def _on_front(self, table: pd.DataFrame) -> np.ndarray:

@@ -202,6 +202,13 @@ class Objective:
         """The terms that are properties of the text."""
         return {name: term for name, term in self.terms.items() if isinstance(term, TextTerm)}
 
+    @property
+    def of_text_alone(self) -> bool:
+        """Whether every value is read in the text, so that to verify one takes no encoding."""
+        heads = [term for term in self.terms.values() if not isinstance(term, TextTerm)]
+        reading = all(isinstance(term, HeadTerm) and term.reads and not term.caution for term in heads)
+        return reading and not self.held
+
     def check_gradient(self) -> None:
         """Refuse an objective that cannot be climbed by its gradient.
 
