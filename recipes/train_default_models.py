@@ -41,26 +41,36 @@ SETTINGS = {
 }
 
 
+PACKAGES = ("networkx", "numpy", "pandas", "scikit-learn", "scipy", "sympy", "torch", "transformers")
+"""Installed with the project, in the versions of constraints.txt; of BSD licences, and one of Apache's."""
+
+
 @dataclass(frozen=True)
 class Stage:
-    """Optimiser steps, their peak learning rate, and the number of titles."""
+    """Optimiser steps, their peak learning rate, and how many titles, or statements of `PACKAGES`, are drawn."""
 
     steps: int
     learning_rate: float
     titles: int = 0
+    packaged: int = 0
 
 
 STAGES = {
-    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4), Stage(7000, 6e-4)],
+    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4), Stage(7000, 6e-4), Stage(11000, 1e-3, packaged=250_000)],
     "python-lines": [Stage(4000, 1e-3)],
     # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
     "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(5000, 5e-4, titles=250_000)],
 }
 
 
-def python_lines(max_chars: int) -> list[str]:
-    """Statements of the standard library."""
-    return latentopt.get("dataset", "python_statements")(max_chars=max_chars)
+def python_lines(max_chars: int, packaged: int = 0) -> list[str]:
+    """Every statement of the standard library, and so many of `PACKAGES`."""
+    statements = latentopt.get("dataset", "python_statements")
+    library = statements(max_chars=max_chars)
+    if not packaged:
+        return library
+    others = set(statements(max_chars=max_chars, packages=PACKAGES)).difference(library)
+    return library + random.Random(0).sample(sorted(others), packaged)
 
 
 def english_lines(titles: int) -> list[str]:
@@ -75,7 +85,9 @@ def english_lines(titles: int) -> list[str]:
 def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
     """One stage, from random weights or those of a folder."""
     english = name.startswith("english")
-    lines = english_lines(stage.titles) if english else python_lines(40 if name == "python-nano" else 60)
+    lines = (
+        english_lines(stage.titles) if english else python_lines(40 if name == "python-nano" else 60, stage.packaged)
+    )
     # Texts held out by their own hash are passed on: training keeps them apart and evaluates on them.
     kept = [line for line in lines if corpora.trainable(line) or corpora.is_held_out(line, corpora.HELD_OUT)]
     validity = None if english else latentopt.get("filter", "python_syntax")()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.t5vae import token_pairs
-from latentopt.t5vae.token_pairs import BACKOFF, FILE, USUAL, TokenPairs
+from latentopt.t5vae.token_pairs import BACKOFF, FILE, LEAST, USUAL, TokenPairs
 
 END, VOCABULARY = 1, 9
 TEXTS = st.lists(st.lists(st.integers(2, VOCABULARY - 1), max_size=5).map(lambda ids: [*ids, END]), min_size=1)
@@ -50,11 +50,18 @@ def test_surprise_is_of_each_text_by_itself(texts, asked):
 
 def test_what_was_met_is_no_surprise_and_what_never_was_is_one():
     pairs = counted([[2, 3, END]] * 5000 + [[4, END], [4, END]])
-    assert pairs.surprise([[2, 3, END], [END]]).tolist() == [0.0, 0.0]
+    assert pairs.surprise([[2, 3, END]]).tolist() == [0.0]
     share = 2 / pairs.single[END]
     assert pairs.surprise([[4, END]]) == pytest.approx([-np.log(share) - USUAL])
-    share = BACKOFF * 3 / (pairs.single.sum() + VOCABULARY)
-    assert pairs.surprise([[2, 4, END]]) == pytest.approx([-np.log(share) - USUAL])
+    rare = BACKOFF * 3 / (pairs.single.sum() + VOCABULARY)
+    never_behind_it = LEAST / (pairs.single[2] + LEAST)
+    assert never_behind_it > rare
+    assert pairs.surprise([[2, 4, END]]) == pytest.approx([-np.log(rare) - USUAL])
+    # 3 is common, but never stood behind any of 5000 times 3; 2 is as common, and 4 too rare to tell what follows it.
+    common, of_few = LEAST / (pairs.single[3] + LEAST), BACKOFF * 5001 / (pairs.single.sum() + VOCABULARY)
+    assert pairs.surprise([[2, 3, 3, END]]) == pytest.approx([-np.log(common) - USUAL])
+    assert of_few < LEAST / (pairs.single[4] + LEAST)
+    assert pairs.surprise([[4, 2, 3, END]]) == pytest.approx(pairs.surprise([[4, END]]))
     assert pairs.surprise([]).shape == (0,)
 
 

@@ -2,8 +2,9 @@
 
 A codec finds nothing wrong with a garbled text that it has made itself: it brings it back. Counts do: the probability of
 a token behind another is their share, and where they never met, that of the token alone times a constant (stupid backoff,
-Brants et al. 2007). One number counts for a text: by how much its tokens are rarer than usual ones, those that are not
-rare adding nothing, so that what is garbled at one place cannot be made up for at another.
+Brants et al. 2007). That is bounded by what a pair too rare to be kept could have: two common tokens that never met are
+a sign, two rare ones are not. One number counts for a text: by how much its tokens are rarer than usual ones, those that
+are not rare adding nothing, so that what is garbled at one place cannot be made up for at another.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class TokenPairs:
         before = keys // len(self.single)
         place = np.searchsorted(self.keys, keys).clip(max=max(len(self.keys) - 1, 0))
         met = self.keys[place] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
-        share = BACKOFF * (self.single[flat] + 1) / (self.single.sum() + len(self.single))
+        backoff = BACKOFF * (self.single[flat] + 1) / (self.single.sum() + len(self.single))
+        share = np.minimum(backoff, LEAST / (self.single[before] + LEAST))
         share[met] = self.counts[place[met]] / self.single[before[met]]
         nats = np.maximum(-np.log(share) - USUAL, 0)
         if given is not None:

@@ -1,15 +1,18 @@
-"""Single-line statements of the running interpreter's standard library (PSF licence)."""
+"""Single-line statements of the running interpreter's standard library (PSF licence) and of installed packages."""
 
 from __future__ import annotations
 
 import ast
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from latentopt.errors import LatentoptError
 
-def python_statements(max_chars: int = 40, tests: bool = True) -> list[str]:
+
+def python_statements(max_chars: int = 40, tests: bool = True, packages: Sequence[str] = ()) -> list[str]:
     """The distinct one-line simple statements of the standard library, sorted.
 
     Lone strings (docstrings) are left out, and so is what has no meaning without the lines below it, such as the
@@ -18,19 +21,35 @@ def python_statements(max_chars: int = 40, tests: bool = True) -> list[str]:
     Args:
         max_chars: the longest statement in characters.
         tests: whether the library's own tests are read too (three times as many statements).
+        packages: installed distributions, such as ``"numpy"``, whose modules are read too, each under its own licence.
+
+    Raises:
+        LatentoptError: when a package is not installed.
     """
-    folder = Path(sysconfig.get_path("stdlib"))
     found: set[str] = set()
-    for path in sorted(folder.rglob("*.py")):
-        parts = path.relative_to(folder).parts
-        if "site-packages" in parts or (not tests and {"test", "tests", "idle_test"} & set(parts)):
-            continue
+    for path in [*_modules_of_the_library(tests), *(path for name in packages for path in _modules_of(name))]:
         try:
             source = path.read_bytes()
         except OSError:
             continue
         found.update(text for text in statements(source) if len(text) <= max_chars)
     return sorted(found)
+
+
+def _modules_of_the_library(tests: bool) -> Iterator[Path]:
+    folder = Path(sysconfig.get_path("stdlib"))
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).parts
+        if "site-packages" not in parts and (tests or not {"test", "tests", "idle_test"} & set(parts)):
+            yield path
+
+
+def _modules_of(package: str) -> Iterator[Path]:
+    try:
+        paths = files(package) or []
+    except (PackageNotFoundError, ValueError) as error:
+        raise LatentoptError(f"no package named {package!r} is installed: pip install it, or leave it out") from error
+    return (Path(str(path.locate())) for path in paths if path.suffix == ".py")
 
 
 def statements(source: bytes) -> Iterator[str]:

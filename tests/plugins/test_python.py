@@ -300,3 +300,18 @@ def test_python_statements_are_distinct_short_and_sorted():
 @pytest.mark.usefixtures("library")
 def test_python_statements_may_leave_the_librarys_own_tests_out():
     assert python_statements(max_chars=10, tests=False) == ["x = 1", "y = 2"]
+
+
+@pytest.mark.usefixtures("library")
+def test_python_statements_of_installed_packages_come_to_the_librarys():
+    with_pluggy = python_statements(max_chars=40, packages=("pluggy",))
+    assert set(python_statements(max_chars=40)) < set(with_pluggy)
+    assert "from ._manager import PluginManager" in with_pluggy
+    assert with_pluggy == sorted(set(with_pluggy))
+    assert max(map(len, with_pluggy)) <= 40
+
+
+@pytest.mark.parametrize("name", ["no-such-package", ""])
+def test_a_package_that_is_not_installed_is_named(name):
+    with pytest.raises(LatentoptError, match=f"no package named '{name}' is installed: pip install it"):
+        python_statements(packages=(name,))
