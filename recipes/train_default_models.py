@@ -56,7 +56,7 @@ class Stage:
 
 
 STAGES = {
-    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4), Stage(7000, 6e-4), Stage(11000, 1e-3, packaged=250_000)],
+    "python-nano": [Stage(4500, 1e-3), Stage(8000, 3e-4), Stage(7000, 6e-4), Stage(11000, 4e-4, packaged=250_000)],
     "python-lines": [Stage(4000, 1e-3)],
     # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
     "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(5000, 5e-4, titles=250_000)],

@@ -2,6 +2,7 @@
 
     python recipes/tweet_optimizer.py                                         # shipped head, sample drafts
     python recipes/tweet_optimizer.py --table posts.csv --target likes --drafts drafts.txt
+    python recipes/tweet_optimizer.py --table tests.csv --target clicks --weight-column impressions --group-column test
     python recipes/tweet_optimizer.py --table twitter-archive.zip --target favorites --drafts drafts.txt
 
 With posts of your own, a head is fitted on them first. It is scored on posts it has not seen, and if that is no better
@@ -29,6 +30,7 @@ from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
+from latentopt.heads.targets import TRANSFORMS
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 
@@ -49,8 +51,8 @@ class Learned:
     phrases: Sequence[str] = ()
 
 
-def read_posts(options: argparse.Namespace) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Texts, their numbers and their groups, from a table or an archive."""
+def read_posts(options: argparse.Namespace) -> pd.DataFrame:
+    """The posts of a table or an archive: ``text``, ``target`` and, where they are asked for, ``group`` and ``weight``."""
     path, group = options.table, options.group_column
     if path.suffix == ".zip":
         table = read_archive(path, options.replies)
@@ -58,16 +60,22 @@ def read_posts(options: argparse.Namespace) -> tuple[list[str], np.ndarray, np.n
         group = group or ("month" if len(set(table["month"])) > 1 else None)
     else:
         table = read_table(path)
-    texts, y = text_column(table, options.text_column, path), number_column(table, options.target, path)
-    return texts, y, column(table, group, path).to_numpy() if group else None
+    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)})
+    posts["target"] = number_column(table, options.target, path)
+    if group:
+        posts["group"] = column(table, group, path).to_numpy()
+    if options.weight_column:
+        posts["weight"] = number_column(table, options.weight_column, path)
+    return posts
 
 
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
-    texts, y, groups = read_posts(options)
-    rows = keep_fitting(codec, texts)
-    texts, y, groups = [texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None
-    how = {"transform": options.transform, "seed": options.seed}
+    posts = read_posts(options)
+    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
+    texts, y = posts["text"].tolist(), posts["target"].to_numpy()
+    groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
+    how = {"weights": weights, "transform": options.transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
     try:
         curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
@@ -77,7 +85,10 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
         curve = None
     shown = np.random.default_rng(options.seed).permutation(len(texts))[:DOTS]
     z = codec.encode([texts[row] for row in shown]).cpu().numpy()
-    landscape = Landscape(z, y[shown], f"Dots are posts, coloured by {options.target}")
+    colour, by = y, options.target
+    if options.transform == "rate":
+        colour, by = y / weights, f"{options.target} per {options.weight_column}"
+    landscape = Landscape(z, colour[shown], f"Dots are posts, coloured by {by}")
     return Learned(options.target, fitted.module, fitted.card, landscape, curve, texts if options.phrases else ())
 
 
@@ -98,8 +109,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--target", help="the column with the number; of an archive: favorites or retweets")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--group-column", help="compare only within these groups; of an archive: within a month")
+    parser.add_argument("--weight-column", help="how much each post counts, such as its impressions")
     parser.add_argument("--replies", action="store_true", help="of an archive: learn from replies too")
-    parser.add_argument("--transform", default="log1p", help="of the number: log1p for counts, rank or none")
+    parser.add_argument(
+        "--transform",
+        choices=TRANSFORMS,
+        help="of the number: log1p for counts, rate for counts per weight, rank or none; rate where there are weights, "
+        "log1p where there are none, unless told",
+    )
     parser.add_argument(
         "--head-kind", default="auto", help="what is fitted: ridge, ngrams, ..., or auto, the best of them"
     )
@@ -120,6 +137,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if (options.table is None) != (options.target is None):
         parser.error("--table and --target go together")
+    options.transform = options.transform or ("rate" if options.weight_column else "log1p")
     options.report = options.report or options.out.with_name("report.html")
     for path, endings in ((options.out, ()), (options.report, (".html",))):
         path.parent.mkdir(parents=True, exist_ok=True)

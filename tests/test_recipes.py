@@ -156,6 +156,18 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
         assert f'id="{part}"' in page
 
 
+def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, posts, tmp_path):
+    posts.assign(shown=posts["likes"] + 1, test=posts.index % 8).to_csv(tmp_path / "posts.csv", index=False)
+    given = ("--table", tmp_path / "posts.csv", "--target", "likes", "--group-column", "test", "--head-kind", "ridge")
+    _, page = optimizer(*given, "--weight-column", "shown")
+    assert "transform: rate" in page
+    assert "coloured by likes per shown" in page
+    _, page = optimizer(*given, "--weight-column", "shown", "--transform", "rank")
+    assert "transform: rank" in page
+    with pytest.raises(LatentoptError, match="the transform 'rate' divides by weights"):
+        optimizer(*given, "--transform", "rate")
+
+
 def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, monkeypatch):
     given, search = [], latentopt.optimize
     monkeypatch.setattr(
