@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
-from latentopt.t5vae.bottleneck import BOTTLENECKS
+from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.denoising import delete_tokens, jittered_positions, mix_latents
-from latentopt.t5vae.model import T5VAEConfig, T5VAEModel, length_slices
+from latentopt.t5vae.model import T5VAEModel, length_slices
 from latentopt.t5vae.regulariser import REGULARISERS
 
 

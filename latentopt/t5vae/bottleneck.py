@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import initialization as init
 
+from latentopt.t5vae.config import T5VAEConfig
 from latentopt.t5vae.denoising import jittered_positions
 from latentopt.t5vae.regulariser import Critic
-
-if TYPE_CHECKING:
-    from latentopt.t5vae.model import T5VAEConfig
 
 
 class AttentionPooling(nn.Module):
@@ -229,8 +227,11 @@ def _repeat_last(weight: Tensor, width: int, n: int) -> Tensor:
     return torch.cat([blocks, blocks[-1:].expand(n - len(blocks), *blocks.shape[1:])]).flatten(0, 1)
 
 
-BOTTLENECKS: dict[str, type[Any]] = {
-    "positional": PositionalBottleneck,
-    "attention": AttentionBottleneck,
-    "fixed_length": FixedLengthBottleneck,
-}
+def bottleneck_of(config: T5VAEConfig) -> Bottleneck:
+    """A new bottleneck of the kind that the configuration names."""
+    kinds: dict[str, type[Any]] = {
+        "positional": PositionalBottleneck,
+        "attention": AttentionBottleneck,
+        "fixed_length": FixedLengthBottleneck,
+    }
+    return kinds[config.bottleneck](config)

@@ -25,10 +25,10 @@ from latentopt.errors import LatentoptError, unknown
 from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.split import split
-from latentopt.t5vae.bottleneck import BOTTLENECKS
 from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_cell, round_weights
+from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
-from latentopt.t5vae.model import T5VAEConfig, T5VAEModel
+from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.settings import SHAPE, SHARED, SIZES, Settings
 from latentopt.t5vae.token_pairs import TokenPairs
