@@ -1,20 +1,20 @@
 """Review sentences searched to the other sentiment: accuracy by an independent judge against self-BLEU, as a curve.
 
-    python recipes/benchmarks/sentiment_search.py --model runs/yelp-small
+    python recipes/benchmarks/sentiment_search.py
 
 A head is fitted on 2,000 labelled sentences of the training set: unless told, `ngrams`, which reads the text. Dev sentences
 are pushed to the other class. Two judges are fitted on 60,000 other sentences: ``accuracy`` is a small transformer's, and
 ``n-gram accuracy`` that of logistic regression on words and characters, which reads as `ngrams` does. A row is one
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
-weighs against the head, which is then to reach what sentences of the class have instead of as much as possible. `copy`
-returns the sentence.
-`recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project.
+weighs against the head, which is then to reach what sentences of the class have instead of as much as possible; where
+phrases are tried, they are those of the labelled sentences. `copy` returns the sentence.
+`recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project (``--model``).
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,6 @@ import pandas as pd
 import latentopt
 from latentopt.heads.head import FittedHead
 from latentopt.search.objective import HeadTerm, Objective, TextTerm
-from latentopt.search.problem import Searcher
 from reporting import report
 
 import corpora
@@ -31,12 +30,25 @@ from sentiment_measures import head_of, judges, labelled_and_others, measure, on
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0)
 LIKENESSES = (0.5, 1.0, 2.0, 4.0)
-CURVES: list[tuple[str, str, dict[str, Any], float]] = [
-    *(("gradient", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
-    *(("gradient", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
-    *(("ode", f"strength {strength:g}", {"strength": strength}, 0.0) for strength in STRENGTHS),
-    *(("perturbation", f"radius {radius:g}", {"radius": radius}, 0.0) for radius in RADII),
-    *(("perturbation", f"likeness {likeness:g}", {}, likeness) for likeness in LIKENESSES),
+
+
+class Setting(NamedTuple):
+    """A point of a curve: a searcher with its settings, the weight of likeness, and whether phrases are tried."""
+
+    searcher: str
+    name: str
+    settings: dict[str, Any] = {}
+    likeness: float = 0.0
+    phrases: bool = False
+
+
+CURVES = [
+    *(Setting("gradient", f"radius {radius:g}", {"radius": radius}) for radius in RADII),
+    *(Setting("gradient", f"likeness {likeness:g}", likeness=likeness) for likeness in LIKENESSES),
+    *(Setting("gradient", f"phrases, likeness {like:g}", likeness=like, phrases=True) for like in LIKENESSES),
+    *(Setting("ode", f"strength {strength:g}", {"strength": strength}) for strength in STRENGTHS),
+    *(Setting("perturbation", f"radius {radius:g}", {"radius": radius}) for radius in RADII),
+    *(Setting("perturbation", f"likeness {likeness:g}", likeness=likeness) for likeness in LIKENESSES),
 ]
 
 
@@ -44,17 +56,14 @@ def searched(
     codec: latentopt.Codec,
     sentences: pd.DataFrame,
     fitted: FittedHead,
-    searcher: Searcher,
+    setting: Setting,
     budget: int,
-    likeness: float = 0.0,
+    labelled: pd.DataFrame,
 ) -> list[str]:
     """The best text that a search with a head finds for each sentence, towards the other label.
 
-    One that is empty or too long stays.
-
-    Args:
-        likeness: the weight of chrF to the sentence. Where it weighs anything, the head is to reach its standard
-            deviation, about where the sentences of a class lie.
+    One that is empty or too long stays. Where likeness weighs anything, the head is to reach its standard deviation, about
+    where the sentences of a class lie. Phrases are those of the labelled sentences of the other class.
     """
     chrf = latentopt.get("metric", "chrf")()
     found = sentences["text"].astype(object)
@@ -65,14 +74,17 @@ def searched(
             continue
         terms: dict[str, HeadTerm | TextTerm] = {"sentiment": HeadTerm(fitted.module, fitted.scale)}
         weights = {"sentiment": weight}
-        if likeness:
+        if setting.likeness:
             terms = {
                 "sentiment": HeadTerm(fitted.module, fitted.scale, reach=weight * fitted.scale),
                 "likeness": TextTerm(chrf, 100.0),
             }
-            weights["likeness"] = likeness
-        objective = Objective(terms, weights)
-        result = latentopt.optimize(codec, part["text"].tolist(), objective, searcher, top=1, budget=budget)
+            weights["likeness"] = setting.likeness
+        searcher = latentopt.get("searcher", setting.searcher)(**setting.settings)
+        phrases = labelled.loc[labelled["label"] != label, "text"].tolist() if setting.phrases else []
+        result = latentopt.optimize(
+            codec, part["text"].tolist(), Objective(terms, weights), searcher, top=1, budget=budget, phrases=phrases
+        )
         found[part.index] = result.best(1)["text"].to_numpy()
     return found.tolist()
 
@@ -106,9 +118,8 @@ def main() -> None:
 
     add("copy", "", dev["text"].tolist())
     add("codec alone", "", codec.decode(codec.encode(dev["text"].tolist())))
-    for search, setting, settings, likeness in CURVES:
-        searcher = latentopt.get("searcher", search)(**settings)
-        add(search, setting, searched(codec, dev, fitted, searcher, options.budget, likeness))
+    for setting in CURVES:
+        add(setting.searcher, setting.name, searched(codec, dev, fitted, setting, options.budget, labelled))
 
 
 if __name__ == "__main__":
