@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+DRAFT = "the draft"
 IMPROVED = "improved"
 REPAIRED = "improved, made valid"
 UNCHANGED = "nothing better and valid was found"
@@ -46,8 +47,8 @@ class Result:
     """Candidates as a table, with the latent of each beside it.
 
     Attributes:
-        table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself. The columns are `COLUMNS`,
-            then one per term of the objective, per filter and per metric.
+        table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself, whose status tells where
+            there is no other row. The columns are `COLUMNS`, then one per term of the objective, per filter and per metric.
         z: (rows, d) float32, the re-encoding of each row's text.
         run: what was asked for.
         counts: latents decoded (``tried``) and texts ``verified``; and of the drafts, those with a rewrite that came

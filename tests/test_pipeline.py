@@ -12,7 +12,7 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.heads.head import Head
-from latentopt.result import COLUMNS, IMPROVED, NO_MORE, UNCHANGED
+from latentopt.result import COLUMNS, DRAFT, IMPROVED, NO_MORE, UNCHANGED
 from latentopt.search.objective import HeadTerm, Held, Objective, TextTerm
 from latentopt.search.pipeline import optimize
 from latentopt.search.problem import Outcome, Problem, Proposal
@@ -276,7 +276,7 @@ def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
     result = run(["abc", "mno"], filters={"no_o": each(lambda text: "o" not in text)}, top=2)
     table = result.table
     assert table["source_id"].tolist() == [0, 0, 0, 1]
-    assert table["status"].tolist() == [IMPROVED, IMPROVED, IMPROVED, UNCHANGED]
+    assert table["status"].tolist() == [DRAFT, IMPROVED, IMPROVED, UNCHANGED]
     assert table["no_o"].tolist() == [True, True, True, False]
     assert table["valid"].tolist() == [True, True, True, False]
 

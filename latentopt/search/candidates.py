@@ -14,7 +14,7 @@ from torch import Tensor
 from latentopt.errors import LatentoptError
 from latentopt.filters import apply_filter, similarity
 from latentopt.generation.repair import FAILED, Policy, decode_valid
-from latentopt.result import COLUMNS, IMPROVED, REPAIRED, UNCHANGED
+from latentopt.result import COLUMNS, DRAFT, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.search.splicing import Splicer, grafts
@@ -411,7 +411,9 @@ class Candidates:
             order.loc[drafts, name] = apply_filter(name, accepts, self.problem.texts, self.problem.texts)
             order["valid"] &= order[name]
         statuses = np.select([self.repaired, self.improved], [REPAIRED, IMPROVED], UNCHANGED).astype(object)
-        order["status"] = statuses[order["source_id"]]
+        order["status"] = np.where(
+            (order["rank"] == 0) & self.improved[order["source_id"]], DRAFT, statuses[order["source_id"]]
+        )
         latents = self._encoded(order.index.tolist()).cpu().numpy()
         return order[[*COLUMNS, *objective.columns, *self.policy.filters]].reset_index(drop=True), latents
 
