@@ -274,9 +274,9 @@ def test_a_perplexity_below_1_is_refused_before_a_model_is_loaded(limit, monkeyp
 
 @pytest.fixture(scope="module")
 def knowing_folder(tiny_codec, tiny_folder, tmp_path_factory):
-    """The tiny model, which was trained on one sentence again and again."""
+    """The tiny model, which was trained on two texts again and again."""
     folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("knowing") / "model")
-    ids = tiny_codec.tokenize(["the cat sat on the mat"])[0]
+    ids = np.concatenate(tiny_codec.tokenize(["the cat sat on the mat", "the cat"]))
     TokenPairs.count(np.tile(ids, 3000), tiny_codec.model.config.vocab_size).save(folder)
     return folder
 
@@ -285,7 +285,7 @@ def test_what_is_garbled_more_than_its_draft_is_refused(knowing_folder):
     usual = build("filter", "fluent", offered={"model": str(knowing_folder)})
     draft = "the cat sat on the mat"
     texts = ["the cat", "the cat zq on the mat", draft, "", "the cat\nsat on the mat", "word " * 99]
-    assert usual(texts, [draft] * 6).tolist() == [True, False, True, True, True, False]
+    assert usual(texts, [draft] * 6).tolist() == [True, False, True, False, True, False]
     # One that is garbled already may stay so; that it is less so at one place does not excuse another.
     assert usual(["zq cat", "zq cat qz", "zq zq cat"], ["zq zq cat", "zq zq cat", "zq cat"]).tolist() == [
         True,
