@@ -33,7 +33,12 @@ DATA = {
         "Reddit post titles of 2012 (umbrae/reddit-top-2.5-million), PDDL 1.0",
         "Upworthy Research Archive headlines, CC BY 4.0 (Matias, Munger, Aubin Le Quere, Ebersole 2021)",
     ],
-    "python-nano": ["single statements of CPython's standard library, PSF licence"],
+    "python-nano": [
+        "single statements of CPython's standard library, PSF licence",
+        "single statements of networkx, numpy, pandas, scikit-learn, scipy and sympy, BSD licences (parts of numpy under "
+        "0BSD, MIT, Zlib and CC0), of torch, BSD (parts under Apache-2.0, BSL-1.0 and MIT), and of transformers, Apache-2.0; "
+        "in the versions of constraints.txt",
+    ],
 }
 
 
@@ -124,6 +129,7 @@ def card(name: str, folder: Path) -> str:
         stages=", then ".join(
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")
+            + (f" on {stage.packaged} statements of packages and the rest" if stage.packaged else "")
             for stage in STAGES[name]
         ),
         **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "jitter")},

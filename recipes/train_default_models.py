@@ -42,7 +42,7 @@ SETTINGS = {
 
 
 PACKAGES = ("networkx", "numpy", "pandas", "scikit-learn", "scipy", "sympy", "torch", "transformers")
-"""Installed with the project, in the versions of constraints.txt; of BSD licences, and one of Apache's."""
+"""Installed with the project, in the versions of constraints.txt; `fit_default_artefacts.py` names their licences."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
-from latentopt.heads.targets import TRANSFORMS
+from latentopt.heads.targets import TRANSFORMS, checked_weights
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 
@@ -65,8 +65,19 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
-        posts["weight"] = number_column(table, options.weight_column, path)
+        posts["weight"] = checked_weights(number_column(table, options.weight_column, path), len(table))
     return posts
+
+
+def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
+    """How the number is transformed: as told, or as its kind needs."""
+    if options.transform or "weight" not in posts:
+        return options.transform or "log1p"
+    if (posts["target"] % 1).any():
+        raise latentopt.LatentoptError(
+            f"{options.table}: column {options.target!r} holds no counts; say --transform none where it is a rate already"
+        )
+    return "rate"
 
 
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
@@ -75,7 +86,8 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
-    how = {"weights": weights, "transform": options.transform, "seed": options.seed}
+    transform = transform_of(options, posts)
+    how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
     try:
         curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
@@ -86,7 +98,7 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     shown = np.random.default_rng(options.seed).permutation(len(texts))[:DOTS]
     z = codec.encode([texts[row] for row in shown]).cpu().numpy()
     colour, by = y, options.target
-    if options.transform == "rate":
+    if transform == "rate" and weights is not None:
         colour, by = y / weights, f"{options.target} per {options.weight_column}"
     landscape = Landscape(z, colour[shown], f"Dots are posts, coloured by {by}")
     return Learned(options.target, fitted.module, fitted.card, landscape, curve, texts if options.phrases else ())
@@ -109,7 +121,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--target", help="the column with the number; of an archive: favorites or retweets")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--group-column", help="compare only within these groups; of an archive: within a month")
-    parser.add_argument("--weight-column", help="how much each post counts, such as its impressions")
+    parser.add_argument("--weight-column", help="of what the number is a count, such as impressions")
     parser.add_argument("--replies", action="store_true", help="of an archive: learn from replies too")
     parser.add_argument(
         "--transform",
@@ -137,7 +149,11 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if (options.table is None) != (options.target is None):
         parser.error("--table and --target go together")
-    options.transform = options.transform or ("rate" if options.weight_column else "log1p")
+    for name in ("weight_column", "group_column", "transform"):
+        if getattr(options, name) and options.table is None:
+            parser.error(f"--{name.replace('_', '-')} is of posts to learn from: name them with --table")
+    if options.transform == "rate" and not options.weight_column:
+        parser.error("--transform rate divides by --weight-column: name it")
     options.report = options.report or options.out.with_name("report.html")
     for path, endings in ((options.out, ()), (options.report, (".html",))):
         path.parent.mkdir(parents=True, exist_ok=True)

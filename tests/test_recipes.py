@@ -156,16 +156,42 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
         assert f'id="{part}"' in page
 
 
-def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, posts, tmp_path):
-    posts.assign(shown=posts["likes"] + 1, test=posts.index % 8).to_csv(tmp_path / "posts.csv", index=False)
+def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, posts, tmp_path, monkeypatch, capsys):
+    import tweet_optimizer
+
+    fitted, coloured, fit, landscape = [], [], latentopt.fit_head, tweet_optimizer.Landscape
+    monkeypatch.setattr(latentopt, "fit_head", lambda *args, **how: fitted.append((args, how)) or fit(*args, **how))
+    monkeypatch.setattr(tweet_optimizer, "Landscape", lambda *args: coloured.append(args) or landscape(*args))
+    posts = posts.assign(shown=posts["likes"] + posts.index + 1, test=posts.index % 8)
+    posts.loc[3, "text"] = "too long " * 50
+    posts.to_csv(tmp_path / "posts.csv", index=False)
     given = ("--table", tmp_path / "posts.csv", "--target", "likes", "--group-column", "test", "--head-kind", "ridge")
-    _, page = optimizer(*given, "--weight-column", "shown")
-    assert "transform: rate" in page
-    assert "coloured by likes per shown" in page
-    _, page = optimizer(*given, "--weight-column", "shown", "--transform", "rank")
-    assert "transform: rank" in page
-    with pytest.raises(LatentoptError, match="the transform 'rate' divides by weights"):
-        optimizer(*given, "--transform", "rate")
+    optimizer(*given, "--weight-column", "shown")
+    optimizer(*given, "--weight-column", "shown", "--transform", "rank")
+    kept = posts.drop(3)
+    for (args, how), transform in zip(fitted, ("rate", "rank"), strict=True):
+        assert args[1] == kept["text"].tolist()
+        assert args[2].tolist() == kept["likes"].tolist()
+        assert args[3].tolist() == kept["test"].astype(str).tolist()
+        assert how["weights"].tolist() == kept["shown"].tolist()
+        assert how["transform"] == transform
+    assert sorted(coloured[0][1]) == pytest.approx(sorted(kept["likes"] / kept["shown"]))
+    assert sorted(coloured[1][1]) == pytest.approx(sorted(kept["likes"]))
+    assert coloured[0][2].endswith("likes per shown")
+
+    posts.assign(likes=posts["likes"] / 7).to_csv(tmp_path / "posts.csv", index=False)
+    with pytest.raises(LatentoptError, match=r"'likes' holds no counts; say --transform none"):
+        optimizer(*given, "--weight-column", "shown")
+    posts.assign(shown=posts["shown"].where(posts.index != 5, 0)).to_csv(tmp_path / "posts.csv", index=False)
+    with pytest.raises(LatentoptError, match=r"the weight of row 6 is 0\.0"):
+        optimizer(*given, "--weight-column", "shown")
+    for wrong, message in (
+        ((*given, "--transform", "rate"), "--transform rate divides by --weight-column"),
+        (("--weight-column", "shown"), "--weight-column is of posts to learn from: name them with --table"),
+    ):
+        with pytest.raises(SystemExit):
+            optimizer(*wrong)
+        assert message in capsys.readouterr().err
 
 
 def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, monkeypatch):

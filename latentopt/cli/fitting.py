@@ -148,6 +148,7 @@ def fit_head(
     from latentopt.heads.head import learns_classes
     from latentopt.heads.learning_curve import learning_curve as curve_of
     from latentopt.heads.learning_curve import reading
+    from latentopt.heads.targets import checked_weights
     from latentopt.spec import parse_assignments
 
     check_place(out, "head")
@@ -158,7 +159,7 @@ def fit_head(
     if not learns_classes(head, options, y):
         y = number_column(table, target, in_file)
     groups = column(table, group_column, in_file).to_numpy() if group_column else None
-    weights = number_column(table, weight_column, in_file) if weight_column else None
+    weights = checked_weights(number_column(table, weight_column, in_file), len(table)) if weight_column else None
     codec = common.load(model, device, "auto")
     rows = np.array(common.keep_fitting(codec, texts), dtype=int)
     data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)

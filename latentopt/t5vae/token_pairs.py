@@ -2,9 +2,10 @@
 
 A codec finds nothing wrong with a garbled text that it has made itself: it brings it back. Counts do: the probability of
 a token behind another is their share, and where they never met, that of the token alone times a constant (stupid backoff,
-Brants et al. 2007). That is bounded by what a pair too rare to be kept could have: two common tokens that never met are
-a sign, two rare ones are not. One number counts for a text: by how much its tokens are rarer than usual ones, those that
-are not rare adding nothing, so that what is garbled at one place cannot be made up for at another.
+Brants et al. 2007). That is bounded by what a pair too rare to be kept could have: a rare token surprises wherever it
+never met the one before it, a common one does behind a common one. One number counts for a text: by how much its tokens
+are rarer than usual ones, those that are not rare adding nothing, so that what is garbled at one place cannot be made up
+for at another.
 """
 
 from __future__ import annotations

@@ -15,4 +15,8 @@ def register_constraints(register: Register) -> None:
 
 @hookimpl
 def register_datasets(register: Register) -> None:
-    register("python_statements", "latentopt_python.statements:python_statements", "statements of the standard library")
+    register(
+        "python_statements",
+        "latentopt_python.statements:python_statements",
+        "statements of the standard library and of installed packages",
+    )

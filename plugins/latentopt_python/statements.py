@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, listed
 
 
 def python_statements(max_chars: int = 40, tests: bool = True, packages: Sequence[str] = ()) -> list[str]:
@@ -21,11 +21,13 @@ def python_statements(max_chars: int = 40, tests: bool = True, packages: Sequenc
     Args:
         max_chars: the longest statement in characters.
         tests: whether the library's own tests are read too (three times as many statements).
-        packages: installed distributions, such as ``"numpy"``, whose modules are read too, each under its own licence.
+        packages: installed distributions, such as ``"scikit-learn"``, all of whose modules are read too, each under its own
+            licence.
 
     Raises:
-        LatentoptError: when a package is not installed.
+        LatentoptError: when a package is not installed, or has no modules in its folder.
     """
+    packages = listed(packages, "packages")
     found: set[str] = set()
     for path in [*_modules_of_the_library(tests), *(path for name in packages for path in _modules_of(name))]:
         try:
@@ -44,12 +46,18 @@ def _modules_of_the_library(tests: bool) -> Iterator[Path]:
             yield path
 
 
-def _modules_of(package: str) -> Iterator[Path]:
+def _modules_of(package: str) -> list[Path]:
     try:
-        paths = files(package) or []
+        paths = [Path(str(path.locate())) for path in files(package) or () if path.suffix == ".py"]
     except (PackageNotFoundError, ValueError) as error:
-        raise LatentoptError(f"no package named {package!r} is installed: pip install it, or leave it out") from error
-    return (Path(str(path.locate())) for path in paths if path.suffix == ".py")
+        raise LatentoptError(
+            f"no distribution named {package!r} is installed: pip install it under the name that PyPI has for it"
+        ) from error
+    if not paths:
+        raise LatentoptError(
+            f"{package!r} is installed without modules of its own, as what is editable is: leave it out"
+        )
+    return paths
 
 
 def statements(source: bytes) -> Iterator[str]:

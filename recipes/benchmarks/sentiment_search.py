@@ -7,7 +7,8 @@ are pushed to the other class. Two judges are fitted on 60,000 other sentences: 
 ``n-gram accuracy`` that of logistic regression on words and characters, which reads as `ngrams` does. A row is one
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
 weighs against the head, which is then to reach what sentences of the class have instead of as much as possible; where
-phrases are tried, they are those of the labelled sentences. `copy` returns the sentence.
+phrases are tried, they are those of the labelled sentences of the other class, which takes up to 256 texts more but no
+decodes. `copy` returns the sentence.
 `recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project (``--model``).
 """
 

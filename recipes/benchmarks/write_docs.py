@@ -55,8 +55,9 @@ SECTIONS = {
     "it, and with neighbours. `time` (of one processor, the least of several rounds) and `length` are ratios, "
     "`tries` latents per valid text.",
     "sentiment_search": "Review sentences searched to the other sentiment, at growing lengths or likeness to the sentence. Two "
-    "classifiers that guided nothing judge: `n-gram accuracy` is by one that reads as the head `ngrams` does, `accuracy`, "
-    "where it was measured, by a small transformer. `self-BLEU` is to the sentence.",
+    "classifiers that guided nothing judge: `n-gram accuracy` is by one that reads as the head `ngrams` does, `accuracy` "
+    "by a small transformer. `self-BLEU` is to the sentence. Where phrases are tried, up to 256 more texts a sentence are "
+    "made of those of the labelled sentences of the other class, and read by the head; they take no decodes.",
     "fluency": "What surprises the counts of a model's neighbouring tokens in a rewrite, beyond what stands in its source "
     "(`--filter fluent`), in nats: half of the rewrites surprise by less than `median`; then the share that each limit lets "
     "pass, 3 being the filter's own. The edits are those of the attributes' unseen pairs. It is a filter for small changes: "

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import sysconfig
 import warnings
+from importlib.metadata import PackagePath, files
 
 import pytest
 from hypothesis import given, settings
@@ -311,7 +312,18 @@ def test_python_statements_of_installed_packages_come_to_the_librarys():
     assert max(map(len, with_pluggy)) <= 40
 
 
-@pytest.mark.parametrize("name", ["no-such-package", ""])
-def test_a_package_that_is_not_installed_is_named(name):
-    with pytest.raises(LatentoptError, match=f"no package named '{name}' is installed: pip install it"):
-        python_statements(packages=(name,))
+@pytest.mark.parametrize(
+    ("packages", "message"),
+    [
+        (["no-such-package"], "no distribution named 'no-such-package' is installed: pip install it under the name"),
+        ([""], "no distribution named ''"),
+        ("pluggy", "packages should be a list of texts, got str 'pluggy'"),
+        (["latentopt"], "'latentopt' is installed without modules of its own"),
+    ],
+)
+@pytest.mark.usefixtures("library")
+def test_packages_that_cannot_be_read_are_named(packages, message, monkeypatch):
+    found = {"latentopt": [PackagePath("latentopt.pth")]}
+    monkeypatch.setattr("latentopt_python.statements.files", lambda name: found[name] if name in found else files(name))
+    with pytest.raises(LatentoptError, match=message):
+        python_statements(packages=packages)
