@@ -66,7 +66,9 @@ def evaluate(node: ast.AST) -> np.ndarray | float:
 def values(text: str) -> np.ndarray | None:
     """The values of a text on the points, None where it is no expression."""
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of "1if"
+            tree = ast.parse(text.strip(), mode="eval")
         with np.errstate(all="ignore"):
             return np.broadcast_to(evaluate(tree), POINTS.shape)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
@@ -201,7 +203,6 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=METHODS)
     parser.add_argument("--targets", type=int, default=len(TARGETS), help="how many of the targets")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", SyntaxWarning)  # of strings that are no expression
     first, _ = data(next(iter(TARGETS.values())))
     validity = latentopt.each(lambda text: values(text) is not None)
     codec = train(first, options.model, replace(SETTINGS, device="cpu"), validity)
