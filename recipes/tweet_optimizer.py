@@ -148,7 +148,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="the page; report.html beside the table unless told")
     options = parser.parse_args()
     if (options.table is None) != (options.target is None):
-        parser.error("--table and --target go together")
+        given, other = ("--table", "--target COLUMN") if options.table else ("--target", "--table FILE")
+        parser.error(f"{given} needs {other}")
     for name in ("weight_column", "group_column", "transform"):
         if getattr(options, name) and options.table is None:
             parser.error(f"--{name.replace('_', '-')} is of posts to learn from: name them with --table")

@@ -86,7 +86,7 @@ def curve_of(scores, low, gain, gain_low, gain_high):
 @pytest.mark.parametrize(
     ("curve", "said"),
     [
-        (curve_of([0.1, 0.2], -0.01, 0.1, 0.05, 0.15), "fitted on 200 rows the head is no better than chance"),
+        (curve_of([0.1, 0.2], -0.01, 0.1, 0.05, 0.15), "with 200 rows the head is no better than chance"),
         (curve_of([0.1, 0.295, 0.31, 0.3], 0.2, 0.0, -0.01, 0.01), "flat since 200 rows: .* less than 0.02"),
         (curve_of([0.3, 0.3], 0.2, 0.015, 0.012, 0.018), "flat since 100 rows"),
         (curve_of([0.2, 0.25], 0.2, 0.05, 0.03, 0.07), r"still add about 0.05 \(95 % interval 0.030 to 0.070\)"),

@@ -239,7 +239,7 @@ def test_an_archive_is_learned_from_month_by_month(optimizer, posts, tmp_path):
 def test_what_cannot_be_written_or_learned_is_refused_before_the_work(optimizer, posts, tmp_path, capsys):
     with pytest.raises(SystemExit):
         optimizer("--table", tmp_path / "posts.csv")
-    assert "--table and --target go together" in capsys.readouterr().err
+    assert "--table needs --target COLUMN" in capsys.readouterr().err
     with pytest.raises(LatentoptError, match=r"use \.html"):
         optimizer("--report", tmp_path / "page.pdf")
     posts.assign(likes=-posts["likes"]).to_csv(tmp_path / "posts.csv", index=False)

@@ -95,7 +95,7 @@ def reading(curve: pd.DataFrame) -> str:
     """
     last = curve.iloc[-1]
     if last["low"] <= 0:
-        return f"fitted on {last['rows']:,.0f} rows the head is no better than chance, and the curve cannot say if more help"
+        return f"with {last['rows']:,.0f} rows the head is no better than chance, and the curve cannot say if more would help"
     if last["gain_high"] < FLAT:
         below = np.flatnonzero(curve["score"] < last["score"] - FLAT)
         since = curve["rows"].iloc[below[-1] + 1 if len(below) else 0]

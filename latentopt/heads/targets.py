@@ -87,7 +87,9 @@ def checked_weights(weights: np.ndarray | None, rows: int) -> np.ndarray | None:
     numbers = pd.to_numeric(pd.Series(weights), errors="coerce").to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers > 0)))
     if len(bad):
-        raise LatentoptError(f"the weight of row {bad[0] + 1} is {weights[bad[0]]}; weights are numbers above 0")
+        raise LatentoptError(
+            f"the weight of row {bad[0] + 1} is {weights[bad[0]]}; weights are numbers above 0, so leave such rows out"
+        )
     return numbers
 
 
