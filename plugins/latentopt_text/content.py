@@ -40,7 +40,10 @@ NEGATION = re.compile(
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
     re.IGNORECASE,
 )
-ENDING = re.compile(r"[\p{STerm}…][\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$")
+BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
+"""What may stand behind a closing mark."""
+ENDING = re.compile(rf"[\p{{STerm}}…]{BEHIND}")
+ELLIPSIS = re.compile(rf"(?:…|\.\.){BEHIND}")
 
 
 def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
@@ -112,6 +115,13 @@ def keep_negation() -> Filter:
 def keep_ending() -> Filter:
     """Texts that end with a closing mark (of most scripts: full stop, question mark, ellipsis) where their draft does.
 
-    Quotation marks, closing brackets and emoji may stand behind it.
+    An ellipsis is one where the draft has one: a text that breaks off ends with it too. Quotation marks, closing brackets
+    and emoji may stand behind the mark.
     """
-    return _pairwise(lambda text, source: not ENDING.search(source) or ENDING.search(text) is not None)
+
+    def ends(text: str, source: str) -> bool:
+        if ELLIPSIS.search(text) and not ELLIPSIS.search(source):
+            return False
+        return ENDING.search(text) is not None or not ENDING.search(source)
+
+    return _pairwise(ends)

@@ -124,10 +124,17 @@ def test_settings_that_are_not_taken_are_refused(spec):
 
 @pytest.mark.parametrize("draft", ["Is it?", "It is.", 'He said: "It is."', "It is! )", "It is…", "It is. 😀"])
 def test_keep_ending_asks_for_a_closing_mark_where_the_draft_has_one(draft):
-    assert keeps(keep_ending(), draft, "It was.", '"Was it?"', "It was…", "Why (it was!)") == [True] * 4
+    assert keeps(keep_ending(), draft, "It was.", '"Was it?"', "Why (it was!)") == [True] * 3
     assert (
         keeps(keep_ending(), draft, "It was", "It was. So", "", "It was,", "It was. (", "He paid $3. %") == [False] * 6
     )
+
+
+@pytest.mark.parametrize("ellipsis", ["…", "...", '.."', "… 🎉"])
+def test_keep_ending_takes_an_ellipsis_where_the_draft_has_one(ellipsis):
+    assert keeps(keep_ending(), f"It is{ellipsis}", "It was…", "It was...", "It was.", "It was") == [True] * 3 + [False]
+    for draft in ("It is", "It is.", "It... is?"):
+        assert keeps(keep_ending(), draft, f"It was{ellipsis}", "It... was!") == [False, True]
 
 
 def test_keep_ending_leaves_an_open_draft_open():
