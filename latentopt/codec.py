@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
 from latentopt.errors import LatentoptError, listed, unknown
 from latentopt.plugins import installed
+from latentopt.t5vae.brackets import balance, shorten
 from latentopt.t5vae.decoding import Accepts, Constraint, Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.posterior import AggregatePosterior
@@ -192,7 +193,7 @@ class T5VAECodec:
         if not texts:
             return []
         lines = [" ".join(text.splitlines()) for text in texts]
-        ids = self.tokenizer(lines, add_special_tokens=False)["input_ids"]
+        ids = self._ids(lines)
         end = self.tokenizer.eos_token_id
         if truncation:
             ids = [tokens[: self.max_tokens - 1] for tokens in ids]
@@ -232,9 +233,13 @@ class T5VAECodec:
 
     def _lines(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts of any length, the end token last."""
-        lines = [" ".join(text.splitlines()) for text in texts]
-        ids = self.tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else []
+        ids = self._ids([" ".join(text.splitlines()) for text in texts])
         return [[*tokens, self.tokenizer.eos_token_id] for tokens in ids]
+
+    def _ids(self, lines: list[str]) -> list[list[int]]:
+        if self.model.config.balance_brackets:
+            lines = [shorten(line) for line in lines]
+        return self.tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else []
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""
@@ -321,7 +326,8 @@ class T5VAECodec:
         """Token ids (n, t) -> n texts."""
         decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
-        return [" ".join(text.splitlines()) for text in decoded]
+        texts = [" ".join(text.splitlines()) for text in decoded]
+        return [balance(text) for text in texts] if self.model.config.balance_brackets else texts
 
     def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
         """See `Likelihood.log_prob`."""

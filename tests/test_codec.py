@@ -184,3 +184,13 @@ def test_encode_and_decode_on_cuda_agree_with_the_cpu(tiny_folder, tiny_codec, l
 def test_a_decoded_text_is_one_line(tiny_codec, monkeypatch):
     monkeypatch.setattr(tiny_codec.tokenizer, "batch_decode", lambda ids, **_: ["a\rb\u2028c"] * len(ids))
     assert tiny_codec.decode(torch.zeros(2, 8)) == ["a b c"] * 2
+
+
+def test_a_model_of_code_closes_brackets_by_itself(tiny_folder, monkeypatch):
+    codec = T5VAECodec.from_folder(tiny_folder, device="cpu")
+    plain = codec.encode(["f(x"])
+    codec.model.config.balance_brackets = True
+    assert torch.equal(codec.encode(["f(x)"]), plain)
+    assert codec.tokenize(["f(x)"]) == codec.tokenize(["f(x"])
+    monkeypatch.setattr(codec.tokenizer, "batch_decode", lambda ids, **_: ["f([x"] * len(ids))
+    assert codec.decode(plain) == ["f([x])"]

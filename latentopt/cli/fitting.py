@@ -35,6 +35,9 @@ def train(
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
+    balance_brackets: Annotated[
+        bool, typer.Option("--balance-brackets", help="For code: brackets and quotation marks close themselves.")
+    ] = False,
     epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the data, unless --steps is given.")] = 10.0,
     steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
     batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
@@ -80,6 +83,7 @@ def train(
         latent_dim=latent_dim,
         vocab_size=vocab_size,
         max_tokens=max_tokens,
+        balance_brackets=balance_brackets,
         bottleneck=bottleneck,
         place_spacing=place_spacing,
         regulariser=regulariser,

@@ -20,6 +20,8 @@ class T5VAEConfig(T5Config):
         memory_slots: how many vectors the decoder's cross-attention sees (one slot would make it a constant).
         pool_queries: learned queries of the pooling of ``attention``.
         max_tokens: the longest text in tokens, the end token included.
+        balance_brackets: the texts are code, whose brackets and quotation marks close themselves: the decoder need not
+            write the last of them, and those that it gets wrong are put right (`latentopt.t5vae.brackets`).
         regulariser: one of `REGULARISERS`; its weight beside the token-mean cross-entropy is ``regulariser_weight``.
         covariance_weight: of the guard beside ``mmd``.
         kl_annealing: training steps over which the weight of ``kl`` grows from 0.
@@ -51,6 +53,7 @@ class T5VAEConfig(T5Config):
         memory_slots: int = 8,
         pool_queries: int = 4,
         max_tokens: int = 32,
+        balance_brackets: bool = False,
         regulariser: str = "mmd",
         regulariser_weight: float = 1.0,
         covariance_weight: float = 0.01,
@@ -75,6 +78,7 @@ class T5VAEConfig(T5Config):
         self.memory_slots = memory_slots
         self.pool_queries = pool_queries
         self.max_tokens = max_tokens
+        self.balance_brackets = balance_brackets
         self.regulariser = regulariser
         self.regulariser_weight = regulariser_weight
         self.covariance_weight = covariance_weight

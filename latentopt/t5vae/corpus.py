@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.errors import LatentoptError
+from latentopt.t5vae.brackets import shorten
 
 logger = logging.getLogger("latentopt")
 
@@ -128,6 +129,7 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
     Args:
         folder: where the file is made (by default where the system keeps such files); it is gone with the dataset.
         targets: what the decoder is to write of each text, where that is another text. A pair stays or goes as one.
+        balance_brackets: see `T5VAEConfig`.
     """
 
     def __init__(
@@ -138,8 +140,9 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         folder: Path | None = None,
         batch_size: int = 10_000,
         targets: Sequence[str] | None = None,
+        balance_brackets: bool = False,
     ) -> None:
-        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        self.tokenizer, self.max_tokens, self.balance_brackets = tokenizer, max_tokens, balance_brackets
         sides = [texts] if targets is None else [texts, targets]
         self.names = ("input_ids", "target_ids")[: len(sides)]
         lengths = array("q")
@@ -160,7 +163,8 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         if not len(texts):
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        lines = [shorten(text) for text in texts] if self.balance_brackets else list(texts)
+        return self.tokenizer(lines, add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
     def _fitting(
         self, sides: Sequence[Sequence[str]], part: slice

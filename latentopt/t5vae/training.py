@@ -165,7 +165,14 @@ def _tokens(
     texts, *rest = sides
     nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
     with writing(f"token ids to {nearest}"):
-        dataset = TokenDataset(tokenizer, texts, settings.max_tokens, folder=nearest, targets=rest[0] if rest else None)
+        dataset = TokenDataset(
+            tokenizer,
+            texts,
+            settings.max_tokens,
+            folder=nearest,
+            targets=rest[0] if rest else None,
+            balance_brackets=settings.balance_brackets,
+        )
     if len(dataset) < 2:
         unit = "pair" if rest else "text"
         raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
