@@ -3,7 +3,7 @@
     python recipes/benchmarks/latent_space.py
 
 Each variant is trained on statements of the standard library into runs/latent_space/STEPS/VARIANT, goes on where it was
-cut off, and is examined on statements that no variant saw.
+cut off, and is examined on statements that no variant saw. ``--only`` leaves the rows of the others as they were.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 import latentopt
 from latentopt.t5vae.settings import Settings
 from latentopt.t5vae.training import train
-from reporting import report
+from reporting import report, reported
 
 import corpora
 
@@ -28,6 +28,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mmd, latent mixing": {"mixing": 0.4},
     "mmd, token deletion": {"deletion": 0.1},
     "mmd, position jitter": {"jitter": 0.5},
+    "mmd, brackets balanced": {"balance_brackets": True},
+    "mmd, brackets balanced, noise up to 1": {"balance_brackets": True, "noise": 1.0},
+    "mmd, brackets balanced, noise up to 1, a place to five": {"balance_brackets": True, "noise": 1.0, "place_spacing": 5},
     "mmd, decoder dropout": {"decoder_dropout": 0.2},
     "mmd, scheduled sampling": {"scheduled_sampling": 0.2},
     "mmd, attention": {"bottleneck": "attention"},
@@ -66,7 +69,8 @@ def main() -> None:
     options = parser.parse_args()
     statements = latentopt.get("dataset", "python_statements")(max_chars=40)
     syntax = latentopt.get("filter", "python_syntax")()
-    rows = []
+    facts = {"size": options.size, "steps": options.steps}
+    rows = {row["variant"]: row for row in reported("latent_space", **facts)}
     for name, fields in VARIANTS.items():
         if options.only and name not in options.only:
             continue
@@ -87,10 +91,9 @@ def main() -> None:
         codec = train(statements, folder, settings, syntax)
         health = latentopt.diagnose(codec, corpora.unseen(statements), {"python_syntax": syntax})
         figures = dict(zip(health.table["measure"], health.table["value"], strict=True))
-        rows.append(
-            {"variant": name} | {measure: figures[measure] for measure in MEASURES} | {"diagnosis": health.diagnosis}
-        )
-        report("latent_space", pd.DataFrame(rows), size=options.size, steps=options.steps)
+        rows[name] = {"variant": name, **{measure: figures[measure] for measure in MEASURES}, "diagnosis": health.diagnosis}
+        table = pd.DataFrame([rows[variant] for variant in VARIANTS if variant in rows])
+        report("latent_space", table, **facts)
 
 
 if __name__ == "__main__":

@@ -27,3 +27,10 @@ def report(name: str, table: pd.DataFrame, **facts: Any) -> None:
     command = shlex.join(["python", f"recipes/benchmarks/{name}.py", *sys.argv[1:]])
     record = {"name": name, "command": command, **facts, "machine": machine, "rows": table.to_dict("records")}
     (OUT / f"{name}.json").write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def reported(name: str, **facts: Any) -> list[dict[str, Any]]:
+    """The rows of the last report of a benchmark, where it was made under the same facts; none otherwise."""
+    path = OUT / f"{name}.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record["rows"] if record and all(record.get(key) == value for key, value in facts.items()) else []
