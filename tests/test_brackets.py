@@ -67,7 +67,7 @@ def test_code_that_parses_is_balanced_unless_it_has_long_quotations(text):
 
 
 def test_brackets_within_quotation_marks_and_other_quotation_marks_stay():
-    for text in ("f('(')", "x = \"it's\"", "'\"' + \"'\"", "x = '\\''"):
+    for text in ("f('(')", 'x = "it\'s"', "'\"' + \"'\"", "x = '\\''"):
         assert balance(text) == text
 
 

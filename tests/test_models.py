@@ -19,7 +19,7 @@ def english():
 
 
 def test_they_are_small_and_have_cards_that_name_data_and_licence():
-    for name in ("english-small", "python-nano"):
+    for name in ("english-small", "python-lines"):
         assert all(path.stat().st_size <= 16 * 2**20 for path in (MODELS / name).rglob("*"))
         card = (MODELS / name / "README.md").read_text(encoding="utf-8")
         for word in ("Data", "licence", "seed", "train_default_models.py", "exact match"):
@@ -46,7 +46,7 @@ def test_every_artefact_belongs_to_its_codec_and_has_a_card(english):
 
 
 def test_python_lines_samples_lines_that_parse():
-    codec = latentopt.load_codec("python-nano", device="cpu")
+    codec = latentopt.load_codec("python-lines", device="cpu")
     table, counts = latentopt.sample(codec, 40, {"syntax": latentopt.get("filter", "python_syntax")()}, seed=1)
     assert len(set(table["text"])) == 40
     assert counts["tried"] < 800

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -271,3 +272,11 @@ def test_only_the_latents_of_a_t5vae_can_be_kept(tmp_path):
     out = CliRunner().invoke(app, ["train", "--text", __file__, "--freeze-latents", "--out", str(tmp_path / "m")])
     assert out.exit_code == 1
     assert "name its folder to start from" in " ".join(out.output.split()) + str(out.exception)
+
+
+def test_what_keeps_the_latents_of_a_model_of_code_is_one_too(start, tmp_path):
+    code = shutil.copytree(start, tmp_path / "code")
+    config = json.loads((code / "config.json").read_text())
+    (code / "config.json").write_text(json.dumps(config | {"balance_brackets": True}))
+    codec = train(SOURCES, tmp_path / "m", settings(start=str(code), freeze_latents=True))
+    assert codec.model.config.balance_brackets

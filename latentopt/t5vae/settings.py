@@ -29,8 +29,11 @@ SHARED = (
 )
 """The fields that `Settings` and `T5VAEConfig` have in common."""
 
-SHAPE = ("latent_dim", "max_tokens", "balance_brackets", "bottleneck", "place_spacing", "regulariser")
+SHAPE = ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser")
 """Those of them that a training shares with the T5-VAE it starts from."""
+
+LATENTS = (*SHAPE, "balance_brackets")
+"""Those that it shares where it keeps every z, too."""
 
 
 @dataclass
@@ -40,8 +43,8 @@ class Settings:
     Args:
         size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
-        balance_brackets, bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing, free_bits,
-            decoder_dropout, scheduled_sampling: see `T5VAEConfig`.
+        balance_brackets, bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing,
+            free_bits, decoder_dropout, scheduled_sampling: see `T5VAEConfig`.
         noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
             token_deletion).
         freeze_latents: keep the latents of the T5-VAE that it starts from, and train the decoder alone.

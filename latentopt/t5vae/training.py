@@ -30,7 +30,7 @@ from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
-from latentopt.t5vae.settings import SHAPE, SHARED, SIZES, Settings
+from latentopt.t5vae.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
 from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.t5vae.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
 
@@ -88,7 +88,7 @@ def train(
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(str(settings.start))
-        settings = replace(settings, **{name: getattr(there, name) for name in SHAPE})
+        settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
