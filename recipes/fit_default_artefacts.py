@@ -1,7 +1,7 @@
 """Fit the head and the directions of a trained default model, write its card, and put all into latentopt/models.
 
     python recipes/fit_default_artefacts.py english-small
-    python recipes/fit_default_artefacts.py python-nano
+    python recipes/fit_default_artefacts.py python-lines
 
 Everything is fitted on training tests and training pairs alone (see corpora.py). The card's figures are read from
 runs/benchmarks/reconstruction.json: run recipes/benchmarks/reconstruction.py on the folders first.
@@ -33,7 +33,7 @@ DATA = {
         "Reddit post titles of 2012 (umbrae/reddit-top-2.5-million), PDDL 1.0",
         "Upworthy Research Archive headlines, CC BY 4.0 (Matias, Munger, Aubin Le Quere, Ebersole 2021)",
     ],
-    "python-nano": [
+    "python-lines": [
         "single statements of CPython's standard library, PSF licence",
         "single statements of networkx, numpy, pandas, scikit-learn, scipy and sympy, BSD licences (parts of numpy under "
         "0BSD, MIT, Zlib and CC0), of torch, BSD (parts under Apache-2.0, BSL-1.0 and MIT), and of transformers, Apache-2.0; "
@@ -92,7 +92,8 @@ attribute the sources above.
 ## Training
 
 `python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
-step, seed {seed}, AdamW, token deletion up to {deletion}, position jitter {jitter}; on a CPU in bfloat16 autocast.
+step, seed {seed}, AdamW, noise on z up to {noise}, token deletion up to {deletion}, position jitter {jitter}; on a CPU
+in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -112,7 +113,7 @@ def card(name: str, folder: Path) -> str:
     settings = SETTINGS[name]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     measured = json.loads(Path("runs/benchmarks/reconstruction.json").read_text(encoding="utf-8"))
-    names = {"english-small": ("tatoeba", "titles"), "python-nano": ("statements",)}[name]
+    names = {"english-small": ("tatoeba", "titles"), "python-lines": ("statements",)}[name]
     table = pd.DataFrame([row for row in measured["rows"] if row["corpus"] in names])
     lines = [list(table.columns), ["---"] * len(table.columns)]
     lines += [
@@ -130,9 +131,10 @@ def card(name: str, folder: Path) -> str:
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")
             + (f" on {stage.packaged} statements of packages and the rest" if stage.packaged else "")
+            + (f" ({', '.join(f'{name} {value}' for name, value in stage.changes.items())})" if stage.changes else "")
             for stage in STAGES[name]
         ),
-        **{key: getattr(settings, key) for key in ("batch_size", "seed", "deletion", "jitter")},
+        **{key: getattr(settings, key) for key in ("batch_size", "seed", "noise", "deletion", "jitter")},
     )
 
 

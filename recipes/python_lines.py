@@ -21,7 +21,7 @@ HELD_OUT = 0.02
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="python-nano")
+    parser.add_argument("--model", default="python-lines")
     parser.add_argument("--train", type=Path, help="train a model of your own in this folder and use it")
     parser.add_argument("--steps", type=int, default=2000, help="of the training")
     parser.add_argument("-n", type=int, default=500, help="unseen statements to reconstruct")

@@ -32,7 +32,7 @@ def valid_samples(codec: latentopt.Codec, filters: dict[str, Any], corpus: list[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--english", default="english-small", help="the model of sentences")
-    parser.add_argument("--python", default="python-nano", help="the model of statements")
+    parser.add_argument("--python", default="python-lines", help="the model of statements")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     statements = latentopt.get("dataset", "python_statements")(max_chars=40)

@@ -29,8 +29,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mmd, token deletion": {"deletion": 0.1},
     "mmd, position jitter": {"jitter": 0.5},
     "mmd, brackets balanced": {"balance_brackets": True},
-    "mmd, brackets balanced, noise up to 1": {"balance_brackets": True, "noise": 1.0},
-    "mmd, brackets balanced, noise up to 1, a place to five": {"balance_brackets": True, "noise": 1.0, "place_spacing": 5},
+    "mmd, brackets balanced, noise up to 1.5": {"balance_brackets": True, "noise": 1.5},
+    "mmd, brackets balanced, noise up to 1.5, token deletion": {
+        "balance_brackets": True,
+        "noise": 1.5,
+        "deletion": 0.1,
+    },
     "mmd, decoder dropout": {"decoder_dropout": 0.2},
     "mmd, scheduled sampling": {"scheduled_sampling": 0.2},
     "mmd, attention": {"bottleneck": "attention"},
@@ -91,7 +95,11 @@ def main() -> None:
         codec = train(statements, folder, settings, syntax)
         health = latentopt.diagnose(codec, corpora.unseen(statements), {"python_syntax": syntax})
         figures = dict(zip(health.table["measure"], health.table["value"], strict=True))
-        rows[name] = {"variant": name, **{measure: figures[measure] for measure in MEASURES}, "diagnosis": health.diagnosis}
+        rows[name] = {
+            "variant": name,
+            **{measure: figures[measure] for measure in MEASURES},
+            "diagnosis": health.diagnosis,
+        }
         table = pd.DataFrame([rows[variant] for variant in VARIANTS if variant in rows])
         report("latent_space", table, **facts)
 

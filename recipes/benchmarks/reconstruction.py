@@ -2,7 +2,7 @@
 
     python recipes/benchmarks/reconstruction.py
 
-Sentences and titles are evaluated on ``english-small``, statements on ``python-nano``; none of them, by hash, was
+Sentences and titles are evaluated on ``english-small``, statements on ``python-lines``; none of them, by hash, was
 trained on. Texts longer than the model reads count as not reconstructed.
 """
 
@@ -48,11 +48,11 @@ def row(codec: latentopt.Codec, corpus: str, length: str, texts: list[str], nois
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--english", default="english-small", help="the model of sentences and titles")
-    parser.add_argument("--python", default="python-nano", help="the model of statements")
+    parser.add_argument("--python", default="python-lines", help="the model of statements")
     parser.add_argument("-n", type=int, default=2000, help="texts of each corpus")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    statements = latentopt.get("dataset", "python_statements")(max_chars=40)
+    statements = latentopt.get("dataset", "python_statements")(max_chars=60)
     rows = []
     for model, names in ((options.english, ("tatoeba", "titles")), (options.python, ("statements",))):
         codec = latentopt.load_codec(model, device=options.device)

@@ -176,7 +176,7 @@ def least_times(plans: Sequence[str], work: Callable[[str], object], rounds: int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="python-nano", help="the model of statements")
+    parser.add_argument("--model", default="python-lines", help="the model of statements")
     parser.add_argument("-n", type=int, default=1000, help="samples, and points between samples")
     parser.add_argument("--pairs", type=int, default=30, help="interpolations along each path")
     parser.add_argument("--seed", type=int, default=0)
