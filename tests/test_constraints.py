@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher
 
+from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError
 from latentopt.generation.constraints import GrammarConstraint
 from latentopt.t5vae.decoding import Constraint
@@ -124,6 +125,20 @@ def test_a_text_that_the_decoder_would_end_is_ended(tiny_codec):
     for tokens in constraint.choose(wish).tolist():
         assert tokens[-1] == constraint.end
         assert re.fullmatch("b*c", tiny_codec.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def test_what_a_model_of_code_leaves_open_is_closed_as_it_would_close_it(tiny_folder):
+    codec = T5VAECodec.from_folder(tiny_folder, device="cpu")
+    codec.model.config.balance_brackets = True
+    constraint = GrammarConstraint(codec, LLMatcher.grammar_from_regex(r"f\(\[x\](!|!!)?\)"), endings=("]!)",))
+    begun = torch.tensor(codec.tokenizer(["f([x"], add_special_tokens=False)["input_ids"])
+    constraint.begin(24)
+    assert constraint.join(begun).tolist() == [begun.shape[1]]
+    wish = torch.zeros(1, codec.model.config.vocab_size)
+    wish[0, constraint.end] = 1.0
+    (tokens,) = constraint.choose(wish).tolist()
+    assert tokens[-1] == constraint.end
+    assert codec.tokenizer.decode([*begun[0].tolist(), *tokens], skip_special_tokens=True) == "f([x])"
 
 
 def test_batches_do_not_remember_each_other(constraints, tiny_codec):

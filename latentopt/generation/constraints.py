@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError
+from latentopt.t5vae.brackets import balance
 
 ENDINGS = (")", "]", "}", '"', "'", "0", "x")
 LIKELY = 6
@@ -40,6 +41,7 @@ class _Row:
     matcher: LLMatcher
     ending: list[int]  # empty once the end token was taken
     room: int  # the tokens it can still hold
+    taken: list[int] = field(default_factory=list)
 
 
 class GrammarConstraint:
@@ -60,6 +62,7 @@ class GrammarConstraint:
         if not isinstance(codec, T5VAECodec):
             raise LatentoptError(f"a grammar needs the tokens of a T5-VAE, which {codec.name!r} is not")
         tokenizer: Any = codec.tokenizer
+        self.tokenizer, self.balances = tokenizer, codec.model.config.balance_brackets
         self.vocabulary = from_tokenizer(tokenizer, n_vocab=codec.model.config.vocab_size)
         self.fresh = LLMatcher(self.vocabulary, grammar, log_level=0)
         if self.fresh.is_error():
@@ -99,6 +102,9 @@ class GrammarConstraint:
         chosen = scores.argmax(-1, keepdim=True).tolist()
         for position, row in enumerate(self.rows):
             if row.ending and not self._take(row, *chosen[position]):
+                if chosen[position] == [self.end] and (closing := self._closing(row)):
+                    chosen[position], row.ending = closing, []
+                    continue
                 if chosen[position] == [self.end] and len(row.ending) <= WANTED and row.room < self.room:
                     chosen[position], row.ending = row.ending, []
                     continue
@@ -126,7 +132,19 @@ class GrammarConstraint:
             row.matcher.rollback(1)
             return False
         row.ending, row.room = ending, row.room - 1
+        row.taken.append(token)
         return True
+
+    def _closing(self, row: _Row) -> list[int] | None:
+        """What closes all that is open in a row and ends it, of a codec that does so itself, where the grammar allows it."""
+        if not self.balances:
+            return None
+        text = self.tokenizer.decode(row.taken)
+        closed = balance(text)
+        ids = self.tokenizer(closed.removeprefix(text), add_special_tokens=False)["input_ids"]
+        whole = [*ids, self.end]
+        fits = closed.startswith(text) and len(whole) <= row.room
+        return whole if fits and row.matcher.validate_tokens(whole) == len(whole) else None
 
     def _other(self, row: _Row, scores: Tensor, refused: int) -> int:
         """The likeliest token but one that can be taken; failing that the next one of the ending, which always can."""
@@ -141,6 +159,7 @@ class GrammarConstraint:
                     return int(token)
         token, row.ending, row.room = row.ending[0], row.ending[1:], row.room - 1
         row.matcher.try_consume_tokens([token])
+        row.taken.append(token)
         return token
 
     def _allowed(self, matcher: LLMatcher) -> np.ndarray:
