@@ -78,7 +78,7 @@ CARD = """# {name}
 
 A T5-VAE of latentopt: d_model {d_model}, {num_layers} encoder and {num_decoder_layers} decoder layers, {latent_dim}
 latent dimensions, {vocab_size} tokens of byte-level BPE, texts of at most {longest} tokens; weights in bfloat16, the
-statistics of z in float32. Cell radius {cell_radius:.2f}.
+statistics of z in float32. Cell radius {cell_radius:.2f}.{balanced}
 
 ## Data and licences
 
@@ -107,6 +107,11 @@ It was trained for a few hours on a CPU: it keeps short texts, and loses words o
 nothing beyond its data, and repeats their prejudices.
 """
 
+BALANCED = """
+
+Brackets and quotation marks close themselves: those that the decoder gets wrong or leaves open are put right in what it
+writes (`balance_brackets`), and the figures are those of texts so written."""
+
 
 def card(name: str, folder: Path) -> str:
     """The model card, in Markdown."""
@@ -127,6 +132,7 @@ def card(name: str, folder: Path) -> str:
         figures="\n".join("| " + " | ".join(line) + " |" for line in lines),
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
+        balanced=BALANCED if config.get("balance_brackets") else "",
         stages=", then ".join(
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")
