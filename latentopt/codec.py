@@ -295,10 +295,17 @@ class T5VAECodec:
             temperature, rng: see `Codec.decode`.
         """
 
-        def asked(start: int) -> Accepts:
-            return lambda rows, tokens: accepts([start + row for row in rows], self._texts(tokens))
+        free = np.zeros(len(z), dtype=bool)
 
-        return self._decode(z, temperature, rng, constraint, asked)
+        def asked(start: int) -> Accepts:
+            def ask(rows: list[int], tokens: Tensor) -> np.ndarray:
+                positions = [start + row for row in rows]
+                free[positions] = accepted = accepts(positions, self._texts(tokens))
+                return accepted
+
+            return ask
+
+        return self._decode(z, temperature, rng, constraint, asked, free)
 
     def _decode(
         self,
@@ -307,7 +314,11 @@ class T5VAECodec:
         rng: torch.Generator | None,
         logits_processor: LogitsProcessor | Constraint | None,
         asked: Callable[[int], Accepts] | None = None,
+        free: np.ndarray | None = None,
     ) -> list[str]:
+        """Args as for `decode` and `decode_repaired`; ``free``, (n,) bool, tells in the end what no constraint has touched."""
+        if free is None:
+            free = np.full(len(z), not isinstance(logits_processor, Constraint))
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise LatentoptError(f"latents should have the shape (n, {self.latent_dim}), got {tuple(z.shape)}")
         if not bool(torch.isfinite(z).all()):
@@ -317,17 +328,21 @@ class T5VAECodec:
         def work(start: int, stop: int) -> None:
             accepts = asked(start) if asked else None
             here = z[start:stop].to(self.device)
-            texts[start] = self._texts(self.decoder(here, self.max_tokens, temperature, rng, logits_processor, accepts))
+            ids = self.decoder(here, self.max_tokens, temperature, rng, logits_processor, accepts)
+            texts[start] = self._texts(ids, free[start:stop])
 
         self._batched(len(z), work)
         return [text for start in sorted(texts) for text in texts[start]]
 
-    def _texts(self, ids: Tensor) -> list[str]:
-        """Token ids (n, t) -> n texts."""
+    def _texts(self, ids: Tensor, free: np.ndarray | None = None) -> list[str]:
+        """Token ids (n, t) -> n texts; of those that are not ``free`` a constraint sees to the brackets."""
         decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
         texts = [" ".join(text.splitlines()) for text in decoded]
-        return [balance(text) for text in texts] if self.model.config.balance_brackets else texts
+        if not self.model.config.balance_brackets:
+            return texts
+        balanced = [True] * len(texts) if free is None else free.tolist()
+        return [balance(text) if here else text for text, here in zip(texts, balanced, strict=True)]
 
     def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
         """See `Likelihood.log_prob`."""

@@ -103,8 +103,8 @@ in bfloat16 autocast.
 
 ## Limits
 
-It was trained for a few hours on a CPU: it keeps short texts, and loses words of long and unusual ones. It knows
-nothing beyond its data, and repeats their prejudices.
+It was trained for hours on a CPU, not for days on a GPU: it keeps short texts, and loses words of long and unusual
+ones. It knows nothing beyond its data, and repeats their prejudices.
 """
 
 BALANCED = """

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -139,6 +140,20 @@ def test_what_a_model_of_code_leaves_open_is_closed_as_it_would_close_it(tiny_fo
     (tokens,) = constraint.choose(wish).tolist()
     assert tokens[-1] == constraint.end
     assert codec.tokenizer.decode([*begun[0].tolist(), *tokens], skip_special_tokens=True) == "f([x])"
+
+
+def test_what_a_grammar_wrote_is_left_as_it_is(tiny_folder):
+    codec = T5VAECodec.from_folder(tiny_folder, device="cpu")
+    codec.model.config.balance_brackets = True
+    constraint = of_regex(codec, r"[a-z]+\)|'")
+    z = torch.randn(12, codec.latent_dim, generator=torch.Generator().manual_seed(0))
+    for texts in (
+        codec.decode(z, logits_processor=constraint),
+        codec.decode_repaired(z, lambda rows, texts: np.zeros(len(rows), dtype=bool), constraint),
+    ):
+        assert all(re.fullmatch(r"[a-z]+\)|'", text) for text in texts), texts
+    kept = codec.decode_repaired(z, lambda rows, texts: np.ones(len(rows), dtype=bool), constraint)
+    assert kept == codec.decode(z)
 
 
 def test_batches_do_not_remember_each_other(constraints, tiny_codec):

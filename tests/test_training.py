@@ -142,6 +142,8 @@ def test_a_model_may_become_one_of_code(tmp_path):
     train(corpus(32), tmp_path / "m", settings(steps=2, evaluate_every=2))
     fields = {"start": str(tmp_path / "m"), "balance_brackets": True, "steps": 2, "evaluate_every": 2}
     assert train(corpus(32), tmp_path / "n", settings(**fields)).model.config.balance_brackets
+    with pytest.raises(LatentoptError, match="a model of code that balances brackets; add --balance-brackets"):
+        train(corpus(32), tmp_path / "o", settings(start=str(tmp_path / "n")))
 
 
 def test_a_model_of_code_learns_what_does_not_close_itself(tmp_path, monkeypatch):

@@ -2,7 +2,8 @@
 
 A model of code need not spell what can be read off what it wrote: which bracket is to be closed next, and what is still
 open at the end. `shorten` leaves the last of these marks out before a text is read, and `balance` puts them right in
-what was written. `balance` gives back every text whose marks are in order, and so nearly every line of real code.
+what was written. `balance` gives back every text whose marks are in order, and so nearly every line of real code: not
+those with comments that hold such marks, or with long quotations that hold quotation marks.
 """
 
 from __future__ import annotations

@@ -273,6 +273,10 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
                 )
+        if model.config.balance_brackets and not settings.balance_brackets:
+            raise LatentoptError(
+                f"{folder} is a model of code that balances brackets; add --balance-brackets to go on from there"
+            )
         for name, value in bottleneck.items():
             setattr(model.config, name, value)
         if model.bottleneck.variational:

@@ -3,7 +3,8 @@
     python recipes/benchmarks/latent_space.py
 
 Each variant is trained on statements of the standard library into runs/latent_space/STEPS/VARIANT, goes on where it was
-cut off, and is examined on statements that no variant saw. ``--only`` leaves the rows of the others as they were.
+cut off, and is examined on statements that no variant saw. ``--only`` leaves the rows of
+the others as they were, where they are of the same size and steps.
 """
 
 from __future__ import annotations
