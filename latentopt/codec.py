@@ -295,7 +295,7 @@ class T5VAECodec:
             temperature, rng: see `Codec.decode`.
         """
 
-        free = np.zeros(len(z), dtype=bool)
+        free = np.zeros(z.shape[:1], dtype=bool)
 
         def asked(start: int) -> Accepts:
             def ask(rows: list[int], tokens: Tensor) -> np.ndarray:
@@ -318,7 +318,7 @@ class T5VAECodec:
     ) -> list[str]:
         """Args as for `decode` and `decode_repaired`; ``free``, (n,) bool, tells in the end what no constraint has touched."""
         if free is None:
-            free = np.full(len(z), not isinstance(logits_processor, Constraint))
+            free = np.full(z.shape[:1], not isinstance(logits_processor, Constraint))
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise LatentoptError(f"latents should have the shape (n, {self.latent_dim}), got {tuple(z.shape)}")
         if not bool(torch.isfinite(z).all()):
