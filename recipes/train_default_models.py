@@ -2,8 +2,7 @@
 
     python recipes/train_default_models.py --only python-lines
 
-Two processes with one thread each are faster than one with two: start it with ``torchrun --nproc-per-node 2`` and
-OMP_NUM_THREADS=1 in the environment.
+``torchrun --nproc-per-node 2``, with OMP_NUM_THREADS=1 in the environment, shares each batch between two cores.
 
 Each is trained in stages: a stage starts from the weights of the one before with a fresh optimiser, and mostly a lower
 learning rate. A stage is written to runs/NAME-1, runs/NAME-2, ..., the last one to runs/NAME, and goes on where it was cut
