@@ -454,6 +454,11 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["train", "--text", "{data}/nowhere.txt", "--out", "{new}"], ["nowhere.txt"]),
         (["train", "--text", "{data}/empty.csv", "--out", "{new}"], ["empty.csv", "no text"]),
         (["train", "--text", "{data}/drafts.txt", "--size", "huge", "--out", "{new}"], ["'huge'", "nano"]),
+        (
+            ["train", "--text", "{data}/drafts.txt", "--constraint", "python_line", "--out", "{new}"],
+            ["--constraint", "--distillation"],
+        ),
+        (["train", "--text", "{data}/drafts.txt", "--distillation", "1", "--out", "{new}"], ["folder to start from"]),
     ],
 )
 def test_bad_input_gets_one_sentence_that_names_it(tiny_folder, data, head, direction, tmp_path, arguments, named):

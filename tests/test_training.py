@@ -108,17 +108,22 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
 
 
 @pytest.mark.slow
-def test_resuming_gives_the_same_losses_and_weights(tmp_path):
+@pytest.mark.parametrize("distillation", [0.0, 0.5])
+def test_resuming_gives_the_same_losses_and_weights(tmp_path, distillation):
     texts = corpus(96)
-    options = {"noise": 0.3, "deletion": 0.3, "log_every": 1}
-    train(texts, tmp_path / "whole", settings(**options))
-    train(texts, tmp_path / "cut", settings(**options))
+    options = {"noise": 0.3, "deletion": 0.3, "log_every": 1, "distillation": distillation}
+    valid = latentopt.get("filter", "python_syntax")()
+    if distillation:
+        train(texts, tmp_path / "start", settings(steps=2, evaluate_every=2))
+        options["start"] = str(tmp_path / "start")
+    train(texts, tmp_path / "whole", settings(**options), valid)
+    train(texts, tmp_path / "cut", settings(**options), valid)
     # What a kill leaves behind: an older checkpoint, a newer one without its last files, and no model.
     newest = tmp_path / "cut/checkpoints/checkpoint-20"
     (newest / COMPLETE).unlink()
     (newest / "model.safetensors").write_bytes(b"half")
     (tmp_path / "cut/model.safetensors").unlink()
-    train(texts, tmp_path / "cut", settings(**options))
+    train(texts, tmp_path / "cut", settings(**options), valid)
     assert history(tmp_path / "cut") == pytest.approx(history(tmp_path / "whole"), rel=1e-5)
     first, second = (
         load_file(tmp_path / name / "checkpoints/checkpoint-20/model.safetensors") for name in ("whole", "cut")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,6 +57,9 @@ def train(
     scheduled_sampling: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Decoder inputs replaced by its own choices in training.")
     ] = 0.0,
+    distillation: Annotated[
+        float, typer.Option(min=0.0, help="Weight of learning what it writes of random latents, made valid.")
+    ] = 0.0,
     noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
     mixing: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of latents moved towards another or a draw.")
@@ -63,7 +67,10 @@ def train(
     jitter: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of texts with tokens put a place off.")] = 0.0,
     deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.0,
     held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
-    filter: Annotated[str | None, typer.Option(help="Report its share of valid reconstructions.")] = None,
+    filter: Annotated[str | None, typer.Option(help="What is valid; its share of reconstructions is reported.")] = None,
+    constraint: Annotated[
+        str | None, typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line, makes texts valid.")
+    ] = None,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and checkpoints.")] = 1000,
     seed: common.Seed = 0,
     device: common.Device = "auto",
@@ -71,6 +78,8 @@ def train(
     """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off."""
     if bool(text) == (pairs is not None):
         raise LatentoptError("give --text FILE or --pairs FILE, one of the two")
+    if constraint and not distillation:
+        raise LatentoptError("a --constraint has a use in training with --distillation only")
     accepts = common.build_all("filter", [filter] if filter else None)
     from latentopt.directions.pairs import read_pairs
     from latentopt.t5vae.corpus import Lines
@@ -93,6 +102,7 @@ def train(
         free_bits=free_bits,
         decoder_dropout=decoder_dropout,
         scheduled_sampling=scheduled_sampling,
+        distillation=distillation,
         freeze_latents=freeze_latents,
         noise=noise,
         mixing=mixing,
@@ -110,8 +120,9 @@ def train(
     )
     texts: Sequence[str]
     texts, targets = (Lines(text or []), None) if pairs is None else read_pairs(pairs)
+    validity, made = next(iter(accepts.values()), None), partial(common.constraint_of, constraint)
     try:
-        run(texts, out, settings, next(iter(accepts.values()), None), targets)
+        run(texts, out, settings, validity, targets, made if constraint else None)
     except KeyboardInterrupt:
         raise LatentoptError("interrupted; the same command goes on from the last checkpoint") from None
     logging.getLogger("latentopt").info("wrote the model to %s", out)

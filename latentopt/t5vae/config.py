@@ -40,6 +40,8 @@ class T5VAEConfig(T5Config):
         decoder_dropout: share of the decoder's input tokens hidden in training (Bowman et al. 2016).
         scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
             passes (Mihaylova & Martins 2019).
+        distillation: weight, in training, of the loss on what the model itself writes of random latents once it is made
+            valid (`latentopt.t5vae.distillation`).
         posterior_components: of the mixture that is the aggregate posterior, chosen after training.
         cell_radius: the distance in z at which half of the decodes change, measured after training (None before).
     """
@@ -66,6 +68,7 @@ class T5VAEConfig(T5Config):
         token_deletion: float = 0.0,
         decoder_dropout: float = 0.0,
         scheduled_sampling: float = 0.0,
+        distillation: float = 0.0,
         posterior_components: int = 1,
         cell_radius: float | None = None,
         **kwargs: Any,
@@ -91,6 +94,7 @@ class T5VAEConfig(T5Config):
         self.token_deletion = token_deletion
         self.decoder_dropout = decoder_dropout
         self.scheduled_sampling = scheduled_sampling
+        self.distillation = distillation
         self.posterior_components = posterior_components
         self.cell_radius = cell_radius
         kwargs.setdefault("feed_forward_proj", "gated-gelu")

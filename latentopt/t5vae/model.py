@@ -171,6 +171,9 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         use_cache: bool | None = None,
         target_ids: Tensor | None = None,
         target_mask: Tensor | None = None,
+        taught_z: Tensor | None = None,
+        taught_ids: Tensor | None = None,
+        taught_mask: Tensor | None = None,
         **_: Any,
     ) -> Seq2SeqLMOutput:
         """The loss on a batch of texts, or the next-token logits when ``encoder_outputs`` (see `memory`) is given.
@@ -180,13 +183,21 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             decoder_input_ids: (n, u), what was decoded so far.
             target_ids, target_mask: (n, u), what the decoder should write of each text; the text itself where None.
                 Not ``labels``: the Trainer would count the tokens of those, and scale the loss by them once more.
+            taught_z, taught_ids, taught_mask: (m, d), (m, v), (m, v), latents of no text and what should be written of
+                each.
         """
         if encoder_outputs is None:
             assert input_ids is not None
             assert attention_mask is not None
             if target_ids is None or target_mask is None:
                 target_ids, target_mask = input_ids, attention_mask
-            return self._loss(input_ids, attention_mask, target_ids, target_mask)
+            out = self._loss(input_ids, attention_mask, target_ids, target_mask)
+            if taught_z is not None and taught_ids is not None and taught_mask is not None:
+                assert out.loss is not None
+                taught = -self.token_log_probs(taught_z, taught_ids, taught_mask).sum() / taught_mask.sum()
+                self.losses["distillation"] = taught.detach()
+                out.loss = out.loss + self.config.distillation * taught
+            return out
         assert decoder_input_ids is not None
         memory = encoder_outputs.last_hidden_state
         assert memory is not None

@@ -26,6 +26,7 @@ SHARED = (
     "free_bits",
     "decoder_dropout",
     "scheduled_sampling",
+    "distillation",
 )
 """The fields that `Settings` and `T5VAEConfig` have in common."""
 
@@ -44,7 +45,7 @@ class Settings:
         size: a key of `SIZES`; or ``start`` names a T5 or T5-VAE folder to start from.
         steps: optimiser steps; with 0, ``epochs`` passes over the data.
         balance_brackets, bottleneck, place_spacing, regulariser, regulariser_weight, covariance_weight, kl_annealing,
-            free_bits, decoder_dropout, scheduled_sampling: see `T5VAEConfig`.
+            free_bits, decoder_dropout, scheduled_sampling, distillation: see `T5VAEConfig`.
         noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
             token_deletion).
         freeze_latents: keep the latents of the T5-VAE that it starts from, and train the decoder alone.
@@ -73,6 +74,7 @@ class Settings:
     free_bits: float = 0.0
     decoder_dropout: float = 0.0
     scheduled_sampling: float = 0.0
+    distillation: float = 0.0
     freeze_latents: bool = False
     steps: int = 0
     epochs: float = 10.0

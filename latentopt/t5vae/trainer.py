@@ -18,6 +18,7 @@ from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
 from latentopt.t5vae.corpus import EpochSampler, TokenDataset, collate
+from latentopt.t5vae.distillation import Lessons
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.settings import Settings
 
@@ -98,7 +99,12 @@ class T5VAETrainer(Trainer):
         tokens: what to train on.
         held_out: rows to decode at each evaluation: a text, or a text and its target.
         validity: a filter; the share of reconstructions it accepts is reported.
+
+    Attributes:
+        lessons: what is taught beside the texts, half as many a step as there are texts.
     """
+
+    lessons: Lessons | None = None
 
     def __init__(
         self,
@@ -122,6 +128,12 @@ class T5VAETrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(len(self.tokens), self.args.seed)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.lessons is not None:
+            # Not in the collator, which runs ahead: a training that is resumed shall draw the same.
+            inputs = inputs | self.lessons.draw(max(1, len(inputs["input_ids"]) // 2))
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         step = self.state.global_step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +24,13 @@ from latentopt.codec import T5VAECodec
 from latentopt.errors import LatentoptError, unknown
 from latentopt.files import whole
 from latentopt.filters import Filter
+from latentopt.generation.repair import Policy
 from latentopt.split import split
 from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_cell, round_weights
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
+from latentopt.t5vae.decoding import Constraint
+from latentopt.t5vae.distillation import LESSONS, lessons
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
@@ -55,6 +58,7 @@ def train(
     settings: Settings,
     validity: Filter | None = None,
     targets: Sequence[str] | None = None,
+    constraint: Callable[[T5VAECodec], Constraint | None] | None = None,
 ) -> T5VAECodec:
     """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
 
@@ -69,6 +73,8 @@ def train(
         validity: a filter whose share of valid reconstructions is reported while training.
         targets: what should be written of each text, where that is not the text itself. Pairs of twice the same text are
             left out and counted.
+        constraint: for ``settings.distillation``: how what the model writes is made valid. Where None, the nearest
+            neighbour that ``validity`` accepts is taken instead.
 
     Raises:
         LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
@@ -85,6 +91,12 @@ def train(
     continued = settings.start is not None and _is_t5vae(Path(settings.start))
     if settings.freeze_latents and not continued:
         raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    if settings.distillation and not continued:
+        raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+    if settings.distillation and validity is None and constraint is None:
+        raise LatentoptError(
+            "distillation needs to know what is valid: name a filter, and a constraint if there is one"
+        )
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(str(settings.start))
@@ -99,6 +111,8 @@ def train(
     with arguments.main_process_first(local=False):
         record = _claim(out, settings, learnt)
         tokenizer, model = _start(learnt, out, settings)
+        # Here, so that a broken constraint is told before hours of training.
+        made = constraint(T5VAECodec(model, tokenizer)) if constraint else None
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
@@ -109,8 +123,6 @@ def train(
         rows = _rows_per_process(settings, arguments.world_size, len(dataset))
     if dataset.skipped:
         logger.warning("skipped %d %ss of %d tokens or more", dataset.skipped, unit, settings.max_tokens)
-    if keep_latents:
-        model.freeze_latents()
     arguments.per_device_train_batch_size = rows
     model.config.kl_annealing *= settings.accumulation  # the model counts pieces
     # Before the training, which may take days: afterwards the texts are not needed.
@@ -123,10 +135,19 @@ def train(
         validity=validity,
         args=arguments,
     )
+    resumed = last_complete_checkpoint(out / "checkpoints")
+    finished = resumed is not None and is_last(resumed)
+    if settings.distillation and not finished:
+        policy = Policy({} if validity is None else {"validity": validity}, made)
+        most = min(LESSONS, len(dataset)) // arguments.world_size
+        seed = settings.seed + arguments.process_index
+        trainer.lessons = lessons(T5VAECodec(model, tokenizer), sample, policy, most, seed)
+    model.train().requires_grad_(True)  # as that of a codec is not
+    if keep_latents:
+        model.freeze_latents()
     if arguments.process_index:  # each process its own noise
         torch.manual_seed(settings.seed + arguments.process_index)
-    resumed = last_complete_checkpoint(out / "checkpoints")
-    if resumed is not None and is_last(resumed):
+    if resumed is not None and finished:
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
     else:
         trainer.train(resume_from_checkpoint=resumed)
