@@ -92,8 +92,8 @@ attribute the sources above.
 ## Training
 
 `python recipes/train_default_models.py --only {name}`: {stages}. {batch_size} texts a
-step, seed {seed}, AdamW, noise on z up to {noise}, token deletion up to {deletion}, position jitter {jitter}; on a CPU
-in bfloat16 autocast.
+step, seed {seed}, AdamW; where a stage does not say otherwise noise on z up to {noise}, token deletion up to {deletion} and
+position jitter {jitter}; on a CPU in bfloat16 autocast.
 
 ## Figures on unseen texts
 
@@ -106,6 +106,11 @@ in bfloat16 autocast.
 It was trained for hours on a CPU, not for days on a GPU: it keeps short texts, and loses words of long and unusual
 ones. It knows nothing beyond its data, and repeats their prejudices.
 """
+
+DISTILLED = """
+
+What the decoder writes of random latents was made valid by a grammar, and the decoder was taught to write that
+(`distillation`)."""
 
 BALANCED = """
 
@@ -132,7 +137,8 @@ def card(name: str, folder: Path) -> str:
         figures="\n".join("| " + " | ".join(line) + " |" for line in lines),
         **{key: config[key] for key in ("d_model", "num_layers", "num_decoder_layers", "latent_dim", "vocab_size")},
         cell_radius=config["cell_radius"],
-        balanced=BALANCED if config.get("balance_brackets") else "",
+        balanced=(BALANCED if config.get("balance_brackets") else "")
+        + (DISTILLED if config.get("distillation") else ""),
         stages=", then ".join(
             f"{stage.steps} steps at a peak rate of {stage.learning_rate:g}"
             + (f" on {stage.titles} titles and the rest" if stage.titles else "")

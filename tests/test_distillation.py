@@ -8,11 +8,20 @@ from hypothesis import strategies as st
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.generation.repair import Policy
+from latentopt.t5vae import distillation
 from latentopt.t5vae.distillation import Lessons, lessons
 from latentopt.t5vae.settings import Settings
 from latentopt.t5vae.training import train
 
 LOWER = "[a-z]+"
+
+
+def anything(texts, sources):
+    return np.ones(len(texts), dtype=bool)
+
+
+def nothing(texts, sources):
+    return np.zeros(len(texts), dtype=bool)
 
 
 def lower(codec):
@@ -32,6 +41,32 @@ def test_lessons_are_valid_texts_for_latents_that_no_text_has(tiny_codec, lines)
     assert torch.cdist(made.z, tiny_codec.encode(lines)).min() > 1e-3
 
 
+def test_a_lesson_is_what_its_own_latent_decodes_to(tiny_codec, lines):
+    """Where the filter accepts everything, there is nothing to make valid but blank texts."""
+    made = lessons(tiny_codec, lines, Policy(constraint=lower(tiny_codec), filters={"any": anything}), 60, seed=0)
+    texts = tiny_codec.tokenizer.batch_decode(made.ids, skip_special_tokens=True)
+    free = tiny_codec.decode(made.z)
+    assert len({text for text in free if text.strip()}) > 10
+    assert all(text == own for text, own in zip(texts, free, strict=True) if own.strip())
+
+
+def test_a_share_of_the_latents_lies_between_two_texts(tiny_codec, lines, monkeypatch):
+    monkeypatch.setattr(distillation, "BETWEEN", 1.0)
+    made = lessons(tiny_codec, lines, policy(tiny_codec), 20, seed=0)
+    ends = tiny_codec.encode(lines)
+    to_ends = torch.cdist(made.z, ends)
+    detours = to_ends[:, :, None] + to_ends[:, None, :] - torch.cdist(ends, ends)
+    assert detours.flatten(1).min(dim=1).values.max() < 1e-3
+
+
+def test_lessons_that_were_saved_are_the_same(tiny_codec, lines, tmp_path):
+    made = lessons(tiny_codec, lines, policy(tiny_codec), 12, seed=0)
+    made.save(tmp_path / "lessons.pt")
+    loaded = Lessons.load(tmp_path / "lessons.pt")
+    assert torch.equal(loaded.z, made.z)
+    assert [ids.tolist() for ids in loaded.ids] == [ids.tolist() for ids in made.ids]
+
+
 def test_lessons_depend_on_the_seed_alone(tiny_codec, lines):
     one, same, other = (lessons(tiny_codec, lines, policy(tiny_codec), 8, seed) for seed in (1, 1, 2))
     assert torch.equal(one.z, same.z)
@@ -39,9 +74,8 @@ def test_lessons_depend_on_the_seed_alone(tiny_codec, lines):
 
 
 def test_a_decoder_that_writes_nothing_valid_has_no_lessons(tiny_codec, lines):
-    never = Policy({"never": lambda texts, sources: np.zeros(len(texts), dtype=bool)})
-    with pytest.raises(LatentoptError, match="nothing that the model writes is valid"):
-        lessons(tiny_codec, lines, never, 8, seed=0)
+    with pytest.raises(LatentoptError, match="nothing that the model writes of 8 random latents is valid"):
+        lessons(tiny_codec, lines, Policy({"never": nothing}), 8, seed=0)
 
 
 @hypothesis.given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 12), st.integers(0, 99))
@@ -96,19 +130,21 @@ def test_a_model_learns_its_lessons(tmp_path, tiny_folder):
 def test_lessons_leave_frozen_latents_as_they_are(tmp_path, tiny_folder, tiny_codec, lines):
     settings = chosen(tiny_folder, distillation=1.0, freeze_latents=True, steps=2, evaluate_every=2)
     codec = train(LINES * 3, tmp_path / "m", settings, constraint=lower)
+    assert "distillation" in (tmp_path / "m/checkpoints/checkpoint-2/trainer_state.json").read_text()
     assert torch.equal(codec.encode(lines), tiny_codec.encode(lines))
 
 
 def test_what_distillation_needs_is_told(tmp_path, tiny_folder):
+    asked = chosen(tiny_folder, distillation=0.5)
+    out = tmp_path / "m"
     with pytest.raises(LatentoptError, match="for a T5-VAE that can write already; name its folder"):
-        train(LINES, tmp_path / "m", Settings(distillation=0.5), constraint=lower)
-    with pytest.raises(LatentoptError, match="needs to know what is valid: name a filter"):
-        train(LINES, tmp_path / "m", chosen(tiny_folder, distillation=0.5))
+        train(LINES, out, Settings(distillation=0.5), constraint=lower)
+    with pytest.raises(LatentoptError, match="distillation needs a constraint"):
+        train(LINES, out, asked, anything)
+    with pytest.raises(LatentoptError, match="distillation is for texts"):
+        train(LINES, out, asked, targets=LINES[::-1], constraint=lower)
     with pytest.raises(LatentoptError, match="no constraint is named 'nose'"):
-        train(
-            LINES,
-            tmp_path / "m",
-            chosen(tiny_folder, distillation=0.5),
-            constraint=lambda codec: latentopt.get("constraint", "nose"),
-        )
-    assert not (tmp_path / "m").exists()
+        train(LINES, out, asked, constraint=lambda codec: latentopt.get("constraint", "nose"))
+    with pytest.raises(LatentoptError, match="nothing that the model writes"):
+        train(LINES, out, asked, nothing, constraint=lower)
+    assert not out.exists()

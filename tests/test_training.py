@@ -116,14 +116,15 @@ def test_resuming_gives_the_same_losses_and_weights(tmp_path, distillation):
     if distillation:
         train(texts, tmp_path / "start", settings(steps=2, evaluate_every=2))
         options["start"] = str(tmp_path / "start")
-    train(texts, tmp_path / "whole", settings(**options), valid)
-    train(texts, tmp_path / "cut", settings(**options), valid)
+    constraint = latentopt.get("constraint", "python_line")
+    train(texts, tmp_path / "whole", settings(**options), valid, constraint=constraint)
+    train(texts, tmp_path / "cut", settings(**options), valid, constraint=constraint)
     # What a kill leaves behind: an older checkpoint, a newer one without its last files, and no model.
     newest = tmp_path / "cut/checkpoints/checkpoint-20"
     (newest / COMPLETE).unlink()
     (newest / "model.safetensors").write_bytes(b"half")
     (tmp_path / "cut/model.safetensors").unlink()
-    train(texts, tmp_path / "cut", settings(**options), valid)
+    train(texts, tmp_path / "cut", settings(**options), valid, constraint=constraint)
     assert history(tmp_path / "cut") == pytest.approx(history(tmp_path / "whole"), rel=1e-5)
     first, second = (
         load_file(tmp_path / name / "checkpoints/checkpoint-20/model.safetensors") for name in ("whole", "cut")

@@ -69,7 +69,8 @@ def train(
     held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
     filter: Annotated[str | None, typer.Option(help="What is valid; its share of reconstructions is reported.")] = None,
     constraint: Annotated[
-        str | None, typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line, makes texts valid.")
+        str | None,
+        typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line; it makes texts valid."),
     ] = None,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and checkpoints.")] = 1000,
     seed: common.Seed = 0,

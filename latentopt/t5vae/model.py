@@ -194,7 +194,9 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             out = self._loss(input_ids, attention_mask, target_ids, target_mask)
             if taught_z is not None and taught_ids is not None and taught_mask is not None:
                 assert out.loss is not None
-                taught = -self.token_log_probs(taught_z, taught_ids, taught_mask).sum() / taught_mask.sum()
+                tokens = taught_mask.sum()
+                tokens = mean_over_processes(tokens) if self.training else tokens
+                taught = -self.token_log_probs(taught_z, taught_ids, taught_mask).sum() / tokens
                 self.losses["distillation"] = taught.detach()
                 out.loss = out.loss + self.config.distillation * taught
             return out

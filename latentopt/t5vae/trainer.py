@@ -132,7 +132,7 @@ class T5VAETrainer(Trainer):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if self.lessons is not None:
             # Not in the collator, which runs ahead: a training that is resumed shall draw the same.
-            inputs = inputs | self.lessons.draw(max(1, len(inputs["input_ids"]) // 2))
+            inputs = inputs | self._prepare_inputs(self.lessons.draw(max(1, len(inputs["input_ids"]) // 2)))
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:

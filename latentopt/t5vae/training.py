@@ -17,6 +17,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedTokenizerBase,
     T5Config,
+    TrainingArguments,
     set_seed,
 )
 
@@ -30,7 +31,7 @@ from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_ce
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
 from latentopt.t5vae.decoding import Constraint
-from latentopt.t5vae.distillation import LESSONS, lessons
+from latentopt.t5vae.distillation import FEWEST, LESSONS, Lessons, lessons
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
@@ -70,11 +71,10 @@ def train(
     Args:
         texts: one text each; those held out by hash are only evaluated on.
         out: the model's folder; checkpoints lie in ``out/checkpoints``.
-        validity: a filter whose share of valid reconstructions is reported while training.
+        validity: a filter whose share of valid reconstructions is reported while training, and what distillation goes by.
         targets: what should be written of each text, where that is not the text itself. Pairs of twice the same text are
             left out and counted.
-        constraint: for ``settings.distillation``: how what the model writes is made valid. Where None, the nearest
-            neighbour that ``validity`` accepts is taken instead.
+        constraint: for ``settings.distillation``: how what ``validity`` refuses, or everything where it is None, is made valid.
 
     Raises:
         LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
@@ -91,12 +91,13 @@ def train(
     continued = settings.start is not None and _is_t5vae(Path(settings.start))
     if settings.freeze_latents and not continued:
         raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
-    if settings.distillation and not continued:
-        raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
-    if settings.distillation and validity is None and constraint is None:
-        raise LatentoptError(
-            "distillation needs to know what is valid: name a filter, and a constraint if there is one"
-        )
+    if settings.distillation:
+        if not continued:
+            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+        if targets is not None:
+            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
+        if constraint is None:
+            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(str(settings.start))
@@ -111,8 +112,13 @@ def train(
     with arguments.main_process_first(local=False):
         record = _claim(out, settings, learnt)
         tokenizer, model = _start(learnt, out, settings)
-        # Here, so that a broken constraint is told before hours of training.
-        made = constraint(T5VAECodec(model, tokenizer)) if constraint else None
+        policy = None
+        if settings.distillation and constraint is not None:
+            codec = T5VAECodec(model, tokenizer)
+            policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
+            lessons(
+                codec, list(learnt[0][:FEWEST]), policy, FEWEST, settings.seed
+            )  # or fail before anything is written
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
@@ -137,11 +143,11 @@ def train(
     )
     resumed = last_complete_checkpoint(out / "checkpoints")
     finished = resumed is not None and is_last(resumed)
-    if settings.distillation and not finished:
-        policy = Policy({} if validity is None else {"validity": validity}, made)
-        most = min(LESSONS, len(dataset)) // arguments.world_size
-        seed = settings.seed + arguments.process_index
-        trainer.lessons = lessons(T5VAECodec(model, tokenizer), sample, policy, most, seed)
+    if policy is not None and not finished:
+        codec = T5VAECodec(model, tokenizer)
+        trainer.lessons = _lessons(
+            codec, sample, policy, max(FEWEST, min(LESSONS, len(dataset))), trainer.args, settings
+        )
     model.train().requires_grad_(True)  # as that of a codec is not
     if keep_latents:
         model.freeze_latents()
@@ -198,6 +204,21 @@ def _tokens(
         unit = "pair" if rest else "text"
         raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
     return dataset
+
+
+def _lessons(
+    codec: T5VAECodec, texts: Sequence[str], policy: Policy, n: int, arguments: TrainingArguments, settings: Settings
+) -> Lessons:
+    """The share of n lessons of this process, which stay beside the checkpoints for a training that is resumed."""
+    folder, process = Path(str(arguments.output_dir)), arguments.process_index
+    path = folder / f"lessons-{process}-of-{arguments.world_size}.pt"
+    if path.is_file():
+        return Lessons.load(path)
+    made = lessons(codec, texts, policy, n // arguments.world_size, settings.seed + process)
+    with writing(f"lessons to {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        made.save(path)
+    return made
 
 
 def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:

@@ -3,13 +3,14 @@
     python recipes/benchmarks/latent_space.py
 
 Each variant is trained on statements of the standard library into runs/latent_space/STEPS/VARIANT, goes on where it was
-cut off, and is examined on statements that no variant saw. ``--only`` leaves the rows of
-the others as they were, where they are of the same size and steps.
+cut off, and is examined on statements that no variant saw. That with distillation has it in the second half of its steps.
+``--only`` leaves the rows of the others as they were, where they are of the same size and steps.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "balance_brackets": True,
         "noise": 1.5,
         "deletion": 0.1,
+    },
+    "mmd, brackets balanced, noise up to 1.5, distillation": {
+        "balance_brackets": True,
+        "noise": 1.5,
+        "distillation": 0.4,
     },
     "mmd, decoder dropout": {"decoder_dropout": 0.2},
     "mmd, scheduled sampling": {"scheduled_sampling": 0.2},
@@ -93,7 +99,15 @@ def main() -> None:
         if settings.kl_annealing < 0:
             settings.kl_annealing = options.steps // 2
         folder = options.out / str(options.steps) / name.replace(" ", "-").replace(",", "").replace(":", "")
-        codec = train(statements, folder, settings, syntax)
+        constraint = None
+        if settings.distillation:
+            # It is for a decoder that can write already, so half of the budget goes to a training without it.
+            first = replace(settings, steps=max(1, options.steps // 2), distillation=0.0)
+            settings.start = str(folder.with_name(f"{folder.name}-start"))
+            train(statements, Path(settings.start), first, syntax)
+            settings.steps -= first.steps
+            constraint = latentopt.get("constraint", "python_line")
+        codec = train(statements, folder, settings, syntax, constraint=constraint)
         health = latentopt.diagnose(codec, corpora.unseen(statements), {"python_syntax": syntax})
         figures = dict(zip(health.table["measure"], health.table["value"], strict=True))
         rows[name] = {
