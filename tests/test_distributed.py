@@ -22,15 +22,18 @@ def free_port() -> int:
 
 
 def batch() -> dict[str, torch.Tensor]:
-    ids = torch.randint(3, 200, (12, 7), generator=torch.Generator().manual_seed(1))
-    return {"input_ids": ids, "attention_mask": (torch.arange(7) < torch.arange(1, 13)[:, None].clamp_max(7)).long()}
+    rng = torch.Generator().manual_seed(1)
+    ids, taught = (torch.randint(3, 200, (12, 7), generator=rng) for _ in range(2))
+    mask = (torch.arange(7) < torch.arange(1, 13)[:, None].clamp_max(7)).long()
+    lessons = {"taught_z": torch.randn(12, 8, generator=rng), "taught_ids": taught, "taught_mask": mask}
+    return {"input_ids": ids, "attention_mask": mask, **lessons}
 
 
 def gradients(rank: int, processes: int, folder: Path, port: int, regulariser: str) -> None:
     """The gradients of one batch, spread over some processes, into a file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = tiny_model(256, token_deletion=0.0, latent_noise=0.0, regulariser=regulariser)
+    model = tiny_model(256, token_deletion=0.0, latent_noise=0.0, regulariser=regulariser, distillation=0.5)
     model.train()
     rows = {name: value.chunk(processes)[rank] for name, value in batch().items()}
     own = len(rows["input_ids"])
