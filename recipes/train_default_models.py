@@ -32,9 +32,10 @@ import corpora
 
 SETTINGS = {
     # A code with a place for each position copies nearly everything, and what is drawn at random is nothing. Noise larger
-    # than z itself and deleted tokens make the decoder weigh what it is shown against what can be written at all.
+    # than z itself makes the decoder weigh what it is shown against what can be written at all; that tokens were deleted,
+    # in one stage, and that it is taught what a grammar makes of its own samples, in the last, do the same.
     "python-lines": Settings(
-        size="nano", latent_dim=128, vocab_size=4096, max_tokens=40, balance_brackets=True, noise=1.5, deletion=0.1
+        size="nano", latent_dim=128, vocab_size=4096, max_tokens=40, balance_brackets=True, noise=1.5
     ),
     # Its directions insert words: the places of z overlap, and the decoder learns to read what was pushed aside.
     "english-small": Settings(
@@ -63,9 +64,11 @@ class Stage:
 
 STAGES = {
     "python-lines": [
-        Stage(4000, 1e-3, changes={"noise": 0.5, "deletion": 0.0, "balance_brackets": False}),
-        Stage(1000, 5e-4, changes={"noise": 1.0, "deletion": 0.0, "balance_brackets": False}),
-        Stage(7000, 5e-4, packaged=250_000),
+        Stage(4000, 1e-3, changes={"noise": 0.5, "balance_brackets": False}),
+        Stage(1000, 5e-4, changes={"noise": 1.0, "balance_brackets": False}),
+        Stage(7000, 5e-4, packaged=250_000, changes={"deletion": 0.1}),
+        Stage(2000, 4e-4, packaged=250_000),
+        Stage(6000, 4e-4, packaged=250_000, changes={"distillation": 0.4}),
     ],
     # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
     "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(5000, 5e-4, titles=250_000)],
@@ -106,7 +109,8 @@ def run_stage(name: str, stage: Stage, out: Path, start: str | None) -> None:
         start=start,
         **stage.changes,
     )
-    train(kept, out, settings, validity)
+    constraint = latentopt.get("constraint", "python_line") if settings.distillation else None
+    train(kept, out, settings, validity, constraint=constraint)
 
 
 def main() -> None:
