@@ -1,8 +1,8 @@
 """Self-distillation: what a decoder writes of latents that no text has, once it is made valid, it learns to write freely.
 
 Much of what latents between texts, or drawn at random, decode to is not valid. The same decoder under a constraint writes
-texts that are, mostly a token away: these are its lessons, beside the texts. It is sequence-level distillation (Kim & Rush
-2016, arXiv:1606.07947) whose teacher is the student under a constraint, on the student's own samples.
+texts that are: these are its lessons, beside the texts. It is sequence-level distillation (Kim & Rush 2016,
+arXiv:1606.07947) whose teacher is the student under a constraint, on the student's own samples.
 """
 
 from __future__ import annotations
