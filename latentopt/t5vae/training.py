@@ -116,9 +116,8 @@ def train(
         if settings.distillation and constraint is not None:
             codec = T5VAECodec(model, tokenizer)
             policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
-            lessons(
-                codec, list(learnt[0][:FEWEST]), policy, FEWEST, settings.seed
-            )  # or fail before anything is written
+            if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
+                lessons(codec, list(learnt[0][:FEWEST]), policy, FEWEST, settings.seed)
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
