@@ -33,7 +33,8 @@ import corpora
 SETTINGS = {
     # A code with a place for each position copies nearly everything, and what is drawn at random is nothing. Noise larger
     # than z itself makes the decoder weigh what it is shown against what can be written at all; that tokens were deleted,
-    # in one stage, and that it is taught what a grammar makes of its own samples, in the last, do the same.
+    # in one stage, and that it is taught what a grammar makes of its own samples, in the last two, do the same. (In the first
+    # of these two the lessons of the model that is shipped were made once, before it, and drawn at any length.)
     "python-lines": Settings(
         size="nano", latent_dim=128, vocab_size=4096, max_tokens=40, balance_brackets=True, noise=1.5
     ),
@@ -69,6 +70,7 @@ STAGES = {
         Stage(7000, 5e-4, packaged=250_000, changes={"deletion": 0.1}),
         Stage(2000, 4e-4, packaged=250_000),
         Stage(6000, 4e-4, packaged=250_000, changes={"distillation": 0.4}),
+        Stage(7000, 4e-4, packaged=250_000, changes={"distillation": 0.5, "evaluate_every": 500}),
     ],
     # Titles are longer and rarer in their words than the sentences are: they want more of the later steps.
     "english-small": [Stage(4500, 1e-3, titles=100_000), Stage(5000, 5e-4, titles=250_000)],

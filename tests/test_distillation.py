@@ -4,13 +4,16 @@ import pytest
 import torch
 from conftest import LINES, tiny_model
 from hypothesis import strategies as st
+from transformers import TrainingArguments
 
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.generation.repair import Policy
-from latentopt.t5vae import distillation
+from latentopt.t5vae import distillation, training
+from latentopt.t5vae.corpus import TokenDataset
 from latentopt.t5vae.distillation import Lessons, lessons
 from latentopt.t5vae.settings import Settings
+from latentopt.t5vae.trainer import T5VAETrainer, arguments_of
 from latentopt.t5vae.training import train
 
 LOWER = "[a-z]+"
@@ -59,12 +62,37 @@ def test_a_share_of_the_latents_lies_between_two_texts(tiny_codec, lines, monkey
     assert detours.flatten(1).min(dim=1).values.max() < 1e-3
 
 
-def test_lessons_that_were_saved_are_the_same(tiny_codec, lines, tmp_path):
-    made = lessons(tiny_codec, lines, policy(tiny_codec), 12, seed=0)
-    made.save(tmp_path / "lessons.pt")
-    loaded = Lessons.load(tmp_path / "lessons.pt")
-    assert torch.equal(loaded.z, made.z)
-    assert [ids.tolist() for ids in loaded.ids] == [ids.tolist() for ids in made.ids]
+def test_latents_are_drawn_from_where_texts_have_theirs_now(tiny_codec, lines, monkeypatch):
+    """Not where they had theirs when the posterior that is kept with the model was fitted."""
+    monkeypatch.setattr(distillation, "BETWEEN", 0.0)
+    there = tiny_codec.encode(lines)
+    assert (there.mean(0) - tiny_codec.posterior.mean).norm() > 1
+    made = lessons(tiny_codec, lines, Policy(constraint=lower(tiny_codec)), 400, seed=0)
+    assert (made.z.mean(0) - there.mean(0)).norm() < 0.2 * there.std(0).norm()
+
+
+def test_lessons_are_weighed_by_the_lengths_of_the_texts(tiny_codec, lines):
+    made = lessons(tiny_codec, lines, policy(tiny_codec), 40, seed=0)
+    assert torch.equal(made.weights, distillation._weights(made.ids, tiny_codec.tokenize(lines)))
+    assert len(set(made.weights.tolist())) > 1
+
+
+@hypothesis.given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=9), st.lists(st.integers(1, 6), min_size=1, max_size=9)
+)
+@hypothesis.settings(deadline=None)
+def test_lessons_are_drawn_as_long_as_texts_are(taught, texts):
+    weights = distillation._weights([range(n) for n in taught], [range(n) for n in texts]).tolist()
+    for length, weight in zip(taught, weights, strict=True):
+        share = taught.count(length) / len(taught)
+        wanted = texts.count(length) / len(texts)
+        most = distillation.MOST
+        assert weight * share == pytest.approx(min(max(wanted, share / most), most * share), rel=1e-5)
+
+
+def test_without_texts_all_lessons_are_drawn_alike(tiny_codec):
+    made = lessons(tiny_codec, [], policy(tiny_codec), 12, seed=0)
+    assert made.weights.tolist() == [1.0] * len(made.ids)
 
 
 def test_lessons_depend_on_the_seed_alone(tiny_codec, lines):
@@ -84,7 +112,7 @@ def test_lessons_are_drawn_whole(lengths, n, seed):
     torch.manual_seed(seed)
     ids = [torch.arange(3, 3 + length) for length in lengths]
     z = torch.tensor(lengths)[:, None].expand(-1, 4).float()
-    drawn = Lessons(z, ids).draw(n)
+    drawn = Lessons(z, ids, torch.ones(len(ids))).draw(n)
     assert drawn["taught_z"].shape == (n, 4)
     assert drawn["taught_ids"].shape == drawn["taught_mask"].shape
     for latent, row, mask in zip(drawn["taught_z"], drawn["taught_ids"], drawn["taught_mask"], strict=True):
@@ -125,6 +153,35 @@ def test_a_model_learns_its_lessons(tmp_path, tiny_folder):
         drawn = codec.decode(codec.posterior.draw(200, torch.Generator().manual_seed(9)))
         share[weight] = valid(drawn, drawn).mean()
     assert share[1.0] > share[0.0] + 0.2
+
+
+def test_lessons_are_made_anew_after_each_checkpoint(tmp_path, tiny_folder, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(training, "lessons", lambda *args: seeds.append(args[-1]) or lessons(*args))
+    asked = chosen(tiny_folder, distillation=1.0, evaluate_every=8, seed=5)
+    train(LINES * 3, tmp_path / "m", asked, constraint=lower)
+    # The first ones tell whether there is anything to teach; 20 is the last step.
+    assert seeds == [5, 5, 5 + 8, 5 + 16]
+
+
+def test_each_process_has_lessons_of_its_own(tmp_path, tiny_codec, lines, monkeypatch):
+    asked = chosen(tmp_path, distillation=1.0)
+    tokens = TokenDataset(tiny_codec.tokenizer, lines, 24, folder=tmp_path)
+    arguments = arguments_of(tmp_path, asked)
+    model = tiny_model(len(tiny_codec.tokenizer))  # not that of the codec, which others share
+    trainer = T5VAETrainer(model, tiny_codec.tokenizer, tokens, [], args=arguments)
+    seeds = set()
+    for process in range(2):
+        monkeypatch.setattr(TrainingArguments, "process_index", process)
+        monkeypatch.setattr(TrainingArguments, "world_size", 2)
+        for trainer.state.global_step in range(3):
+            trainer._teach(lambda codec, seed: seeds.add(seed))
+    assert len(seeds) == 6
+
+
+def test_a_lesson_that_weighs_nothing_is_not_drawn():
+    drawn = Lessons(torch.arange(3.0)[:, None], [torch.tensor([3])] * 3, torch.tensor([1.0, 0.0, 2.0])).draw(300)
+    assert set(drawn["taught_z"].flatten().tolist()) == {0.0, 2.0}
 
 
 def test_lessons_leave_frozen_latents_as_they_are(tmp_path, tiny_folder, tiny_codec, lines):

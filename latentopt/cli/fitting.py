@@ -72,7 +72,7 @@ def train(
         str | None,
         typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line; it makes texts valid."),
     ] = None,
-    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and checkpoints.")] = 1000,
+    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and new lessons.")] = 1000,
     seed: common.Seed = 0,
     device: common.Device = "auto",
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,12 @@ class T5VAETrainer(Trainer):
         validity: a filter; the share of reconstructions it accepts is reported.
 
     Attributes:
-        lessons: what is taught beside the texts, half as many a step as there are texts.
+        teach: makes the lessons that are taught beside the texts, half as many a step as there are texts, from the model
+            as it is and a seed. They are made anew after each checkpoint, so that a training that is resumed has the same.
     """
 
-    lessons: Lessons | None = None
+    teach: Callable[[T5VAECodec, int], Lessons] | None = None
+    _lessons: Lessons | None = None
 
     def __init__(
         self,
@@ -129,11 +131,13 @@ class T5VAETrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(len(self.tokens), self.args.seed)
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        if self.lessons is not None:
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.teach is not None:
+            if self._lessons is None:
+                self._lessons = self._teach(self.teach)
             # Not in the collator, which runs ahead: a training that is resumed shall draw the same.
-            inputs = inputs | self._prepare_inputs(self.lessons.draw(max(1, len(inputs["input_ids"]) // 2)))
-        return super().compute_loss(model, inputs, *args, **kwargs)
+            inputs = inputs | self._lessons.draw(max(1, len(inputs["input_ids"]) // 2))
+        return super().training_step(model, inputs, *args, **kwargs)
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         step = self.state.global_step
@@ -142,6 +146,22 @@ class T5VAETrainer(Trainer):
             self.accelerator.wait_for_everyone()  # each process writes the state of its own random numbers
             if self.is_world_process_zero():
                 (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
+        self._lessons = None
+
+    def _teach(self, teach: Callable[[T5VAECodec, int], Lessons]) -> Lessons:
+        """Lessons of the model as it is, others at each step and in each process."""
+        draw = self.state.global_step * self.args.world_size + self.args.process_index
+        with self._codec() as codec:
+            return teach(codec, self.args.seed + draw)
+
+    @contextmanager
+    def _codec(self) -> Iterator[T5VAECodec]:
+        """The model as a codec, which is not trained as long as it is one."""
+        trained = [parameter for parameter in self.t5vae.parameters() if parameter.requires_grad]
+        yield T5VAECodec(self.t5vae, self.tokenizer)
+        self.t5vae.train()
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
@@ -153,20 +173,17 @@ class T5VAETrainer(Trainer):
 
         The target of a text that stands alone is the text itself.
         """
-        trained = [parameter for parameter in self.t5vae.parameters() if parameter.requires_grad]
-        codec = T5VAECodec(self.t5vae, self.tokenizer)
         texts, targets = [row[0] for row in self.held_out], [row[-1] for row in self.held_out]
-        z = codec.encode(texts)
-        decoded = codec.decode(z)
+        with self._codec() as codec:
+            z = codec.encode(texts)
+            decoded = codec.decode(z)
+            accuracy = codec.token_accuracy(z, targets)
         metrics = {
             "eval_exact_match": float(np.mean([a == b for a, b in zip(decoded, targets, strict=True)])),
-            "eval_token_accuracy": codec.token_accuracy(z, targets),
+            "eval_token_accuracy": accuracy,
         }
         if self.validity is not None:
             metrics["eval_valid"] = float(np.mean(self.validity(decoded, texts)))
-        self.t5vae.train()
-        for parameter in trained:
-            parameter.requires_grad_(True)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

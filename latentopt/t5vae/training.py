@@ -17,7 +17,6 @@ from transformers import (
     AutoTokenizer,
     PreTrainedTokenizerBase,
     T5Config,
-    TrainingArguments,
     set_seed,
 )
 
@@ -31,7 +30,7 @@ from latentopt.t5vae.calibration import CALIBRATION_TEXTS, calibrate, measure_ce
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.corpus import Selection, TokenDataset, train_tokenizer
 from latentopt.t5vae.decoding import Constraint
-from latentopt.t5vae.distillation import FEWEST, LESSONS, Lessons, lessons
+from latentopt.t5vae.distillation import FEWEST, LESSONS, lessons
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
@@ -117,7 +116,7 @@ def train(
             codec = T5VAECodec(model, tokenizer)
             policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
             if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
-                lessons(codec, list(learnt[0][:FEWEST]), policy, FEWEST, settings.seed)
+                lessons(codec, learnt[0], policy, FEWEST, settings.seed)
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
@@ -130,7 +129,7 @@ def train(
         logger.warning("skipped %d %ss of %d tokens or more", dataset.skipped, unit, settings.max_tokens)
     arguments.per_device_train_batch_size = rows
     model.config.kl_annealing *= settings.accumulation  # the model counts pieces
-    # Before the training, which may take days: afterwards the texts are not needed.
+    # Before the training, which may take days: without distillation the texts are not needed afterwards.
     sample = list(learnt[0][:: max(1, len(learnt[0]) // CALIBRATION_TEXTS)])
     trainer = T5VAETrainer(
         model,
@@ -141,18 +140,15 @@ def train(
         args=arguments,
     )
     resumed = last_complete_checkpoint(out / "checkpoints")
-    finished = resumed is not None and is_last(resumed)
-    if policy is not None and not finished:
-        codec = T5VAECodec(model, tokenizer)
-        trainer.lessons = _lessons(
-            codec, sample, policy, max(FEWEST, min(LESSONS, len(dataset))), trainer.args, settings
-        )
+    if policy is not None:
+        n = max(FEWEST, min(LESSONS, len(dataset))) // arguments.world_size
+        trainer.teach = lambda codec, seed: lessons(codec, learnt[0], policy, n, seed)
     model.train().requires_grad_(True)  # as that of a codec is not
     if keep_latents:
         model.freeze_latents()
     if arguments.process_index:  # each process its own noise
         torch.manual_seed(settings.seed + arguments.process_index)
-    if resumed is not None and finished:
+    if resumed is not None and is_last(resumed):
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
     else:
         trainer.train(resume_from_checkpoint=resumed)
@@ -203,21 +199,6 @@ def _tokens(
         unit = "pair" if rest else "text"
         raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
     return dataset
-
-
-def _lessons(
-    codec: T5VAECodec, texts: Sequence[str], policy: Policy, n: int, arguments: TrainingArguments, settings: Settings
-) -> Lessons:
-    """The share of n lessons of this process, which stay beside the checkpoints for a training that is resumed."""
-    folder, process = Path(str(arguments.output_dir)), arguments.process_index
-    path = folder / f"lessons-{process}-of-{arguments.world_size}.pt"
-    if path.is_file():
-        return Lessons.load(path)
-    made = lessons(codec, texts, policy, n // arguments.world_size, settings.seed + process)
-    with writing(f"lessons to {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        made.save(path)
-    return made
 
 
 def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:

@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "balance_brackets": True,
         "noise": 1.5,
         "distillation": 0.4,
+        "evaluate_every": 50,
     },
     "mmd, decoder dropout": {"decoder_dropout": 0.2},
     "mmd, scheduled sampling": {"scheduled_sampling": 0.2},
@@ -91,10 +92,9 @@ def main() -> None:
             vocab_size=4096,
             max_tokens=32,
             steps=options.steps,
-            evaluate_every=options.steps,
             held_out=corpora.HELD_OUT,
             device=options.device,
-            **fields,
+            **({"evaluate_every": options.steps} | fields),
         )
         if settings.kl_annealing < 0:
             settings.kl_annealing = options.steps // 2
@@ -102,7 +102,8 @@ def main() -> None:
         constraint = None
         if settings.distillation:
             # It is for a decoder that can write already, so half of the budget goes to a training without it.
-            first = replace(settings, steps=max(1, options.steps // 2), distillation=0.0)
+            half = max(1, options.steps // 2)
+            first = replace(settings, steps=half, distillation=0.0, evaluate_every=options.steps)
             settings.start = str(folder.with_name(f"{folder.name}-start"))
             train(statements, Path(settings.start), first, syntax)
             settings.steps -= first.steps
