@@ -88,7 +88,9 @@ def _read_separated(content: str, path: Path) -> pd.DataFrame:
 def column(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     """A column by name; an absent one is refused with the names there are."""
     if name not in table:
-        raise LatentoptError(f"{path} has no column {name!r}; it has {', '.join(map(str, table.columns))}")
+        there = ", ".join(map(str, table.columns))
+        way_out = "; separate columns by commas, or by tabs in a .tsv" if ";" in there else ""
+        raise LatentoptError(f"{path} has no column {name!r}; it has {there}{way_out}")
     return table[name]
 
 
@@ -110,7 +112,8 @@ def number_column(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         held = values.astype(object).iloc[bad[0]]
-        raise LatentoptError(f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} holds {held!r}")
+        what = "is empty" if held is None or held != held else f"holds {held!r}"
+        raise LatentoptError(f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} {what}")
     return numbers
 
 

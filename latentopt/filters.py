@@ -60,36 +60,64 @@ def _asked(filters: Sequence[Filter], texts: Sequence[str], sources: Sequence[st
     """The verdicts of k filters on n texts, (k, n) bool."""
     verdicts = np.zeros((len(filters), len(texts)), dtype=bool)
     for row, accepts in enumerate(filters):
-        given = np.asarray(accepts(texts, sources), dtype=bool)
-        # Assigned unseen, a single verdict would count for every text.
-        if given.shape != (len(texts),):
-            raise LatentoptError(f"part {row + 1} gave verdicts of shape {given.shape} for {len(texts)} texts")
-        verdicts[row] = given
+        verdicts[row] = _verdicts(f"part {row + 1}", accepts(texts, sources), len(texts))
     return verdicts
+
+
+def _verdicts(who: str, given: object, n: int) -> np.ndarray:
+    """What a filter gave, (n,) bool, or an error: one verdict would count for every text, and every word would be true."""
+    verdicts = np.asarray(given)
+    if verdicts.shape != (n,):
+        raise LatentoptError(f"{who} gave verdicts of shape {verdicts.shape} for {n} texts")
+    if n and verdicts.dtype != bool:
+        raise LatentoptError(f"{who} gave verdicts such as {verdicts[0]!r}; each should be True or False")
+    return verdicts.astype(bool)
+
+
+BROKEN = 4
+"""From how many texts on a filter that raises on all of them is broken, not fragile."""
 
 
 def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
     """The filter's verdicts, (n,) bool; where it raises, it fails only the texts it raises on.
 
-    Those are found by halves: one of n costs 2 log n more calls, and n of them 2n.
-
     Raises:
-        LatentoptError: when it gives another number of verdicts than there are texts.
+        LatentoptError: when it gives another number of verdicts than there are texts, when they are not bool, or when
+            it raises on all of `BROKEN` texts or more.
     """
+    raised: list[tuple[str, Exception]] = []
+    verdicts = _by_halves(name, accepts, texts, sources, raised)
+    if len(raised) == len(texts) >= BROKEN:
+        text, error = raised[0]
+        raise LatentoptError(
+            f"the filter {name!r} is broken: it raised {type(error).__name__} on each of {len(texts)} texts: {error}; "
+            "mend it or leave it out"
+        )
+    for text, error in raised:
+        logger.warning("the filter %r raised %s on %r: %s", name, type(error).__name__, text[:60], error)
+    return verdicts
+
+
+def _by_halves(
+    name: str,
+    accepts: Filter,
+    texts: Sequence[str],
+    sources: Sequence[str],
+    raised: list[tuple[str, Exception]],
+) -> np.ndarray:
+    """The verdicts, and what was ``raised`` on which texts: one of n costs 2 log n more calls, and n of them 2n."""
     if not len(texts):
         return np.zeros(0, dtype=bool)
     try:
-        verdicts = np.asarray(accepts(texts, sources), dtype=bool)
+        given = accepts(texts, sources)
     except Exception as error:
         if len(texts) == 1:
-            logger.warning("the filter %r raised %s on %r: %s", name, type(error).__name__, texts[0][:60], error)
+            raised.append((texts[0], error))
             return np.zeros(1, dtype=bool)
         half = len(texts) // 2
         parts = [(texts[:half], sources[:half]), (texts[half:], sources[half:])]
-        return np.concatenate([apply_filter(name, accepts, *part) for part in parts])
-    if verdicts.shape != (len(texts),):
-        raise LatentoptError(f"the filter {name!r} gave verdicts of shape {verdicts.shape} for {len(texts)} texts")
-    return verdicts
+        return np.concatenate([_by_halves(name, accepts, *part, raised) for part in parts])
+    return _verdicts(f"the filter {name!r}", given, len(texts))
 
 
 GIVEN_BACK = 0.8

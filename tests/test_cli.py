@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -223,6 +224,7 @@ def test_finders_are_compared_and_odd_pairs_are_reported(tiny_folder, data, tmp_
     assert "1 of 60 pairs look the wrong way round: rows 3" in result.stderr
     assert "left out 1 pairs of twice the same text" in result.stderr
     assert "is the best" in result.stderr
+    assert set(pd.read_csv(io.StringIO(result.stdout))["finder"]) == {"ridge_map", "mean_difference"}
     card = json.loads((tmp_path / "d/artefact.json").read_text())["card"]
     assert card["finder"] == card["compared"][0]["finder"]
     assert {"ridge_map", "mean_difference"} <= {row["finder"] for row in card["compared"]}
@@ -423,7 +425,10 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["paraphrase"], ["texts as arguments or a file"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "fame", "--out", "{new}"], ["'fame'", "likes"]),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "words", "--out", "{new}"], ["'words'", "row 1", "many"]),
-        (["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"], ["'holes'", "row 7", "nan"]),
+        (
+            ["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"],
+            ["'holes'", "row 7", "empty"],
+        ),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "same", "--out", "{new}"], ["constant"]),
         (["fit-head", "--in", "{data}/drafts.txt", "--target", "text", "--out", "{new}"], ["'text'", "row 1"]),
         (
@@ -555,6 +560,22 @@ main()
     assert stderr.strip().splitlines()[-1] == "error: interrupted; nothing was written"
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("step", "said"), [(None, "begins again, as there was no checkpoint"), (40, "goes on from")])
+def test_a_training_that_is_interrupted_says_where_it_goes_on(data, tmp_path, monkeypatch, step, said):
+    def interrupted(texts, out, *_):
+        if step:
+            checkpoint = out / f"checkpoints/checkpoint-{step}"
+            checkpoint.mkdir(parents=True)
+            (checkpoint / "complete").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("latentopt.t5vae.training.train", interrupted)
+    result = call("train", "--text", data / "drafts.txt", "--out", tmp_path / "m")
+    assert result.exit_code == 130
+    assert f"error: interrupted; the same command {said}" in result.stderr
+    assert (f"checkpoint-{step}" in result.stderr) == bool(step)
 
 
 def test_plugins_are_listed_as_csv_into_a_pipe_and_by_name_with_their_settings(tmp_path):

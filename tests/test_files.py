@@ -205,6 +205,8 @@ def test_an_absent_column_is_refused_with_those_there_are(tmp_path):
     for read in (column, text_column, number_column):
         with pytest.raises(LatentoptError, match=r"table\.csv has no column 'likes'; it has text, score"):
             read(table, "likes", path)
+    with pytest.raises(LatentoptError, match="it has text;score; separate columns by commas"):
+        column(read_table(put(tmp_path / "semicolons.csv", "text;score\na;1\n")), "text", path)
     assert column(table, "score", path).tolist() == ["1"]
 
 
@@ -228,14 +230,14 @@ def test_a_row_without_text_is_named(tmp_path, name, content, why):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.csv", "n,text\n1,a\n,b\n", "row 2 holds nan"),
+        ("a.csv", "n,text\n1,a\n,b\n", "row 2 is empty"),
         ("a.csv", "n\n1\n2\nmany\n", "row 3 holds 'many'"),
         ("a.csv", "n\n1\nNaN\n", "row 2 holds 'NaN'"),
         ("a.csv", "n\n1\n-inf\n", "row 2 holds '-inf'"),
         ("a.csv", 'n\n1\n"1,5"\n', "row 2 holds '1,5'"),
         ("a.tsv", "n\ttext\n1\ta\n2 %\tb\n", "row 2 holds '2 %'"),
         ("a.txt", "one\n", "row 1 holds 'one'"),
-        ("a.jsonl", '{"n": 1}\n{"n": null}\n', "row 2 holds nan"),
+        ("a.jsonl", '{"n": 1}\n{"n": null}\n', "row 2 is empty"),
         ("a.jsonl", '{"n": 1}\n{"n": [2, 3]}\n', r"row 2 holds \[2, 3\]"),
         ("a.jsonl", '{"n": 1}\n{"n": "two"}\n', "row 2 holds 'two'"),
     ],

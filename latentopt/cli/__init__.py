@@ -27,8 +27,8 @@ class Guarded(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             _fail(str(error), 1)
-        except KeyboardInterrupt:
-            _fail("interrupted; nothing was written", 130)
+        except KeyboardInterrupt as interrupt:
+            _fail(f"interrupted; {str(interrupt) or 'nothing was written'}", 130)
         except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except OSError as error:

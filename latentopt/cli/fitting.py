@@ -85,6 +85,7 @@ def train(
     from latentopt.directions.pairs import read_pairs
     from latentopt.t5vae.corpus import Lines
     from latentopt.t5vae.settings import Settings
+    from latentopt.t5vae.trainer import last_complete_checkpoint
     from latentopt.t5vae.training import train as run
 
     settings = Settings(
@@ -125,7 +126,11 @@ def train(
     try:
         run(texts, out, settings, validity, targets, made if constraint else None)
     except KeyboardInterrupt:
-        raise LatentoptError("interrupted; the same command goes on from the last checkpoint") from None
+        kept = last_complete_checkpoint(out / "checkpoints")
+        from_there = (
+            f"goes on from {kept}" if kept else "begins again, as there was no checkpoint yet (--evaluate-every)"
+        )
+        raise KeyboardInterrupt(f"the same command {from_there}") from None
     logging.getLogger("latentopt").info("wrote the model to %s", out)
 
 
@@ -299,8 +304,7 @@ def fit_direction(
         finder = str(table["finder"].iloc[0])
         common.show(table, None)
         curve = comparison.learning_curve(finder)
-        common.show(curve, None)
-        common.note(f"{finder} is the best; {reading(curve)}")
+        common.note(f"{curve.to_string(index=False)}\n{finder} is the best; {reading(curve)}")
         compared = {"compared": table.to_dict("records"), "learning_curve": curve.to_dict("records")}
     fitted = run(codec, sources, targets, paired, finder, options, strengths, seed)
     card = fitted.card | compared | {"data": data, "matched": match} | made

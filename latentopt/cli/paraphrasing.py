@@ -22,7 +22,10 @@ def paraphrase(
     generator: Annotated[str | None, typer.Option(help="A generator, by name or folder, that turns the noise.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="The most paraphrases per text.")] = 5,
     similarity: Annotated[
-        float, typer.Option(help="How much of a text should stay, 0 to 1; the noise is as long as that takes.")
+        float,
+        typer.Option(
+            help="How much of a text should stay, 0 to 1: what the noise aims at. A floor is --filter min_similarity."
+        ),
     ] = 0.7,
     filters: Annotated[
         list[str] | None,

@@ -13,30 +13,16 @@ from sklearn.model_selection import GroupKFold, KFold
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.directions.finding import KEPT, check_sides, find
+from latentopt.directions.finding import KEPT, check_sides, find, finders
 from latentopt.directions.pairs import edit_signature
 from latentopt.errors import LatentoptError
 from latentopt.filters import similarity
-from latentopt.plugins import installed
 
 FINE = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 """The strengths of which each fold takes the best on its own training rows."""
 
 ENOUGH = 0.02
 """A score that is no more than this below the last is as good."""
-
-
-def finders(paired: bool) -> list[str]:
-    """The names of the registered finders that can work on pairs, or on two unpaired sets."""
-    names = []
-    for entry in installed().entries("direction"):
-        try:
-            target = entry.load()
-        except LatentoptError:
-            continue
-        if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
-            names.append(entry.name)
-    return names
 
 
 class Comparison:

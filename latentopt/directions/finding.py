@@ -23,8 +23,8 @@ from latentopt.directions.strength import (
     move_along,
     quantile_of,
 )
-from latentopt.errors import LatentoptError, listed
-from latentopt.plugins import get
+from latentopt.errors import LatentoptError, listed, unknown
+from latentopt.plugins import get, installed
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
@@ -157,6 +157,19 @@ def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) ->
     return sources, targets
 
 
+def finders(paired: bool) -> list[str]:
+    """The names of the registered finders that can work on pairs, or on two unpaired sets."""
+    names = []
+    for entry in installed().entries("direction"):
+        try:
+            target = entry.load()
+        except LatentoptError:
+            continue
+        if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
+            names.append(entry.name)
+    return names
+
+
 def find(
     codec: Codec,
     finder: str,
@@ -173,6 +186,8 @@ def find(
     `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
     factory = get("direction", finder)
+    if not hasattr(factory, "fit"):  # a direction that is no finder
+        raise unknown("direction finder", finder, finders(paired))
     try:
         made = factory(**settings)
         fit = made.fit
