@@ -110,7 +110,7 @@ ones. It knows nothing beyond its data, and repeats their prejudices.
 DISTILLED = """
 
 What the decoder writes of random latents was made valid by a grammar, and the decoder was taught to write that
-(`distillation`)."""
+(`distillation`): in the last stage anew after every 500 steps, in the one before what it had written at its start."""
 
 BALANCED = """
 

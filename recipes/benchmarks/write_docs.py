@@ -20,7 +20,7 @@ HEAD = """# Benchmarks
 Every table is what the command above it printed; `make bench` runs them all and `recipes/benchmarks/write_docs.py` writes
 this page. All figures are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`).
 The data are part of public sets with more held back, so these are development figures. `english-small` was trained on
-one CPU core in about three hours, `python-lines` on one or two in about three hours; more training is the first thing
+one CPU core in about three hours, `python-lines` on one or two in about four and a half; more training is the first thing
 to try.
 The tables were measured on two cores of a shared machine, so times are best read as ratios.
 """
