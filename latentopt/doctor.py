@@ -48,16 +48,24 @@ RULES = {
     "kept under noise 0.1": Rule(0.95, 0.7, "the smallest step changes the text: too little latent noise in training"),
     "kept under noise 0.3": Rule(0.8, 0.4, "a small step changes the text: too little latent noise in training"),
     "kept under noise 0.5": Rule(0.5, 0.15, "a step changes the text: too little latent noise in training"),
+    "cell radius": Rule(0.3, 0.1, "a small step changes the text: too little latent noise in training"),
+    "texts": Rule(0.9, 0.2, "the filter refuses most of the texts themselves: it is one for other texts"),
     "valid": Rule(0.9, 0.6, "the filter refuses many: there are holes in the space"),
     "distinct": Rule(0.95, 0.7, "many texts are the same: the decoder hardly listens to z"),
     "length": Rule(0.8, 0.5, "samples are much shorter or longer than the texts"),
+    "neither end": Rule(0.3, 0.1, "between two texts there is nothing but these two: the space jumps"),
     "cycle error": Rule(0.5, 0.8, "a decoded text encodes to somewhere else"),
+    # A sample holds more than a text can say; 1.4 is that of another sample.
+    "cycle error of samples": Rule(0.8, 1.2, "a decoded sample encodes to hardly nearer than to any other place"),
     "effective rank": Rule(0.5, 0.3, "few directions carry the text: a weak regulariser"),
     "active units": Rule(0.8, 0.3, "most dimensions hardly vary: they are not used"),
+    # With enough texts hardly any model passes, and every search goes by the aggregate posterior instead.
+    "match with N(0, I)": Rule(0.05, 0.0, "texts are elsewhere"),
     "gain of z": Rule(0.5, 0.1, "the decoder ignores z: posterior collapse"),
+    "token error": Rule(0.1, 0.4, "what is written goes astray"),
     "exposure bias": Rule(2.0, 5.0, "one wrong token derails the rest; try decoder dropout or scheduled sampling"),
 }
-"""One rule per kind of figure; those without a rule are facts and get no verdict."""
+"""One rule per kind of figure."""
 
 
 @dataclass
@@ -122,12 +130,13 @@ class _Examination:
 
     def run(self) -> Health:
         self.z = self.codec.encode(self.texts)
-        # A standard deviation of the latents: 1 in standardised units, but a variational model has units of its own.
-        self.std = float(self.z.var(0).mean().sqrt())
+        # A standard deviation of all latents, of which these texts may be a narrow part: about 1 in standardised units,
+        # but a variational model has units of its own.
+        self.std = float(self.codec.posterior.covariance.diagonal().mean().sqrt())
         self.corpus = {name: self._share(accepts, name, self.texts) for name, accepts in self.filters.items()}
         self.decoded = self.codec.decode(self.z)
         for name, share in self.corpus.items():
-            self._add(f"texts: {name}", share)
+            self._add(f"texts: {name}", share, "texts")
         self._reconstruction()
         self._noise()
         samples = self._samples()
@@ -138,10 +147,10 @@ class _Examination:
         table = pd.DataFrame(self.rows, columns=["measure", "value", "verdict"])
         return Health(table, self._diagnosis())
 
-    def _add(self, measure: str, value: float, rule: str | None = None, judged: float | None = None) -> None:
+    def _add(self, measure: str, value: float, rule: str, judged: float | None = None) -> None:
         """A row; its verdict is that of a rule on the value, or on ``judged`` where that is what the rule is about."""
-        verdict = RULES[rule].verdict(value if judged is None else judged) if rule else ""
-        if rule and verdict != "good":
+        verdict = RULES[rule].verdict(value if judged is None else judged)
+        if verdict != "good":
             self.found[verdict.partition(":")[0]][rule] = None
         self.rows.append((measure, float(value), verdict))
 
@@ -161,11 +170,15 @@ class _Examination:
     def _noise(self) -> None:
         for std in NOISES:
             after = self.codec.decode(self._noised(std))
-            self._add(f"exact match, noise {std}", _same(after, self.texts))
-            # Beside what the text was: a model that reconstructs little may still hold still.
-            self._add(f"kept under noise {std}", _same(after, self.decoded), f"kept under noise {std}")
-        self._add("cell radius", self.codec.cell)
-        self._add("cell radius on these texts", measure_cell(self.codec, self.texts[:200]))
+            # Judged beside what is decoded without noise: a model that reconstructs little may still hold still.
+            rule, kept = f"kept under noise {std}", _same(after, self.decoded)
+            self._add(f"exact match, noise {std}", _same(after, self.texts), rule, kept)
+            self._add(rule, kept, rule)
+        # Judged beside the length of noise of one standard deviation.
+        whole = max(self.std * self.codec.latent_dim**0.5, 1e-9)
+        here = measure_cell(self.codec, self.texts[:200])
+        self._add("cell radius", self.codec.cell, "cell radius", self.codec.cell / whole)
+        self._add("cell radius on these texts", here, "cell radius", here / whole)
 
     def _samples(self) -> Tensor:
         corpus = float(np.median([len(text) for text in self.texts]))
@@ -198,14 +211,13 @@ class _Examination:
         self._validity(texts, "interpolations")
         ends = [{self.decoded[i], self.decoded[pairs + i]} for i in range(pairs) for _ in positions]
         new = np.mean([text not in pair for text, pair in zip(texts, ends, strict=True)])
-        self._add("interpolations: neither end", float(new))
+        self._add("interpolations: neither end", float(new), "neither end")
 
     def _cycles(self, samples: Tensor) -> None:
         for what, z in (("encodings", self.z), ("noised encodings", self._noised(0.3)), ("samples", samples)):
             again = self.codec.encode(self.codec.decode(z), truncation=True)
             error = float(((again - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-12)).mean())
-            # A sample holds more than a text can say, so its own cycle error is a fact rather than a fault.
-            self._add(f"cycle error of {what}", error, "cycle error" if what == "encodings" else None)
+            self._add(f"cycle error of {what}", error, f"cycle error{' of samples' * (what == 'samples')}")
 
     def _spread(self) -> None:
         d = self.codec.latent_dim
@@ -214,24 +226,25 @@ class _Examination:
         self._add("effective rank / d", rank / d, "effective rank")
         self._add("active units / d", float((self.z.var(0) > 0.01).float().mean()), "active units")
         statistic, p = mmd_test(self.z, self._prior(len(self.z)), self.rng)
-        self._add("MMD to N(0, I)", statistic)
-        self._add("MMD to N(0, I), permutation p", p)
+        self._add("MMD to N(0, I)", statistic, "match with N(0, I)", p)
+        self._add("MMD to N(0, I), permutation p", p, "match with N(0, I)")
 
     def _use_of_z(self) -> None:
         if isinstance(self.codec, Likelihood):
             shuffled = self.z[torch.randperm(len(self.z), generator=self.rng).to(self.z.device)]
             loss = -float(self.codec.log_prob(self.z, self.texts).mean())
             other = -float(self.codec.log_prob(shuffled, self.texts).mean())
-            self._add("loss with z, nats a text", loss)
-            self._add("loss with another text's z", other)
-            self._add("gain of z", 1 - loss / other, "gain of z")
+            gain = 1 - loss / other
+            self._add("loss with z, nats a text", loss, "gain of z", gain)
+            self._add("loss with another text's z", other, "gain of z", gain)
+            self._add("gain of z", gain, "gain of z")
         if isinstance(self.codec, T5VAECodec):
             forced = 1 - self.codec.token_accuracy(self.z, self.texts)
             pairs = zip(
                 self.codec.tokenize(self.decoded, truncation=True), self.codec.tokenize(self.texts), strict=True
             )
             free = float(np.mean([Levenshtein.normalized_distance(a, b) for a, b in pairs]))
-            self._add("token error, free-running", free)
+            self._add("token error, free-running", free, "token error")
             # A decoder that makes no error in either way has no bias; a ratio of next to nothing would be noise.
             self._add("exposure bias", (free + 0.01) / (forced + 0.01), "exposure bias")
 
@@ -239,7 +252,9 @@ class _Examination:
         poor, fair = self.found["poor"].keys(), self.found["fair"]
         if "gain of z" in poor or {"distinct", "exact match"} <= poor:
             return "posterior collapse: the decoder writes without z, and no search of z can change its text"
-        holes = poor & {"effective rank", "valid", *(f"kept under noise {std}" for std in NOISES)}
+        if "exact match" in poor:
+            return f"unfaithful, so that its space says little yet: poor in {', '.join(poor)}"
+        holes = poor & {"effective rank", "valid", "neither end", *(f"kept under noise {std}" for std in NOISES)}
         if holes:
             return f"a plain autoencoder's space, which a search will fall out of: poor in {', '.join(sorted(holes))}"
         if poor:

@@ -53,6 +53,27 @@ def test_a_codec_that_keeps_everything_is_told_so():
     # Its cell is a fifth of a standard deviation, so noise of .5 changes every text.
     assert verdicts(health)["kept under noise 0.5"].startswith("poor: ")
     assert "loss with z, nats a text" not in found
+    assert set(health.table["verdict"].str.partition(":")[0]) <= {"good", "fair", "poor"}
+
+
+@pytest.mark.parametrize(("std", "kept"), [(0.01, 1.0), (1.0, 0.0)])
+def test_noise_is_measured_by_the_spread_of_all_latents_not_of_the_texts(std, kept):
+    codec = ToyCodec()
+    codec.posterior = AggregatePosterior(torch.ones(1), torch.zeros(1, 12), std * torch.eye(12).unsqueeze(0))
+    assert values(latentopt.diagnose(codec, letters(60), n=50))["kept under noise 0.5"] == kept
+
+
+class Garbling(ToyCodec):
+    """A codec that gives every text back with its first letters changed."""
+
+    def decode(self, z, **settings):
+        return [f"zz{text[2:]}" for text in super().decode(z, **settings)]
+
+
+def test_what_gives_no_text_back_is_unfaithful_rather_than_a_plain_autoencoder():
+    health = latentopt.diagnose(Garbling(), letters(100), {"none": latentopt.each(lambda text: text < "zz")}, n=100)
+    assert verdicts(health)["samples: none"].startswith("poor")
+    assert health.diagnosis.startswith("unfaithful, so that its space says little yet: poor in exact match")
 
 
 def test_a_filter_is_asked_about_the_texts_too():
