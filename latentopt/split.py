@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from latentopt.t5vae.corpus import Selection
+from latentopt.t5vae.spool import Spool, blocks
 
 BUCKETS = 10_000
 
@@ -25,5 +26,11 @@ def is_held_out(key: str, share: float, salt: str = "") -> bool:
 
 def split(texts: Sequence[str], share: float, salt: str = "") -> tuple[Selection, Selection]:
     """Texts to train on, and texts held out, in the order they came."""
-    held = np.fromiter((is_held_out(text, share, salt) for text in texts), dtype=bool, count=len(texts))
-    return Selection(texts, np.flatnonzero(~held)), Selection(texts, np.flatnonzero(held))
+    rest, held = Spool(), Spool()
+    for there in blocks(len(texts)):
+        # One by one: a part of many would hold its texts in memory.
+        keys = (texts[row] for row in range(there.start, there.stop))
+        found = np.fromiter((is_held_out(key, share, salt) for key in keys), dtype=bool, count=there.stop - there.start)
+        rest.write(there.start + np.flatnonzero(~found))
+        held.write(there.start + np.flatnonzero(found))
+    return Selection(texts, rest.array()), Selection(texts, held.array())

@@ -1,3 +1,4 @@
+import errno
 import os
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
 from latentopt.split import split
+from latentopt.t5vae import corpus, spool
 from latentopt.t5vae.corpus import EpochSampler, Lines, TokenDataset, collate, train_tokenizer
 
 quick = settings(max_examples=60, deadline=None)
@@ -72,20 +74,59 @@ def test_lines_are_read_from_a_pipe_too(tmp_path):
     writer.join()
 
 
-def test_a_long_file_takes_little_memory(tmp_path):
-    path = tmp_path / "long.txt"
-    with path.open("w") as file:
-        file.writelines(f"a green door and two old boats, number {i}\n" for i in range(50_000))
-    tracemalloc.start()
-    train, held = split(Lines([path]), 0.1)
-    dataset = TokenDataset(TOKENIZER, train, 64, folder=tmp_path, batch_size=1000)
-    kept, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(train) + len(held) == 50_000
-    assert len(dataset) == len(train)
-    assert kept < 50_000 * 50
-    assert most < 50_000 * 100
-    assert TOKENIZER.decode(dataset[7]["input_ids"][:-1]) == train[7]
+def test_memory_does_not_grow_with_a_file(tmp_path, monkeypatch):
+    for module in (spool, corpus):
+        monkeypatch.setattr(module, "BLOCK", 4096)
+    monkeypatch.setattr(corpus, "SHUFFLED", 4096)
+
+    def peak(n: int) -> int:
+        path = tmp_path / f"{n}.txt"
+        with path.open("w") as file:
+            file.writelines(f"a green door and two old boats, number {i % (n - 1)}\n" for i in range(n))
+        tracemalloc.start()
+        train, held = split(Lines([path]), 0.1)
+        dataset = TokenDataset(TOKENIZER, train, 64, folder=tmp_path, batch_size=1000)
+        visited = sum(1 for _ in EpochSampler(len(dataset), 0))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(train) + len(held) == n - 1
+        assert visited == len(dataset) == len(train)
+        assert TOKENIZER.decode(dataset[7]["input_ids"][:-1]) == train[7]
+        return most
+
+    peak(1000)
+    few, many = peak(20_000), peak(60_000)
+    assert many - few < 40_000 / 2, (few, many)
+
+
+def test_a_full_disk_is_named_with_the_way_out(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    monkeypatch.setattr(spool.Spool, "write", full)
+    with pytest.raises(LatentoptError, match=r"cannot keep a copy of the texts in .*: No space left.*set TMPDIR"):
+        Lines([tmp_path / "a.txt"])
+
+
+@quick
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 5), max_size=30), st.integers(1, 7))
+def test_first_places_are_those_of_a_plain_loop(numbers, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "BLOCK", block)
+        found = spool.first_places(np.array(numbers, dtype=np.int64)).tolist()
+    assert found == [place for place, number in enumerate(numbers) if number not in numbers[:place]]
+
+
+@quick
+@given(st.integers(0, 200), st.integers(0, 5), st.integers(1, 40), st.integers(1, 60))
+def test_an_epoch_of_many_texts_visits_each_once(size, epoch, block, shuffled):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", block)
+        patch.setattr(corpus, "SHUFFLED", shuffled)
+        sampler = EpochSampler(size, 0)
+        sampler.set_epoch(epoch)
+        assert sorted(sampler) == list(range(size))
 
 
 @quick
@@ -124,7 +165,7 @@ def test_a_dataset_holds_the_texts_that_fit_each_with_its_end(texts, max_tokens)
     encoded = [TOKENIZER(text, add_special_tokens=False)["input_ids"] for text in texts]
     expected = [[*ids, TOKENIZER.eos_token_id] for ids in encoded if len(ids) + 1 <= max_tokens]
     assert [dataset[i]["input_ids"].tolist() for i in range(len(dataset))] == expected
-    assert dataset.lengths.tolist() == [len(ids) for ids in expected]
+    assert np.diff(dataset.starts).tolist() == [len(ids) for ids in expected]
     assert dataset.skipped == len(texts) - len(expected)
 
 

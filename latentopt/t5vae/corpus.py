@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, overload
@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.errors import LatentoptError
 from latentopt.t5vae.brackets import shorten
+from latentopt.t5vae.spool import BLOCK, Spool, first_places
 
 logger = logging.getLogger("latentopt")
 
@@ -28,6 +29,12 @@ LONGEST_LINE = 10_000
 
 ENOUGH_FOR_A_TOKENIZER = 1_000_000
 """Of more texts than this, every second, third ... is used."""
+
+
+LINES_AT_A_TIME = 4096
+
+SHUFFLED = 65_536
+"""How many texts are put in order at once."""
 
 
 class Selection(Sequence[str]):
@@ -52,8 +59,8 @@ class Selection(Sequence[str]):
 class Lines(Selection):
     """The distinct, non-empty lines of text files, in order, without the white space around them.
 
-    The lines are copied to a temporary file and read from there one by one, so that memory grows by some 30 bytes a
-    line, and a file that changes meanwhile changes nothing. What is skipped (empty lines, duplicates, lines that are not
+    The lines are copied to a temporary file and read from there one by one, so that memory does not grow with them, and a
+    file that changes meanwhile changes nothing. What is skipped (empty lines, duplicates, lines that are not
     UTF-8 or longer than `LONGEST_LINE`) is counted in the log.
 
     Raises:
@@ -61,38 +68,60 @@ class Lines(Selection):
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        skipped = {"empty": 0, "duplicate": 0, "not UTF-8": 0, f"longer than {LONGEST_LINE:,} characters": 0}
-        empty, duplicate, foreign, long = skipped
-        digests, ends = array("q"), array("q", [0])
-        with tempfile.TemporaryFile() as copy:
-            for path in paths:
-                try:
-                    with path.open("rb") as file:
-                        for raw in file:
-                            try:
-                                line = raw.decode("utf-8").removeprefix("\ufeff").strip()
-                            except UnicodeDecodeError:
-                                skipped[foreign] += 1
-                                continue
-                            if line and len(line) <= LONGEST_LINE:
-                                digests.append(hash(line))
-                                ends.append(ends[-1] + copy.write(line.encode()))
-                            else:
-                                skipped[long if line else empty] += 1
-                except OSError as error:
-                    raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
-            copy.flush()
-            content = mmap(copy.fileno(), 0, access=ACCESS_READ) if digests else b""
-        _, first = np.unique(np.asarray(digests), return_index=True)
-        first.sort()
-        skipped[duplicate] = len(digests) - len(first)
+        skipped: Counter[str] = Counter()
+        try:
+            content, ends, hashes = _copied(_lines(paths, skipped))
+            first = first_places(hashes)
+        except OSError as error:
+            raise LatentoptError(
+                f"cannot keep a copy of the texts in {tempfile.gettempdir()}: {error.strerror or error}; make room there, or "
+                "set TMPDIR to another folder"
+            ) from error
+        skipped["duplicate"] = len(hashes) - len(first)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
         if not len(first):
             names = ", ".join(map(str, paths))
             raise LatentoptError(f"{names} holds no text" + (f"; of its lines are {reasons}" if reasons else ""))
         if reasons:
             logger.warning("skipped lines: %s", reasons)
-        super().__init__(_Spans(content, np.asarray(ends)), first)
+        super().__init__(_Spans(content, ends), first)
+
+
+def _lines(paths: Sequence[Path], skipped: Counter[str]) -> Iterator[str]:
+    """The lines of files that can be texts; the others are counted by why they cannot."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                for raw in file:
+                    try:
+                        line = raw.decode("utf-8").removeprefix("\ufeff").strip()
+                    except UnicodeDecodeError:
+                        skipped["not UTF-8"] += 1
+                        continue
+                    if not line:
+                        skipped["empty"] += 1
+                    elif len(line) > LONGEST_LINE:
+                        skipped[f"longer than {LONGEST_LINE:,} characters"] += 1
+                    else:
+                        yield line
+        except OSError as error:
+            raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _copied(lines: Iterator[str]) -> tuple[mmap | bytes, np.ndarray, np.ndarray]:
+    """Lines end to end in a temporary file, where they end, beginning with 0, and their hashes."""
+    hashes, ends, length = Spool(), Spool(), 0
+    ends.write(0)
+    with tempfile.TemporaryFile() as copy:
+        while part := list(islice(lines, LINES_AT_A_TIME)):
+            encoded = [line.encode() for line in part]
+            copy.write(b"".join(encoded))
+            hashes.write([hash(line) for line in part])
+            ends.write(length + np.cumsum([len(line) for line in encoded]))
+            length += sum(map(len, encoded))
+        copy.flush()
+        content = mmap(copy.fileno(), 0, access=ACCESS_READ) if length else b""
+    return content, ends.array(), hashes.array()
 
 
 class _Spans(Sequence[str]):
@@ -145,19 +174,16 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         self.tokenizer, self.max_tokens, self.balance_brackets = tokenizer, max_tokens, balance_brackets
         sides = [texts] if targets is None else [texts, targets]
         self.names = ("input_ids", "target_ids")[: len(sides)]
-        lengths = array("q")
-        with tempfile.TemporaryFile(dir=folder) as file:
-            for start in range(0, len(texts), batch_size):
-                fitting = self._fitting(sides, slice(start, start + batch_size))
-                kept = [[*ids, tokenizer.eos_token_id] for _, row in fitting for ids in row]
-                lengths.extend(map(len, kept))
-                file.write(np.array(list(chain.from_iterable(kept)), dtype=np.int32).tobytes())
-            file.flush()
-            self.flat: np.ndarray = (
-                np.memmap(file, dtype=np.int32, mode="r") if lengths else np.empty(0, dtype=np.int32)
-            )
-        self.lengths = np.array(lengths, dtype=np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        flat, starts, total = Spool(np.int32, folder), Spool(np.int64, folder), 0
+        starts.write(0)
+        for start in range(0, len(texts), batch_size):
+            fitting = self._fitting(sides, slice(start, start + batch_size))
+            kept = [[*ids, tokenizer.eos_token_id] for _, row in fitting for ids in row]
+            flat.write(list(chain.from_iterable(kept)))
+            ends = total + np.cumsum([len(ids) for ids in kept], dtype=np.int64)
+            starts.write(ends)
+            total = int(ends[-1]) if kept else total
+        self.flat, self.starts = flat.array(), starts.array()
         self.skipped = len(texts) - len(self)
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -184,7 +210,7 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         return found[:most]
 
     def __len__(self) -> int:
-        return len(self.lengths) // len(self.names)
+        return (len(self.starts) - 1) // len(self.names)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         first = index * len(self.names)
@@ -211,7 +237,11 @@ def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
 
 
 class EpochSampler(Sampler[int]):
-    """A random order that depends on the seed and the epoch alone, so that training resumes where it was."""
+    """A random order that depends on the seed and the epoch alone, so that training resumes where it was.
+
+    Of more than `BLOCK` texts short runs of neighbours are shuffled, and then the texts of many runs at once: memory does
+    not grow with the texts.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
         self.size, self.seed, self.epoch = size, seed, 0
@@ -225,7 +255,10 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        for part in torch.randperm(self.size, generator=generator).split(
-            65_536
-        ):  # a list of all would be five times it
-            yield from part.tolist()
+        run = max(1, -(-self.size // BLOCK))
+        order = torch.randperm(-(-self.size // run), generator=generator)
+        for runs in order.split(max(1, SHUFFLED // run)):
+            rows = (runs[:, None] * run + torch.arange(run)).flatten()
+            if run > 1:
+                rows = rows[torch.randperm(len(rows), generator=generator)]
+            yield from rows[rows < self.size].tolist()
