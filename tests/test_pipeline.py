@@ -531,6 +531,20 @@ def test_searchers_by_gradient_keep_the_contract(name):
     check_searcher(latentopt.get("searcher", name)(**SEARCHERS[name]))
 
 
+@pytest.mark.parametrize(("name", "settings"), [("gradient", {"gate": False}), ("ode", {}), ("fgim", {})])
+def test_searchers_by_gradient_stay_where_text_is(name, settings):
+    codec = ToyCodec()
+    z0 = codec.encode(["zzzzzzzzzzzz"])
+    problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["zzzzzzzzzzzz"], z0)
+
+    def density(prior: float) -> float:
+        searcher = latentopt.get("searcher", name)(prior=prior, **settings)
+        *_, last = searcher.search(problem, torch.Generator().manual_seed(0))
+        return float(codec.posterior.log_prob(last.z).mean())
+
+    assert density(3.0) > density(0.0)
+
+
 def test_the_gate_goes_on_from_what_the_text_kept():
     codec = ToyCodec()
     z0 = codec.encode(["mno"])

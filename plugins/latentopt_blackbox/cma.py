@@ -16,12 +16,15 @@ from latentopt.search.problem import Outcome, Problem, Proposal
 class SeparableCMA:
     """Separable CMA-ES (Ros & Hansen 2008) per draft, told what the decoded texts are worth.
 
+    Its coordinates are the principal axes of the aggregate posterior, and its first steps are as long along each as real
+    text is spread there.
+
     A text that cannot be used counts as the worst of its generation.
 
     Args:
         generations: how many; where there is a budget of decodes or evaluations, until it is spent.
         population: latents per draft and generation.
-        sigma: the first standard deviation, as the length of a whole step in cells.
+        sigma: the first standard deviation, as the length of a whole step (root mean square) in cells.
     """
 
     generations: int = 10
@@ -36,25 +39,20 @@ class SeparableCMA:
         """See `latentopt.search.problem.Searcher`."""
         n, d = problem.z0.shape
         seeds = torch.randint(2**31, (n,), generator=rng).tolist()
-        strategies = [
-            SepCMA(
-                z.double().cpu().numpy(),
-                self.sigma * problem.codec.cell / d**0.5,
-                population_size=self.population,
-                seed=seed,
-            )
-            for z, seed in zip(problem.z0, seeds, strict=True)
-        ]
+        spread, axes = np.linalg.eigh(problem.codec.posterior.covariance.double().cpu().numpy())
+        axes = axes * np.sqrt(np.clip(spread / spread.mean(), 0, None))
+        sigma = self.sigma * problem.codec.cell / d**0.5
+        strategies = [SepCMA(np.zeros(d), sigma, population_size=self.population, seed=seed) for seed in seeds]
         source = torch.arange(n, device=problem.z0.device).repeat_interleave(self.population)
         bounded = problem.budget is not None or problem.evaluations is not None
         generation = 0
         while bounded or generation < self.generations:
             generation += 1
             asked = np.stack([[strategy.ask() for _ in range(self.population)] for strategy in strategies])
-            z = torch.from_numpy(asked.reshape(-1, d)).to(problem.z0)
-            outcome = yield Proposal(z, source, generation)
+            away = torch.from_numpy(asked.reshape(-1, d) @ axes.T).to(problem.z0)
+            outcome = yield Proposal(problem.z0[source] + away, source, generation)
             losses = -outcome.verified.double().cpu().numpy().reshape(n, self.population)
-            for strategy, latents, loss in zip(strategies, asked, losses, strict=True):
+            for strategy, places, loss in zip(strategies, asked, losses, strict=True):
                 usable = loss[np.isfinite(loss)]
                 loss = np.where(np.isfinite(loss), loss, usable.max() + 1 if len(usable) else 0.0)
-                strategy.tell(list(zip(latents, loss.tolist(), strict=True)))
+                strategy.tell(list(zip(places, loss.tolist(), strict=True)))

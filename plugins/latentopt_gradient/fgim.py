@@ -25,6 +25,7 @@ class FGIM:
         rungs: how many there are, evenly spaced by ratio.
         decay: of the steps.
         gain: the predicted gain, in the objective's units, at which a rung stops.
+        prior: weight of the aggregate posterior's log-density per dimension in the gradient, which keeps z where text is.
         every: propose the present latents every so many steps.
     """
 
@@ -34,6 +35,7 @@ class FGIM:
     rungs: int = 8
     decay: float = 0.9
     gain: float = 3.0
+    prior: float = 0.3
     every: int = 3
 
     def __post_init__(self) -> None:
@@ -50,6 +52,6 @@ class FGIM:
         for step in range(1, self.steps + 1):
             with torch.no_grad():
                 short = (problem.objective(z, source) < target).unsqueeze(1)
-            z = z + short * length * self.decay ** (step - 1) * unit(gradient(problem, z, source))
+            z = z + short * length * self.decay ** (step - 1) * unit(gradient(problem, z, source, self.prior))
             if step % self.every == 0 or step == self.steps:
                 yield Proposal(z, source, step)

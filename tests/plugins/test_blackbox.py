@@ -10,7 +10,8 @@ from latentopt.generation.repair import Policy
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective, TextTerm
 from latentopt.search.pipeline import optimize
-from latentopt.search.problem import Proposal
+from latentopt.search.problem import Problem, Proposal
+from latentopt.t5vae.posterior import AggregatePosterior
 from latentopt.testing import ToyCodec, check_searcher
 
 SEARCHERS = {
@@ -53,6 +54,18 @@ def test_cma_gains_more_than_perturbation_on_the_same_decodes():
         for name in ("cma", "perturbation")
     }
     assert best["cma"] > best["perturbation"]
+
+
+def test_cma_begins_with_steps_as_long_as_text_is_spread():
+    codec = ToyCodec()
+    spread = torch.tensor([1.0] * 6 + [1e-6] * 6)
+    turn = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))[0]
+    codec.posterior = AggregatePosterior(torch.ones(1), torch.zeros(1, 12), (turn * spread.sqrt()).unsqueeze(0))
+    problem = Problem(codec, OBJECTIVE, ["mmm"], codec.encode(["mmm"]))
+    first = next(make("cma", sigma=1.0, population=200).search(problem, torch.Generator().manual_seed(0)))
+    steps = (first.z - problem.z0) @ turn
+    assert steps[:, 6:].norm() < 0.01 * steps.norm()
+    assert float(steps.square().sum(1).mean().sqrt()) == pytest.approx(codec.cell, rel=0.1)
 
 
 def test_a_property_is_asked_once_for_each_new_valid_text_and_no_oftener_than_allowed():
