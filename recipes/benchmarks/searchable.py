@@ -129,7 +129,7 @@ def measure(codec: T5VAECodec, unseen: list[str]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small", help="the model to go on from")
-    parser.add_argument("--steps", type=int, default=300, help="of each row")
+    parser.add_argument("--steps", type=int, default=150, help="of each row")
     parser.add_argument("--only", choices=sorted(ROWS), action="append", help="these rows alone")
     options = parser.parse_args()
     unseen = corpora.unseen(corpora.tatoeba())
