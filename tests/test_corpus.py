@@ -74,39 +74,79 @@ def test_lines_are_read_from_a_pipe_too(tmp_path):
     writer.join()
 
 
-def test_memory_does_not_grow_with_a_file(tmp_path, monkeypatch):
-    for module in (spool, corpus):
-        monkeypatch.setattr(module, "BLOCK", 4096)
+@pytest.mark.parametrize("different", [1.0, 0.01])
+def test_memory_does_not_grow_with_a_file(tmp_path, monkeypatch, different):
+    monkeypatch.setattr(spool, "BLOCK", 8192)
+    monkeypatch.setattr(corpus, "RUNS", 2048)
     monkeypatch.setattr(corpus, "SHUFFLED", 4096)
+    drawn: list[int] = []
+    permutation = torch.randperm  # whose memory is not traced
+    monkeypatch.setattr(torch, "randperm", lambda n, **settings: drawn.append(n) or permutation(n, **settings))
 
-    def peak(n: int) -> int:
+    def peaks(n: int) -> np.ndarray:
         path = tmp_path / f"{n}.txt"
         with path.open("w") as file:
-            file.writelines(f"a green door and two old boats, number {i % (n - 1)}\n" for i in range(n))
+            file.writelines(f"a green door and two old boats, number {int(i * different)}\n" for i in range(n))
+        found = []
+
+        def measured(step):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            result = step()
+            found.append(tracemalloc.get_traced_memory()[1] - before)
+            return result
+
         tracemalloc.start()
-        train, held = split(Lines([path]), 0.1)
-        dataset = TokenDataset(TOKENIZER, train, 64, folder=tmp_path, batch_size=1000)
-        visited = sum(1 for _ in EpochSampler(len(dataset), 0))
-        most = tracemalloc.get_traced_memory()[1]
+        lines = measured(lambda: Lines([path]))
+        train, held = measured(lambda: split(lines, 0.1))
+        dataset = measured(lambda: TokenDataset(TOKENIZER, train, 64, folder=tmp_path, batch_size=50))
+        visited = measured(lambda: sum(1 for _ in EpochSampler(len(dataset), 0)))
         tracemalloc.stop()
-        assert len(train) + len(held) == n - 1
+        assert len(train) + len(held) == max(1, int(n * different))
         assert visited == len(dataset) == len(train)
         assert TOKENIZER.decode(dataset[7]["input_ids"][:-1]) == train[7]
-        return most
+        return np.array(found)
 
-    peak(1000)
-    few, many = peak(20_000), peak(60_000)
-    assert many - few < 40_000 / 2, (few, many)
+    peaks(1000)
+    few, many = peaks(10_000), peaks(30_000)
+    assert (many - few < 2 * 20_000).all(), (few, many)  # bytes; 8 a line would be four times that
+    assert max(drawn) <= 4096 + 64
 
 
-def test_a_full_disk_is_named_with_the_way_out(tmp_path, monkeypatch):
-    def full(*_: object) -> None:
+def test_long_lines_are_not_gathered(tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(f"{i:04d}" + "x" * 9000 for i in range(3000)))
+    tracemalloc.start()
+    Lines([tmp_path / "a.txt"])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3_000_000
+
+
+class Full:
+    """A file on a disk without room."""
+
+    def write(self, _: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    (tmp_path / "a.txt").write_text("one\ntwo\n")
-    monkeypatch.setattr(spool.Spool, "write", full)
-    with pytest.raises(LatentoptError, match=r"cannot keep a copy of the texts in .*: No space left.*set TMPDIR"):
-        Lines([tmp_path / "a.txt"])
+
+@pytest.mark.parametrize("folder", [None, "there"])
+def test_a_full_disk_is_named_with_the_way_out(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: Full())
+    place = tempfile.gettempdir() if folder is None else str(folder)
+    with pytest.raises(LatentoptError) as told:
+        spool.Spool(folder=folder).write([1, 2])
+    assert str(told.value).startswith(
+        f"cannot write a temporary file in {place}: No space left on device; make room there"
+    )
+    assert ("set TMPDIR" in str(told.value)) == (folder is None)
+
+
+def test_token_ids_lie_in_the_folder_that_is_named(tmp_path, monkeypatch):
+    made = []
+    temporary = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: made.append(dir) or temporary(dir=dir))
+    TokenDataset(TOKENIZER, ["a door", "two boats"], 24, folder=tmp_path)
+    assert made == [tmp_path, tmp_path]
 
 
 @quick
@@ -122,11 +162,17 @@ def test_first_places_are_those_of_a_plain_loop(numbers, block):
 @given(st.integers(0, 200), st.integers(0, 5), st.integers(1, 40), st.integers(1, 60))
 def test_an_epoch_of_many_texts_visits_each_once(size, epoch, block, shuffled):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK", block)
+        patch.setattr(corpus, "RUNS", block)
         patch.setattr(corpus, "SHUFFLED", shuffled)
         sampler = EpochSampler(size, 0)
         sampler.set_epoch(epoch)
         assert sorted(sampler) == list(range(size))
+
+
+def test_neighbours_do_not_stay_together_in_an_epoch(monkeypatch):
+    monkeypatch.setattr(corpus, "RUNS", 500)
+    order = np.array(list(EpochSampler(5000, 0)))
+    assert np.mean(np.diff(order) == 1) < 0.02
 
 
 @quick

@@ -52,6 +52,9 @@ def test_a_codec_that_keeps_everything_is_told_so():
     assert verdicts(health)["exact match"] == "good"
     # Its cell is a fifth of a standard deviation, so noise of .5 changes every text.
     assert verdicts(health)["kept under noise 0.5"].startswith("poor: ")
+    assert verdicts(health)["exact match, noise 0.5"].startswith("poor: ")
+    assert verdicts(health)["cell radius"] == verdicts(health)["cell radius on these texts"]
+    assert verdicts(health)["cell radius"].startswith("poor: ")
     assert "loss with z, nats a text" not in found
     assert set(health.table["verdict"].str.partition(":")[0]) <= {"good", "fair", "poor"}
 
@@ -71,9 +74,61 @@ class Garbling(ToyCodec):
 
 
 def test_what_gives_no_text_back_is_unfaithful_rather_than_a_plain_autoencoder():
-    health = latentopt.diagnose(Garbling(), letters(100), {"none": latentopt.each(lambda text: text < "zz")}, n=100)
-    assert verdicts(health)["samples: none"].startswith("poor")
-    assert health.diagnosis.startswith("unfaithful, so that its space says little yet: poor in exact match")
+    early = latentopt.each(lambda text: text < "zz")
+    for std in (1.0, 0.01):
+        codec = Garbling()
+        codec.posterior = AggregatePosterior(torch.ones(1), torch.zeros(1, 12), std * torch.eye(12).unsqueeze(0))
+        health = latentopt.diagnose(codec, letters(100), {"early": early}, n=100)
+        assert verdicts(health)["samples: early"].startswith("poor")
+        assert verdicts(health)["exact match, noise 0.1"].startswith("poor")
+        assert health.diagnosis.startswith("unfaithful, so that its space says little yet: poor in exact match")
+
+
+class Memorising(ToyCodec):
+    """A codec that decodes every latent to the nearest of the texts that it knows."""
+
+    def decode(self, z, **_):
+        known = self.encode(letters(30))
+        return [letters(30)[row] for row in torch.cdist(z.float(), known).argmin(1).tolist()]
+
+
+def test_a_space_that_jumps_from_text_to_text_has_holes():
+    health = latentopt.diagnose(Memorising(), letters(30), n=100)
+    assert values(health)["exact match"] == 1.0
+    assert verdicts(health)["interpolations: neither end"].startswith("poor")
+    assert health.diagnosis.startswith("a plain autoencoder's space")
+    assert "neither end" in health.diagnosis
+
+
+def test_a_filter_for_other_texts_says_nothing_of_the_space():
+    codec = ToyCodec()
+    codec.posterior = AggregatePosterior(torch.ones(1), torch.zeros(1, 12), 0.01 * torch.eye(12).unsqueeze(0))
+    health = latentopt.diagnose(codec, letters(100), {"never": latentopt.each(lambda text: False)}, n=100)
+    for row in ("texts", "samples", "interpolations"):
+        assert verdicts(health)[f"{row}: never"] == f"poor: {RULES['texts'].advice}"
+    assert "valid" not in health.diagnosis
+    assert "poor in texts" in health.diagnosis
+
+
+class Shrinking(ToyCodec):
+    """A codec whose texts encode to a tenth of the latent that they come from."""
+
+    def decode(self, z, **_):
+        self.last = z
+        return ["a" * 11 + ALPHABET[row % 20] for row in range(len(z))]
+
+    def encode(self, texts, truncation=False):
+        last = getattr(self, "last", None)
+        if truncation and last is not None and len(last) == len(texts):
+            return 0.1 * last
+        return super().encode(texts, truncation=truncation)
+
+
+def test_a_sample_may_encode_further_off_than_a_text():
+    health = latentopt.diagnose(Shrinking(), letters(100), n=100)
+    assert values(health)["cycle error of samples"] == pytest.approx(0.9)
+    assert verdicts(health)["cycle error of samples"] == "fair"
+    assert verdicts(health)["cycle error of encodings"].startswith("poor")
 
 
 def test_a_filter_is_asked_about_the_texts_too():
@@ -114,6 +169,7 @@ def test_a_model_has_its_loss_and_its_exposure_bias_examined(tiny_codec):
     found = values(health)
     assert set(found) >= {"token accuracy", "gain of z", "exposure bias", "samples: short", "interpolations: short"}
     assert np.isfinite(list(found.values())).all()
+    assert verdicts(health)["token error, free-running"].startswith("poor")
     assert health.diagnosis.startswith("posterior collapse")  # random weights listen to nothing
 
 

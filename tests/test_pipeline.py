@@ -537,12 +537,13 @@ def test_searchers_by_gradient_stay_where_text_is(name, settings):
     z0 = codec.encode(["zzzzzzzzzzzz"])
     problem = Problem(codec, OBJECTIVE.anchor(codec, z0), ["zzzzzzzzzzzz"], z0)
 
-    def density(prior: float) -> float:
-        searcher = latentopt.get("searcher", name)(prior=prior, **settings)
+    def density(**prior: float) -> float:
+        searcher = latentopt.get("searcher", name)(**prior, **settings)
         *_, last = searcher.search(problem, torch.Generator().manual_seed(0))
         return float(codec.posterior.log_prob(last.z).mean())
 
-    assert density(3.0) > density(0.0)
+    assert density(prior=3.0) > density(prior=0.0)
+    assert (density() > density(prior=0.0)) == (name != "ode")
 
 
 def test_the_gate_goes_on_from_what_the_text_kept():

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,7 +17,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.errors import LatentoptError
 from latentopt.t5vae.brackets import shorten
-from latentopt.t5vae.spool import BLOCK, Spool, first_places
+from latentopt.t5vae.spool import Spool, first_places
 
 logger = logging.getLogger("latentopt")
 
@@ -33,8 +31,9 @@ ENOUGH_FOR_A_TOKENIZER = 1_000_000
 
 LINES_AT_A_TIME = 4096
 
-SHUFFLED = 65_536
-"""How many texts are put in order at once."""
+RUNS, SHUFFLED = 2**20, 65_536
+"""Of how many runs of texts the order is drawn, and how many texts are put in order at once. Were either
+changed, so would be the order, and a training that is resumed would see some texts twice and others never."""
 
 
 class Selection(Sequence[str]):
@@ -69,14 +68,8 @@ class Lines(Selection):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         skipped: Counter[str] = Counter()
-        try:
-            content, ends, hashes = _copied(_lines(paths, skipped))
-            first = first_places(hashes)
-        except OSError as error:
-            raise LatentoptError(
-                f"cannot keep a copy of the texts in {tempfile.gettempdir()}: {error.strerror or error}; make room there, or "
-                "set TMPDIR to another folder"
-            ) from error
+        content, ends, hashes = _copied(_lines(paths, skipped))
+        first = first_places(hashes)
         skipped["duplicate"] = len(hashes) - len(first)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
         if not len(first):
@@ -108,33 +101,29 @@ def _lines(paths: Sequence[Path], skipped: Counter[str]) -> Iterator[str]:
             raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _copied(lines: Iterator[str]) -> tuple[mmap | bytes, np.ndarray, np.ndarray]:
-    """Lines end to end in a temporary file, where they end, beginning with 0, and their hashes."""
-    hashes, ends, length = Spool(), Spool(), 0
+def _copied(lines: Iterator[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines end to end as bytes, where they end, beginning with 0, and their hashes."""
+    content, ends, hashes, length = Spool(np.uint8), Spool(), Spool(), 0
     ends.write(0)
-    with tempfile.TemporaryFile() as copy:
-        while part := list(islice(lines, LINES_AT_A_TIME)):
-            encoded = [line.encode() for line in part]
-            copy.write(b"".join(encoded))
-            hashes.write([hash(line) for line in part])
-            ends.write(length + np.cumsum([len(line) for line in encoded]))
-            length += sum(map(len, encoded))
-        copy.flush()
-        content = mmap(copy.fileno(), 0, access=ACCESS_READ) if length else b""
-    return content, ends.array(), hashes.array()
+    while part := [(hash(line), content.write(line.encode())) for line in islice(lines, LINES_AT_A_TIME)]:
+        found, lengths = zip(*part, strict=True)
+        hashes.write(found)
+        ends.write(length + np.cumsum(lengths))
+        length += sum(lengths)
+    return content.array(), ends.array(), hashes.array()
 
 
 class _Spans(Sequence[str]):
-    """Texts that stand end to end in one file; ``ends`` begins with 0."""
+    """Texts that stand end to end, as bytes; ``ends`` begins with 0."""
 
-    def __init__(self, content: mmap | bytes, ends: np.ndarray) -> None:
+    def __init__(self, content: np.ndarray, ends: np.ndarray) -> None:
         self.content, self.ends = content, ends
 
     def __len__(self) -> int:
         return len(self.ends) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        return self.content[self.ends[index] : self.ends[index + 1]].decode()
+        return self.content[self.ends[index] : self.ends[index + 1]].tobytes().decode()
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -239,7 +228,7 @@ def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
 class EpochSampler(Sampler[int]):
     """A random order that depends on the seed and the epoch alone, so that training resumes where it was.
 
-    Of more than `BLOCK` texts short runs of neighbours are shuffled, and then the texts of many runs at once: memory does
+    Of more than `RUNS` texts short runs of neighbours are shuffled, and then the texts of many runs at once: memory does
     not grow with the texts.
     """
 
@@ -255,7 +244,7 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        run = max(1, -(-self.size // BLOCK))
+        run = max(1, -(-self.size // RUNS))
         order = torch.randperm(-(-self.size // run), generator=generator)
         for runs in order.split(max(1, SHUFFLED // run)):
             rows = (runs[:, None] * run + torch.arange(run)).flatten()

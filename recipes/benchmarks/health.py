@@ -3,7 +3,7 @@
     python recipes/benchmarks/health.py
 
 Each figure is the mean over several seeds, which draw other texts, samples and noise; ``low`` and ``high`` are the least and
-the largest of them. The verdict is that of the most seeds.
+the largest of them. The verdict is that of the most seeds, the worse of two.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import latentopt
 from reporting import report
 
 import corpora
+
+GRADES = ["", "good", "fair", "poor"]
 
 
 def valid_samples(
@@ -38,7 +40,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each measure, out of those of all seeds."""
     by = rows.groupby("measure", sort=False)
     figures = by["value"].agg(value="mean", low="min", high="max")
-    return figures.assign(verdict=by["verdict"].agg(lambda verdicts: verdicts.mode()[0])).reset_index()
+    verdict = by["verdict"].agg(lambda found: max(found.mode(), key=lambda text: GRADES.index(text.partition(":")[0])))
+    return figures.assign(verdict=verdict).reset_index()
 
 
 def main() -> None:
@@ -64,7 +67,7 @@ def main() -> None:
             health = latentopt.diagnose(codec, unseen, filters, seed=seed)
             print(f"{codec.name}, {texts}, seed {seed}: {health.diagnosis}", flush=True)
             found += [health.table, valid_samples(codec, filters, corpus, seed)]
-        table = summary(pd.concat(found).fillna(""))
+        table = summary(pd.concat(found).fillna({"verdict": ""}))
         tables.append(table.assign(model=codec.name, texts=texts))
     columns = ["model", "texts", "measure", "value", "low", "high", "verdict"]
     report("health", pd.concat(tables, ignore_index=True)[columns], seeds=options.seeds)
