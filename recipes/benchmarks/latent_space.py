@@ -114,7 +114,7 @@ def main() -> None:
         rows[name] = {
             "variant": name,
             **{measure: figures[measure] for measure in MEASURES},
-            "diagnosis": health.diagnosis,
+            "diagnosis": health.diagnosis.partition(": poor in")[0],
         }
         table = pd.DataFrame([rows[variant] for variant in VARIANTS if variant in rows])
         report("latent_space", table, **facts)

@@ -30,7 +30,7 @@ SECTIONS = {
     "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
-    "the doctor's figures on statements that no variant saw. A variant without a row has not been trained yet.",
+    "the doctor's figures on statements that no variant saw.",
     "searchable": "What makes a space searchable: terms and noises, each by going on from the default model for the same few "
     "steps; figures on unseen sentences. `paraphrase distance` is that of unseen paraphrases, random sentences having 1; "
     "`directions, exact` is the exact match of unseen pairs moved by the mean difference, over four attributes.",
