@@ -2,8 +2,8 @@
 
     python recipes/benchmarks/batching.py
 
-One start per draft. Peak memory is what the process grew by while 100 and 800 drafts were optimised, each in a process
-of its own.
+One start per draft; without and with splicing, whose texts are all encoded, which fills the cores for one draft already.
+Peak memory is what the process grew by while so many drafts were optimised, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def objective(codec: latentopt.Codec) -> latentopt.Objective:
     return latentopt.Objective.of_head("random", head.to(codec.device))
 
 
-def optimize(codec: latentopt.Codec, drafts: list[str]) -> latentopt.Result:
+def optimize(codec: latentopt.Codec, drafts: list[str], splice: bool = True) -> latentopt.Result:
     searcher = latentopt.get("searcher", "gradient")(restarts=1)
-    return latentopt.optimize(codec, drafts, objective(codec), searcher, top=1)
+    return latentopt.optimize(codec, drafts, objective(codec), searcher, top=1, splice=splice)
 
 
 def peak_growth(model: str, device: str, n: int) -> int:
@@ -59,25 +59,23 @@ def main() -> None:
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
         return
     optimize(codec, drafts[:4])
-    together, apart = [], []
-    for _ in range(options.rounds):
-        start = time.perf_counter()
-        optimize(codec, drafts)
-        together.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        for draft in drafts:
-            optimize(codec, [draft])
-        apart.append(time.perf_counter() - start)
-    shares = np.array(together) / np.array(apart)
-    row = {
-        "one call s": np.median(together),
-        "100 calls s": np.median(apart),
-        "share": np.median(shares),
-        "worst share": shares.max(),
-        "MiB, 100 drafts": peak_growth(options.model, options.device, 100),
-        "MiB, 800 drafts": peak_growth(options.model, options.device, 800),
-    }
-    report("batching", pd.DataFrame([row]), model=options.model, device=options.device, rounds=options.rounds)
+    growth = {f"MiB, {n} drafts": peak_growth(options.model, options.device, n) for n in (100, 800, 2400)}
+    rows = []
+    for splice in (False, True):
+        together, apart = [], []
+        for _ in range(options.rounds):
+            start = time.perf_counter()
+            optimize(codec, drafts, splice)
+            together.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            for draft in drafts:
+                optimize(codec, [draft], splice)
+            apart.append(time.perf_counter() - start)
+        shares = np.array(together) / np.array(apart)
+        row = {"splicing": splice, "one call s": np.median(together), "100 calls s": np.median(apart)}
+        row |= {"share": np.median(shares), "worst share": shares.max()}
+        rows.append(row | growth if splice else row)
+    report("batching", pd.DataFrame(rows), model=options.model, device=options.device, rounds=options.rounds)
 
 
 if __name__ == "__main__":

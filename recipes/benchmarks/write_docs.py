@@ -78,8 +78,9 @@ SECTIONS = {
     "those of the best candidate; `true` is by a logistic regression on what two sentences share, an upper bound. The "
     "generator is fitted on 10,000 training sentences; the rewriter, where there is one, on the pairs not held out.",
     "decode": "The own decoding loop beside transformers' `generate`, on the latents of unseen sentences, in turn.",
-    "batching": "100 drafts in one call of `optimize` beside 100 calls, one start per draft; and the memory by which a "
-    "process grows for 100 and for 800 drafts.",
+    "batching": "100 drafts in one call of `optimize` beside 100 calls, one start per draft, without and with splicing, "
+    "whose texts are all encoded; and the memory by which a process grows for so many drafts, 64 of which are searched "
+    "at once.",
 }
 
 HIDDEN = ("name", "command", "machine", "rows", "fingerprint")
