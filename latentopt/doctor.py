@@ -221,10 +221,15 @@ class _Examination:
         self._add("interpolations: neither end", float(new), "neither end")
 
     def _cycles(self, samples: Tensor) -> None:
-        for what, z in (("encodings", self.z), ("noised encodings", self._noised(0.3)), ("samples", samples)):
+        cycles = [
+            ("encodings", self.z, "cycle error"),
+            ("noised encodings", self._noised(0.3), "cycle error"),
+            ("samples", samples, "cycle error of samples"),
+        ]
+        for what, z, rule in cycles:
             again = self.codec.encode(self.codec.decode(z), truncation=True)
             error = float(((again - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-12)).mean())
-            self._add(f"cycle error of {what}", error, f"cycle error{' of samples' * (what == 'samples')}")
+            self._add(f"cycle error of {what}", error, rule)
 
     def _spread(self) -> None:
         d = self.codec.latent_dim
