@@ -71,7 +71,8 @@ SECTIONS = {
     "single differences from the draft back, or over from other rewrites; with phrases, also over from the headlines that "
     "the head was fitted on, where they stood between the same words. `length` is that of the rewrite over the draft's. The "
     "rows with a number of nats are held to the filters `fluent`, with that limit, and `keep_length`: the others please the "
-    "judge with poor English, and with phrases also by being twice as long.",
+    "judge with poor English, and with phrases also by being twice as long. `s/draft` of FGIM and CMA-ES is on two threads, "
+    "of the others on one.",
     "expressions": "The best score after 100 and 500 evaluations, mean over seeds, lower is better; the autoencoder has seen "
     "the worst half of the expressions only. The search was made on the first target and on others that are not here.",
     "paraphrase": "Paraphrases of unseen sentences beside the attested ones, five candidates a sentence. BLEU and chrF are "
