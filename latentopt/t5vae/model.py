@@ -94,6 +94,22 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
                 raise ValueError(f"the T5 checkpoint {t5} lacks the weights {', '.join(foreign[:3])}")
         return model
 
+    @classmethod
+    def with_new_latents(cls, start: T5VAEModel, **bottleneck: Any) -> T5VAEModel:
+        """A T5-VAE with the encoder, decoder and embeddings of another one and a new bottleneck between them.
+
+        Args:
+            start: whose weights are taken over.
+            **bottleneck: the fields of `T5VAEConfig` that shall differ.
+        """
+        fields = {k: v for k, v in start.config.to_dict().items() if k not in ("model_type", "architectures", "dtype")}
+        fields |= {"cell_radius": None, "posterior_components": 1}
+        fields["tie_word_embeddings"] = start.config.scale_decoder_outputs
+        model = cls(T5VAEConfig(**fields | bottleneck))
+        kept = {k: v for k, v in start.state_dict().items() if not k.startswith("bottleneck.")}
+        model.load_state_dict(kept, strict=False)
+        return model
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         factor = self.config.initializer_factor

@@ -49,6 +49,8 @@ class Settings:
         noise, mixing, jitter, deletion: the denoising of `T5VAEConfig` (latent_noise, latent_mixing, position_jitter,
             token_deletion).
         freeze_latents: keep the latents of the T5-VAE that it starts from, and train the decoder alone.
+        new_latents: take over the encoder, decoder and embeddings of the T5-VAE that it starts from, and put a new
+            bottleneck between them, of any shape.
         batch_size: texts a step, over all processes that train along.
         accumulation: each process takes its share of a batch in so many pieces, for want of memory. The statistics of
             z and the regulariser are those of a piece (over all processes), so it should not be small.
@@ -76,6 +78,7 @@ class Settings:
     scheduled_sampling: float = 0.0
     distillation: float = 0.0
     freeze_latents: bool = False
+    new_latents: bool = False
     steps: int = 0
     epochs: float = 10.0
     batch_size: int = 128

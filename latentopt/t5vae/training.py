@@ -288,6 +288,8 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
             model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         except Exception as error:
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
+        if settings.new_latents:
+            return tokenizer, T5VAEModel.with_new_latents(model, **bottleneck)
         if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
             model.lengthen(settings.max_tokens)
         for name in SHAPE:
