@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentopt.errors import LatentoptError
+from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,12 +118,14 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
 
         write_table(table, out)
         note(f"wrote {len(table)} rows to {out}")
-    elif sys.stdout.isatty():
-        draw(table[columns] if columns else table)
-    else:
-        from latentopt.files import write_csv
+        return
+    with to_stdout():
+        if sys.stdout.isatty():
+            draw(table[columns] if columns else table)
+        else:
+            from latentopt.files import write_csv
 
-        write_csv(table, sys.stdout)
+            write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:
