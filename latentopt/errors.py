@@ -26,12 +26,14 @@ def unknown(kind: str, name: str, known: list[str]) -> LatentoptError:
 
 
 def told(error: BaseException) -> str:
-    """What was raised, in one line of bounded length: ``"ValueError: no such thing"``."""
+    """What was raised, in one line of bounded length: ``"ValueError: no such thing"``, or the sentence of a `LatentoptError`."""
     kind = type(error).__name__
     try:
         why = one_line(str(error))
     except Exception:  # its own __str__ raises
         why = ""
+    if isinstance(error, LatentoptError):
+        return why
     return f"{kind}: {why}" if why else kind
 
 

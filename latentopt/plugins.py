@@ -220,8 +220,8 @@ class Plugins:
         def register(name: str, target: Any, help: str = "") -> None:
             if not isinstance(name, str):
                 raise TypeError(f"a name should be a string, got {name!r}")
-            if not name or set(name) & set("= \n"):
-                raise ValueError(f"a name should hold neither '=' nor spaces, got {name!r}")
+            if not name.strip() or set(name) & set("=\n"):
+                raise ValueError(f"a name should be a line without '=', got {name!r}")
             taken = self._taken(kind, name)
             if taken:
                 clashes.append(f"the {kind} name {name!r} is already taken by {taken}")

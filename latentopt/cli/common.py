@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get
+    from latentopt.plugins import get, installed
     from latentopt.spec import settings_of
 
     name, equals, value = spec.partition("=")
@@ -85,6 +85,10 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
         raise LatentoptError(
             f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
         ) from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 

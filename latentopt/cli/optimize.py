@@ -45,6 +45,9 @@ def optimize(
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="End a search that for so many seconds proposes nothing better.")
+    ] = 120.0,
     splice: Annotated[
         bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
     ] = True,
@@ -94,6 +97,7 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
+        patience=patience,
         phrases=borrowed,
     )
     best = result.best(top, with_source)

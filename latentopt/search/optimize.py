@@ -14,10 +14,11 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_metric, similarity
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, Result, Run
 from latentopt.search.candidates import Candidates
+from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.validity import TRIES, Policy
@@ -49,6 +50,7 @@ def optimize(
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
+    patience: float = PATIENCE,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
@@ -74,13 +76,16 @@ def optimize(
             same words as in a draft is tried there before the search, for half of the evaluations at most; such a text is
             ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
             not used.
+        patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
+            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
 
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
-            property of the text gives no number for any text.
+            property of the text gives no number for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, filters, metrics)
+    searcher = Guarded(searcher, patience)
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
         raise LatentoptError("there are no drafts to optimise")
@@ -151,7 +156,7 @@ def optimize(
         )
     table = pd.concat(tables, ignore_index=True)
     for name, metric in metrics.items():
-        table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
+        table[name] = apply_metric(name, metric, table["text"].tolist(), table["source"].tolist())
     result = Result(table, np.concatenate(latents), run, counts)
     installed().notify("run_finished", run=run, result=result)
     return result
