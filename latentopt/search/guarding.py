@@ -29,8 +29,12 @@ BARREN = 100
 T = TypeVar("T")
 
 
-class _OutOfTime(BaseException):
-    """Raised in a searcher; no `Exception`, so that it is not caught there."""
+class OutOfTime(BaseException):
+    """A step took too long. It is raised within the step, and is no `Exception`, so that it is not caught there."""
+
+
+class _NoProposal(Exception):
+    """What was proposed is no proposal for these drafts."""
 
 
 class Guarded:
@@ -74,8 +78,10 @@ class Guarded:
                 proposal = within(self.patience, _next(found, outcome))
         except (LatentoptError, torch.OutOfMemoryError):
             raise
-        except (*MISBEHAVIOUR, _OutOfTime) as error:
-            why = f"it proposed nothing for {self.patience:g} s" if isinstance(error, _OutOfTime) else told(error)
+        except (*MISBEHAVIOUR, OutOfTime) as error:
+            why = str(error) if isinstance(error, _NoProposal) else told(error)
+            if isinstance(error, OutOfTime):
+                why = f"it proposed nothing for {self.patience:g} s; --patience, or patience=, gives it longer"
             if not self.proposals:
                 raise LatentoptError(f"{self.name} found nothing: {why}") from error
             logger.warning("%s: ended, and what it had found is kept: %s", self.name, why)
@@ -101,23 +107,23 @@ def _progress(problem: Problem, proposal: Proposal, outcome: Outcome, best: np.n
 
 
 def check_proposal(proposal: Any, problem: Problem) -> None:
-    """Raise a `ValueError` that says in what a proposal is none."""
+    """Raise what says in what a proposal is none."""
     if not isinstance(proposal, Proposal):
-        raise ValueError(f"it proposed a {type(proposal).__name__}, where a Proposal is wanted")
+        raise _NoProposal(f"it proposed a {type(proposal).__name__}, where a Proposal is wanted")
     z, source, texts = proposal.z, proposal.source, proposal.texts
     if not isinstance(z, Tensor) or not isinstance(source, Tensor):
-        raise ValueError(f"it proposed z and source as {type(z).__name__} and {type(source).__name__}, not as tensors")
+        raise _NoProposal(f"it proposed z and source as {type(z).__name__} and {type(source).__name__}, not as tensors")
     if source.ndim != 1 or source.is_floating_point() or source.dtype == torch.bool:
-        raise ValueError(f"its sources should be whole numbers of shape (m,), got {source.dtype} {tuple(source.shape)}")
+        raise _NoProposal(f"its sources should be whole numbers of shape (m,), got {source.dtype} {tuple(source.shape)}")
     n, d = len(problem.texts), problem.codec.latent_dim
     if z.shape != (len(source), d):
-        raise ValueError(f"it proposed z of shape {tuple(z.shape)} for {len(source)} sources, where d is {d}")
+        raise _NoProposal(f"it proposed z of shape {tuple(z.shape)} for {len(source)} sources, where d is {d}")
     if len(source) and not 0 <= int(source.min()) <= int(source.max()) < n:
-        raise ValueError(f"it proposed for draft {int(source.max())}, where there are {n}")
+        raise _NoProposal(f"it proposed for draft {int(source.max())}, where there are {n}")
     if not bool(torch.isfinite(z).all()):
-        raise ValueError("it proposed z with NaN or infinite values")
+        raise _NoProposal("it proposed z with NaN or infinite values")
     if texts is not None and (len(texts) != len(source) or not all(isinstance(text, str) for text in texts)):
-        raise ValueError(f"it proposed {len(texts)} texts for {len(source)} sources; each should be a str")
+        raise _NoProposal(f"it proposed {len(texts)} texts for {len(source)} sources; each should be a str")
 
 
 def within(seconds: float, step: Callable[[], T]) -> T:
@@ -125,6 +131,9 @@ def within(seconds: float, step: Callable[[], T]) -> T:
 
     In the main thread an alarm interrupts it. Elsewhere, and where there are no alarms, it runs in a thread of its own,
     which is left behind.
+
+    Raises:
+        OutOfTime: when it takes longer.
     """
     if math.isinf(seconds):
         return step()
@@ -132,7 +141,7 @@ def within(seconds: float, step: Callable[[], T]) -> T:
         return _in_thread(seconds, step)
 
     def interrupt(number: int, frame: Any) -> None:
-        raise _OutOfTime
+        raise OutOfTime(f"nothing came of it in {seconds:g} s")
 
     handler = signal.signal(signal.SIGALRM, interrupt)
     # Again and again, for a step that catches everything.
@@ -163,5 +172,5 @@ def _in_thread(seconds: float, step: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     if not done:
-        raise _OutOfTime
+        raise OutOfTime(f"nothing came of it in {seconds:g} s")
     return done[0]
