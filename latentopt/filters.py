@@ -146,7 +146,7 @@ def _numbers(given: object, n: int) -> np.ndarray:
     if values.shape != (n,):
         raise LatentoptError(f"it gave values of shape {values.shape} for {n} texts")
     if n and not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
-        raise LatentoptError(f"it gave {values[0]!r}, which is no number")
+        raise LatentoptError(f"it gave {values.tolist()[0]!r}, which is no number")
     return values.astype(float)
 
 

@@ -123,7 +123,7 @@ def check_metric(metric: Metric, texts: Sequence[str] = ("a", "good morning", "x
     """A metric gives one finite number a text, for any text and for none."""
     values = np.asarray(metric(list(texts), list(texts)))
     assert values.shape == (len(texts),), f"{len(texts)} texts got values of shape {values.shape}"
-    assert np.issubdtype(values.dtype, np.number), f"a value is no number but {values[0]!r}"
+    assert np.issubdtype(values.dtype, np.number), f"a value is no number but {values.tolist()[0]!r}"
     assert np.isfinite(values).all(), "a value is NaN or infinite"
     assert len(metric([], [])) == 0, "no texts should get no values"
 

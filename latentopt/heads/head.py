@@ -242,7 +242,11 @@ class Fitter:
             made = make()
         if module_class and not list(made.parameters()):
             raise LatentoptError(f"the head {name!r} cannot be fitted: the module has no parameters to train")
-        return cls(name, settings, make, not module_class and is_classifier(made), getattr(made, "reads", False), seed)
+        try:
+            classifier = not module_class and is_classifier(made)
+        except MISBEHAVIOUR as error:
+            raise LatentoptError(f"the head {name!r} is no estimator of scikit-learn: {told(error)}") from error
+        return cls(name, settings, make, classifier, getattr(made, "reads", False), seed)
 
     def fit(self, examples: Examples, rows: np.ndarray) -> Head:
         """The head fitted on some of the examples; the same seed gives the same head."""

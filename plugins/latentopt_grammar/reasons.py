@@ -25,7 +25,7 @@ def reason(message: str) -> str:
     text, mark = lines[marks - 1], lines[marks]
     start, indent = mark.index("^"), len(text) - len(text.lstrip())
     at = text[start : start + mark.count("^")]
-    return one_line(f"{wrong}: {at!r} in column {start - indent + 1} of {text.strip()!r}")
+    return one_line(f"{wrong}: '{at}' in column {start - indent + 1} of '{text.strip()}'")
 
 
 def _prose(lines: list[str]) -> list[str]:
