@@ -26,7 +26,7 @@ def unknown(kind: str, name: str, known: list[str]) -> LatentoptError:
 
 
 def told(error: BaseException) -> str:
-    """What was raised, in one line of bounded length: ``"ValueError: no such thing"``, or the sentence of a `LatentoptError`."""
+    """What was raised, in one line of bounded length: ``"ValueError: no such thing"``; of a `LatentoptError` the sentence."""
     kind = type(error).__name__
     try:
         why = one_line(str(error))

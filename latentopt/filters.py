@@ -145,7 +145,7 @@ def _numbers(given: object, n: int) -> np.ndarray:
     values = np.asarray(given)
     if values.shape != (n,):
         raise LatentoptError(f"it gave values of shape {values.shape} for {n} texts")
-    if n and not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
+    if (n and not (np.issubdtype(values.dtype, np.number) or values.dtype == bool)) or np.iscomplexobj(values):
         raise LatentoptError(f"it gave {values.tolist()[0]!r}, which is no number")
     return values.astype(float)
 

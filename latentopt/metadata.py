@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions
-
 from typing import Any
 
 from latentopt.errors import told

@@ -24,15 +24,14 @@ from transformers import LogitsProcessor
 
 from latentopt.codec import Codec
 from latentopt.constraint import Constraint
-
 from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.posterior import AggregatePosterior
 from latentopt.search.candidates import Candidates
+from latentopt.search.guarding import OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
-from latentopt.search.guarding import OutOfTime, check_proposal, within
 from latentopt.search.problem import Problem, Searcher
 from latentopt.validity import Policy
 
@@ -219,7 +218,7 @@ def _checked(found: Any, problem: Problem) -> Any:
         except StopIteration:
             return
         try:
-            check_proposal(proposal, problem)
+            require_proposal(proposal, problem)
         except Exception as error:
             raise AssertionError(f"the searcher is wrong: {error}") from error
         outcome = yield proposal
@@ -262,7 +261,7 @@ def check_codec(codec: Codec, texts: Sequence[str] = ("a", "b c", "x y z")) -> N
 def _missing(codec: object) -> str:
     """What of a `Codec` an object lacks."""
     wanted = ("name", "fingerprint", "latent_dim", "cell", "posterior", "device", "encode", "fits", "decode")
-    return ", ".join(name for name in wanted if not hasattr(codec, name))
+    return ", ".join(name for name in wanted if getattr(codec, name, None) is None)
 
 
 def _checked_latents(codec: Codec, texts: list[str]) -> Tensor:
@@ -287,7 +286,9 @@ def _check_long(codec: Codec) -> None:
     except LatentoptError:
         refused = True
     assert refused, "encode should raise LatentoptError for a text that does not fit"
-    assert codec.encode(long, truncation=True).shape == (1, codec.latent_dim), "truncation should cut a text that is too long"
+    assert codec.encode(long, truncation=True).shape == (1, codec.latent_dim), (
+        "truncation should cut a text that is too long"
+    )
 
 
 @_check
@@ -301,13 +302,13 @@ def check_constraint(
         accepts: whether a text is one of those that it should keep decoding to.
         n: how many latents are decoded in each way.
     """
-    assert callable(constraint) or isinstance(constraint, Constraint), "it is neither a Constraint nor a LogitsProcessor"
+    assert callable(constraint) or isinstance(constraint, Constraint), (
+        "it is neither a Constraint nor a LogitsProcessor"
+    )
     z = torch.randn(n, codec.latent_dim, generator=torch.Generator().manual_seed(0)).to(codec.device)
     for temperature in (None, 1.0, 4.0):
         first, again = (
-            codec.decode(
-                z, temperature=temperature, rng=torch.Generator().manual_seed(1), logits_processor=constraint
-            )
+            codec.decode(z, temperature=temperature, rng=torch.Generator().manual_seed(1), logits_processor=constraint)
             for _ in range(2)
         )
         assert len(first) == n, f"{n} latents gave {len(first)} texts"
@@ -326,7 +327,9 @@ def check_generator(generator: nn.Module, latent_dim: int) -> None:
         made = generator(z, noise)
         assert made.shape == z.shape, f"z and noise of shape (5, {latent_dim}) gave {tuple(made.shape)}"
         assert bool(torch.isfinite(made).all()), "what it makes is NaN or infinite"
-        assert torch.allclose(generator(z[:2], noise[:2]), made[:2], atol=1e-5), "a row depends on the others of the batch"
+        assert torch.allclose(generator(z[:2], noise[:2]), made[:2], atol=1e-5), (
+            "a row depends on the others of the batch"
+        )
         assert torch.allclose(generator(z, 0 * noise), z, atol=1e-4), "without noise it should give z back"
         assert not torch.allclose(made, z, atol=1e-4), "noise should move z"
         config = getattr(generator, "config", None)

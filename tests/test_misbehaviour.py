@@ -189,7 +189,8 @@ SEARCHES = {
     "yields no rows for ever": (without_rows, "brought nothing better"),
     "raises": (raising, "ZeroDivisionError: by zero"),
     "leaves": (leaving, "SystemExit: 3"),
-    "yields None's sibling": (yielding(3), "it proposed a int"),
+    "yields None": (yielding(None), "it proposed a NoneType"),
+    "yields a number": (yielding(3), "it proposed a int"),
     "yields latents alone": (yielding(torch.zeros(1, 12)), "it proposed a Tensor"),
     "yields another width": (proposing(z=lambda fields: fields["z"][:, :3]), "z of shape (2, 3)"),
     "yields for no draft": (proposing(source=lambda fields: fields["source"] + 9), "for draft 10"),
@@ -202,7 +203,13 @@ SEARCHES = {
 def searched(then, first=True, **settings):
     searcher = Searcher(then, first)
     return optimize(
-        ToyCodec(), ["abc", "mmm"], Objective.of_head("first", First()), searcher, patience=0.4, splice=False, **settings
+        ToyCodec(),
+        ["abc", "mmm"],
+        Objective.of_head("first", First()),
+        searcher,
+        patience=0.4,
+        splice=False,
+        **settings,
     )
 
 
@@ -383,7 +390,7 @@ def test_a_finder_that_breaks_its_contract_is_named(broken_finders, number):
 
 
 def test_where_every_finder_fails_the_first_reason_is_told(broken_finders):
-    with pytest.raises(LatentoptError, match="no finder could be compared; bad_1: .*KeyError"):
+    with pytest.raises(LatentoptError, match=r"no finder could be compared; bad_1: .*KeyError"):
         Comparison(ToyCodec(), SOURCES, TARGETS).table(["bad_1", "bad_2"])
 
 

@@ -277,10 +277,14 @@ def test_of_two_plugins_of_one_name_the_line_says_how_to_hide_the_second(install
     monkeypatch.setattr("latentopt.plugins.entry_points", lambda group: points)
     monkeypatch.setenv("LATENTOPT_DISABLE", hidden)
     assert offered(Plugins.discover()) == [("filter", "one", "style")]
-    assert caplog.messages == ([] if hidden else [
-        "plugin 'style' of the package 'Beta_Plugin': two plugins have this name; the first one of the package "
-        "'Alpha_Plugin' is used (LATENTOPT_DISABLE=beta-plugin hides it)"
-    ])
+    assert caplog.messages == (
+        []
+        if hidden
+        else [
+            "plugin 'style' of the package 'Beta_Plugin': two plugins have this name; the first one of the package "
+            "'Alpha_Plugin' is used (LATENTOPT_DISABLE=beta-plugin hides it)"
+        ]
+    )
 
 
 @pytest.mark.parametrize("variable", ["LATENTOPT_DISABLE", "LATENTOPT_LOAD_PLUGINS"])

@@ -9,9 +9,11 @@ import torch
 from conftest import LINES
 from latentopt_directions.adversarial import AdversarialGenerator
 from latentopt_grammar.constraint import GrammarConstraint
+from latentopt_python.syntax import parses
 from llguidance import LLMatcher
 from torch import nn
 
+import latentopt
 from latentopt.directions.direction import Direction, LinearDirection
 from latentopt.heads.head import Head
 from latentopt.search.problem import Proposal
@@ -42,6 +44,10 @@ def test_a_grammar_keeps_its_contract(tiny_codec):
     check_constraint(constraint, tiny_codec, lambda text: re.fullmatch("[a-z]+x", text) is not None)
 
 
+def test_python_lines_keep_their_contract(tiny_codec):
+    check_constraint(latentopt.get("constraint", "python_line")(tiny_codec), tiny_codec, parses, n=6)
+
+
 def test_the_adversarial_generator_keeps_its_contract():
     torch.manual_seed(0)
     generator = AdversarialGenerator.fit(torch.randn(64, 6), 0.5, 3, 1.0).eval()
@@ -68,11 +74,17 @@ CODECS = {
     "encodes to float64": (broken_codec(encode=lambda t, truncation=False: toy.encode(t).double()), "float32"),
     "encodes to NaN": (broken_codec(encode=lambda t, truncation=False: toy.encode(t) * torch.nan), "NaN"),
     "encodes by the batch": (broken_codec(encode=lambda t, truncation=False: toy.encode(t) + len(t)), "of the batch"),
-    "cuts without being asked": (broken_codec(encode=lambda t, truncation=False: toy.encode(t, True)), "LatentoptError"),
+    "cuts without being asked": (
+        broken_codec(encode=lambda t, truncation=False: toy.encode(t, True)),
+        "LatentoptError",
+    ),
     "decodes to a tuple": (broken_codec(decode=lambda z, **_: tuple(toy.decode(z))), "a list, not a tuple"),
     "decodes too few": (broken_codec(decode=lambda z, **_: toy.decode(z)[1:]), "3 latents gave 2 texts"),
     "decodes to numbers": (broken_codec(decode=lambda z, **_: [1] * len(z)), "decode should give texts"),
-    "raises": (broken_codec(decode=lambda z, **_: 1 / 0), "the codec ToyCodec raised ZeroDivisionError: division by zero"),
+    "raises": (
+        broken_codec(decode=lambda z, **_: 1 / 0),
+        "the codec ToyCodec raised ZeroDivisionError: division by zero",
+    ),
     "takes no temperature": (broken_codec(decode=lambda z: toy.decode(z)), "the codec ToyCodec raised TypeError"),
 }
 

@@ -56,7 +56,11 @@ class Guarded(TyperGroup):
     """Tells an error in one sentence; the traceback stands under ``--debug``. The commands of plugins follow its own."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *_offered()]
+        try:
+            return [*super().list_commands(ctx), *_offered()]
+        except LatentoptError as error:  # a broken plugin, under LATENTOPT_STRICT
+            print(error, file=sys.stderr)
+            return super().list_commands(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command; of one that a plugin offers only what a listing needs, so that nothing of it is imported."""
@@ -97,7 +101,7 @@ class Guarded(TyperGroup):
             who = f" in the {_offered()[command]}" if command not in self.commands and command in _offered() else ""
             _fail(f"unexpected {told(error)}{who} (the whole story: latentopt --debug ...)", 1)
         except SystemExit as leaving:
-            if ctx.params.get("debug") or leaving.code in (None, 0) and ctx.invoked_subcommand not in self.commands:
+            if ctx.params.get("debug") or (leaving.code in (None, 0) and ctx.invoked_subcommand not in self.commands):
                 raise
             _fail(f"something that was called left by sys.exit({leaving.code!r}); nothing more was done", 1)
 

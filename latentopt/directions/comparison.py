@@ -68,8 +68,9 @@ class Comparison:
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """A row per finder, the best first: ``finder``, its scores, and ``strength``, the median over the folds.
 
-        A finder that fails is left out and told. The scores are ``exact`` and ``chrf`` with pairs held out, and the same of ``templates`` where whole edits
-        ("is" to "was") are held out too; NaN where the pairs know but one. Unpaired it is ``reached``.
+        A finder that fails is left out and told. The scores are ``exact`` and ``chrf`` with pairs held out, and the same of
+        ``templates`` where whole edits ("is" to "was") are held out too; NaN where the pairs know but one. Unpaired it is
+        ``reached``.
         """
         splits = {"": self._splits()}
         if self.paired:
@@ -89,7 +90,9 @@ class Comparison:
         order = order.sort_values(["_mean", "_chrf"], ascending=False, kind="stable")
         return order.drop(columns=["_mean", "_chrf"]).reset_index(drop=True)
 
-    def _row(self, name: str, splits: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]]) -> dict[str, object]:
+    def _row(
+        self, name: str, splits: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]]
+    ) -> dict[str, object]:
         """The row of a finder in the table, the names of its scores led by those of the splits."""
         row: dict[str, object] = {"finder": name}
         strengths: list[float] = []

@@ -321,7 +321,7 @@ def _candidates(
 def _fitted(
     fitters: list[Fitter], examples: Examples, fold: np.ndarray
 ) -> tuple[list[Fitter], list[np.ndarray], list[Head]]:
-    """What each kind of head predicts held out, (n,), and the head fitted on all rows; of several, one that fails is left out."""
+    """What each kind of head predicts held out, (n,), and the head fitted on all rows; of several, those that work."""
     found, failed = [], []
     for fitter in fitters:
         try:

@@ -26,6 +26,9 @@ PATIENCE = 120.0
 BARREN = 100
 """How many proposals in a row bring nothing before the time counts: a score that takes minutes is no sign of a fault."""
 
+END = object()
+"""Stands for the end of a search, since None may be what it proposes."""
+
 T = TypeVar("T")
 
 
@@ -63,9 +66,9 @@ class Guarded:
         best, barren, since = np.full(len(problem.texts), -np.inf), 0, time.monotonic()
         try:
             found = iter(within(self.patience, lambda: self.searcher.search(problem, rng)))
-            proposal = within(self.patience, lambda: next(found, None))
-            while proposal is not None:
-                check_proposal(proposal, problem)
+            proposal = within(self.patience, lambda: next(found, END))
+            while proposal is not END:
+                require_proposal(proposal, problem)
                 self.proposals += 1
                 outcome = yield proposal
                 if _progress(problem, proposal, outcome, best):
@@ -73,7 +76,9 @@ class Guarded:
                 else:
                     barren += 1
                 if barren >= BARREN and time.monotonic() - since >= self.patience:
-                    logger.warning("%s: ended, as %d proposals in %g s brought nothing better", self.name, barren, self.patience)
+                    logger.warning(
+                        "%s: ended, as %d proposals in %g s brought nothing better", self.name, barren, self.patience
+                    )
                     return
                 proposal = within(self.patience, _next(found, outcome))
         except (LatentoptError, torch.OutOfMemoryError):
@@ -87,12 +92,12 @@ class Guarded:
             logger.warning("%s: ended, and what it had found is kept: %s", self.name, why)
 
 
-def _next(found: Iterator[Proposal], outcome: Outcome) -> Callable[[], Proposal | None]:
-    def step() -> Proposal | None:
+def _next(found: Iterator[Any], outcome: Outcome) -> Callable[[], Any]:
+    def step() -> Any:
         try:
             return found.send(outcome) if isinstance(found, Generator) else next(found)
         except StopIteration:
-            return None
+            return END
 
     return step
 
@@ -106,7 +111,7 @@ def _progress(problem: Problem, proposal: Proposal, outcome: Outcome, best: np.n
     return bool((best > before).any())
 
 
-def check_proposal(proposal: Any, problem: Problem) -> None:
+def require_proposal(proposal: Any, problem: Problem) -> None:
     """Raise what says in what a proposal is none."""
     if not isinstance(proposal, Proposal):
         raise _NoProposal(f"it proposed a {type(proposal).__name__}, where a Proposal is wanted")
@@ -114,7 +119,9 @@ def check_proposal(proposal: Any, problem: Problem) -> None:
     if not isinstance(z, Tensor) or not isinstance(source, Tensor):
         raise _NoProposal(f"it proposed z and source as {type(z).__name__} and {type(source).__name__}, not as tensors")
     if source.ndim != 1 or source.is_floating_point() or source.dtype == torch.bool:
-        raise _NoProposal(f"its sources should be whole numbers of shape (m,), got {source.dtype} {tuple(source.shape)}")
+        raise _NoProposal(
+            f"its sources should be whole numbers of shape (m,), got {source.dtype} {tuple(source.shape)}"
+        )
     n, d = len(problem.texts), problem.codec.latent_dim
     if z.shape != (len(source), d):
         raise _NoProposal(f"it proposed z of shape {tuple(z.shape)} for {len(source)} sources, where d is {d}")

@@ -1,4 +1,4 @@
-"""Common patterns, schemas and grammars: what llguidance accepts can be decoded to, and what it refuses is refused with its reason."""
+"""Common patterns, schemas and grammars: what llguidance accepts is decoded to, what it refuses is refused with its reason."""
 
 import json
 import re
@@ -64,7 +64,11 @@ SCHEMAS = [
         "required": ["a"],
         "additionalProperties": False,
     },
-    {"type": "object", "properties": {"pattern": {"type": "string"}, "enum": {"const": 1}}, "required": ["pattern", "enum"]},
+    {
+        "type": "object",
+        "properties": {"pattern": {"type": "string"}, "enum": {"const": 1}},
+        "required": ["pattern", "enum"],
+    },
 ]
 
 GRAMMARS = [
