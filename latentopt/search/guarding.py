@@ -66,7 +66,7 @@ class Guarded:
         best, barren, since = np.full(len(problem.texts), -np.inf), 0, time.monotonic()
         try:
             found = iter(within(self.patience, lambda: self.searcher.search(problem, rng)))
-            proposal = within(self.patience, lambda: next(found, END))
+            proposal: Any = within(self.patience, lambda: next(found, END))
             while proposal is not END:
                 require_proposal(proposal, problem)
                 self.proposals += 1
