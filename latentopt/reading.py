@@ -38,7 +38,7 @@ READABLE = (".csv", ".tsv", ".jsonl", ".txt")
 ROWS = 4096
 """How many rows are read at once: memory grows with it, not with the file."""
 
-BLOCK = 2**20
+BLOCK = 2**16
 """Of how many bytes a file is looked through at once."""
 
 SAMPLE = 2**16
@@ -207,7 +207,7 @@ def _plain_utf16(head: bytes) -> str | None:
 
 def _decoded(file: BinaryIO, name: str) -> tuple[int, int, bytes]:
     """How many characters of a file are not in an encoding, how many beyond ASCII are, and what stands around the first
-    that are not; all 0 where every byte is in it."""
+    of those; all 0 where every byte is in it."""
     try:
         for _ in _blocks(file, name, "strict"):
             pass
@@ -218,7 +218,7 @@ def _decoded(file: BinaryIO, name: str) -> tuple[int, int, bytes]:
     for block, text in _blocks(file, name, "replace"):
         here = text.count("\ufffd")
         lost, good = lost + here, good + len(text) - here - sum(map(len, re.findall(r"[\x00-\x7f]+", text)))
-        if here and len(odd) < SAMPLE:
+        if len(odd) < SAMPLE and not block.isascii():
             first = int((np.frombuffer(block, dtype=np.uint8) > 127).argmax())
             odd += block[max(0, first - 200) : first + SAMPLE]
     return lost, good, odd
