@@ -261,7 +261,7 @@ def _objects(file: TextIO, path: Path, rows: int) -> Iterator[pd.DataFrame]:
         names = list(dict.fromkeys([*names, *(name for row in found if isinstance(row, dict) for name in row)]))
         if not names and any(line.strip() for line in lines):
             first = next(number for number, line in enumerate(lines, start=1) if line.strip())
-            raise LatentoptError(f"{path} is not a .jsonl table: line {first} is no JSON object")
+            raise LatentoptError(f"{path} is not a .jsonl table: line {first} is no JSON object, as each should be")
         made = [row if isinstance(row, dict) else dict.fromkeys(names, row) for row in found]
         yield pd.DataFrame(made, columns=names, dtype=object)
 

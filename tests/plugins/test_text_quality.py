@@ -183,7 +183,7 @@ def test_duplicates_reads_a_column_of_a_table(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
-    [("absent.txt", None, "No such file"), ("empty.txt", b"\n", "is empty"), ("latin.txt", b"caf\xe9", "not UTF-8")],
+    [("absent.txt", None, "No such file"), ("empty.txt", b"\n", "holds no text"), ("none.txt", b"", "is empty")],
 )
 def test_a_bad_file_of_texts_is_refused(tmp_path, name, content, why):
     if content is not None:
