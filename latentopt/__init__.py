@@ -15,24 +15,25 @@ from latentopt.plugins import get
 
 if TYPE_CHECKING:
     from latentopt.artefact import load_artefact, save_artefact
-    from latentopt.codec import Codec, load_codec
+    from latentopt.codec import Codec
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
-    from latentopt.directions.edits import spread_edits
-    from latentopt.directions.finding import fit_direction
-    from latentopt.directions.matching import match_texts
-    from latentopt.directions.moving import transfer
+    from latentopt.directions.fitting import fit_direction
     from latentopt.directions.strength import StrengthLine, strength_of
+    from latentopt.directions.transfer import transfer
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
-    from latentopt.generation.generator import fit_generator
+    from latentopt.generation.fitting import fit_generator
     from latentopt.generation.interpolation import interpolate
     from latentopt.generation.paraphrasing import paraphrase
     from latentopt.generation.sampling import sample
     from latentopt.heads.head import Head, as_torch, fit_head
+    from latentopt.loading import load_codec
+    from latentopt.pairs.edits import spread_edits
+    from latentopt.pairs.matching import match_texts
     from latentopt.result import Result, Run
     from latentopt.search.objective import Objective
-    from latentopt.search.pipeline import optimize
+    from latentopt.search.optimize import optimize
     from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
 
 _LAZY = {
@@ -52,22 +53,22 @@ _LAZY = {
     "as_torch": "heads.head",
     "diagnose": "doctor",
     "each": "filters",
-    "fit_direction": "directions.finding",
-    "fit_generator": "generation.generator",
+    "fit_direction": "directions.fitting",
+    "fit_generator": "generation.fitting",
     "fit_head": "heads.head",
     "interpolate": "generation.interpolation",
     "load_artefact": "artefact",
-    "load_codec": "codec",
+    "load_codec": "loading",
     "load_composition": "directions.composition",
-    "match_texts": "directions.matching",
-    "spread_edits": "directions.edits",
-    "optimize": "search.pipeline",
+    "match_texts": "pairs.matching",
+    "spread_edits": "pairs.edits",
+    "optimize": "search.optimize",
     "paraphrase": "generation.paraphrasing",
     "sample": "generation.sampling",
     "save_artefact": "artefact",
     "similarity": "filters",
     "strength_of": "directions.strength",
-    "transfer": "directions.moving",
+    "transfer": "directions.transfer",
 }
 
 __all__ = [

@@ -15,10 +15,11 @@ from rapidfuzz.distance import Levenshtein
 from sacrebleu.metrics import BLEU
 from torch import Tensor
 
-from latentopt.codec import Codec, Likelihood, T5VAECodec
+from latentopt.cell import measure_cell
+from latentopt.codec import Codec, Likelihood
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter
-from latentopt.t5vae.calibration import measure_cell
+from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.regulariser import KERNEL_SCALES, multiquadric_kernel
 
 NOISES = (0.1, 0.3, 0.5)

@@ -21,12 +21,12 @@ from torch import Tensor
 from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
-from latentopt.generation.repair import Policy
 from latentopt.heads.head import Head
+from latentopt.posterior import AggregatePosterior
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.t5vae.posterior import AggregatePosterior
+from latentopt.validity import Policy
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentopt.split import is_held_out
+from latentopt.corpus.split import is_held_out
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT = 0.02

@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.cli.common import draw
-from latentopt.split import is_held_out
+from latentopt.corpus.split import is_held_out
 
 HELD_OUT = 0.02
 
@@ -32,8 +32,8 @@ def main() -> None:
     print(f"{len(statements)} distinct statements of at most 40 characters in the standard library")
     syntax = latentopt.get("filter", "python_syntax")()
     if options.train:
-        from latentopt.t5vae.settings import Settings
-        from latentopt.t5vae.training import train
+        from latentopt.training.run import train
+        from latentopt.training.settings import Settings
 
         settings = Settings(
             vocab_size=4096, deletion=0.1, steps=options.steps, held_out=HELD_OUT, seed=options.seed, evaluate_every=500

@@ -23,10 +23,10 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.directions.comparison import Comparison, reading
-from latentopt.directions.finding import FittedDirection
-from latentopt.directions.pairs import read_pairs, reversed_rows
-from latentopt.directions.streaming import stream_texts, transfer_file, transfer_stream
+from latentopt.directions.fitting import FittedDirection
 from latentopt.directions.strength import STRENGTHS
+from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import latentopt
-from latentopt.t5vae.settings import Settings
-from latentopt.t5vae.training import train
+from latentopt.training.run import train
+from latentopt.training.settings import Settings
 
 import corpora
 

@@ -15,8 +15,8 @@ import logging
 from pathlib import Path
 
 from latentopt.models import FOLDER
-from latentopt.t5vae.settings import Settings
-from latentopt.t5vae.training import train
+from latentopt.training.run import train
+from latentopt.training.settings import Settings
 
 import corpora
 

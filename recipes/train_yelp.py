@@ -13,8 +13,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from latentopt.t5vae.settings import Settings
-from latentopt.t5vae.training import train
+from latentopt.training.run import train
+from latentopt.training.settings import Settings
 
 import corpora
 

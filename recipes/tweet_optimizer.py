@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from archive import read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.archive import read_archive
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
 from latentopt.files import column, number_column, read_table, text_column, write_table

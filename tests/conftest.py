@@ -8,11 +8,14 @@ import pytest
 import torch
 from transformers import T5Config
 
-from latentopt.codec import T5VAECodec
-from latentopt.t5vae.corpus import train_tokenizer
+from latentopt.cli import load_commands
+from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.model import T5VAEModel
-from latentopt.t5vae.training import save
 from latentopt.testing import ToyCodec
+from latentopt.training.run import save
+from latentopt.training.tokens import train_tokenizer
+
+load_commands()  # they add themselves to the app
 
 LINES = [
     "the cat sat on the mat",

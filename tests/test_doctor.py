@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import latentopt
-import latentopt.cli.health
+import latentopt.cli.doctor
 from latentopt.cli import app
 from latentopt.doctor import RULES, Rule, mmd_test
 from latentopt.errors import LatentoptError
-from latentopt.t5vae.posterior import AggregatePosterior
+from latentopt.posterior import AggregatePosterior
 from latentopt.testing import ALPHABET, ToyCodec
 
 

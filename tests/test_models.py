@@ -21,8 +21,8 @@ import torch
 from latentopt_python.statements import statements
 
 import latentopt
+from latentopt.corpus.split import is_held_out
 from latentopt.plugins import installed
-from latentopt.split import is_held_out
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "latentopt/models"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from latentopt.errors import LatentoptError
-from latentopt.t5vae.posterior import AggregatePosterior, fit_posterior
+from latentopt.posterior import AggregatePosterior, fit_posterior
 
 
 def mixture(k: int, d: int, seed: int = 0) -> AggregatePosterior:

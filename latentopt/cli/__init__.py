@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,23 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from latentopt.errors import LatentoptError
+
+COMMANDS = (
+    "train",
+    "fit_head",
+    "fit_direction",
+    "optimize",
+    "transfer",
+    "paraphrase",
+    "fit_generator",
+    "sample",
+    "interpolate",
+    "doctor",
+    "encode",
+    "decode",
+    "plugins",
+)
+"""The modules of the commands, one each, in the order in which the help lists them."""
 
 
 class Guarded(TyperGroup):
@@ -78,11 +96,15 @@ def latentopt(
     logging.getLogger("latentopt").setLevel(logging.INFO if first else logging.ERROR)
 
 
+def load_commands() -> None:
+    """Import the modules of the commands, which add them to `app`."""
+    for command in COMMANDS:
+        import_module(f"latentopt.cli.{command}")
+
+
 def main() -> None:
     """The entry point ``latentopt``."""
-    # They add their commands to app.
-    from latentopt.cli import fitting, health, latents, paraphrasing, rewriting, sampling  # noqa: F401
-
+    load_commands()
     app()
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from latentopt.codec import Codec
-    from latentopt.t5vae.decoding import Constraint
+    from latentopt.constraint import Constraint
 
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
@@ -37,7 +37,7 @@ Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto."
 
 def load(model: str, device: str, dtype: str) -> Codec:
     """The codec."""
-    from latentopt.codec import load_codec
+    from latentopt.loading import load_codec
 
     return load_codec(model, device=device, dtype=dtype)
 

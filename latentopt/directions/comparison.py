@@ -13,10 +13,10 @@ from sklearn.model_selection import GroupKFold, KFold
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.directions.finding import KEPT, check_sides, find, finders
-from latentopt.directions.pairs import edit_signature
+from latentopt.directions.fitting import KEPT, check_sides, find, finders
 from latentopt.errors import LatentoptError
 from latentopt.filters import similarity
+from latentopt.pairs.words import edit_signature
 
 FINE = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 """The strengths of which each fold takes the best on its own training rows."""
@@ -34,7 +34,7 @@ class Comparison:
     sources.
 
     Args:
-        sources, targets: as `latentopt.directions.finding.fit_direction` takes them.
+        sources, targets: as `latentopt.directions.fitting.fit_direction` takes them.
         folds: of the pairs, and of the templates, fewer where there are not so many.
         tested: the most sources of a fold that are decoded, and of its training rows for each strength.
         seed: of the folds and of what is decoded.

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from latentopt.codec import Codec, Likelihood
 from latentopt.directions.direction import Direction
-from latentopt.directions.strength import Moved, StrengthLine, move_along
+from latentopt.directions.moved import Moved, move_along
+from latentopt.directions.strength import StrengthLine
 from latentopt.errors import LatentoptError
 from latentopt.filters import similarity
 
@@ -64,7 +65,7 @@ def refine(
     noise = torch.randn(line.refine, *shifted.shape, generator=torch.Generator().manual_seed(0))
     offsets = noise.to(shifted) * RADIUS * codec.cell / shifted.shape[1] ** 0.5
     drawn = move_along(codec, sources, shifted, _Around(direction, offsets), range(line.refine), decoding)
-    good = accepts(drawn, drawn.reached(line))
+    good = accepts(drawn, drawn.reached(line.reach, line.min_similarity))
     candidates = np.concatenate([np.array(texts, dtype=object)[None], np.where(good, drawn.texts, texts)])
     flat = candidates.ravel().tolist()
     with torch.no_grad():

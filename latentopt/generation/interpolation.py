@@ -13,10 +13,10 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from latentopt.codec import Codec, Likelihood
+from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter, similarity
-from latentopt.generation.repair import TRIES, Policy, decode_valid
-from latentopt.t5vae.decoding import Constraint
+from latentopt.validity import TRIES, Policy, decode_valid
 
 PATHS = ("straight", "spherical", "guided")
 ROUNDS, LOOKS, REACH = 3, 8, 0.5
@@ -94,12 +94,12 @@ def interpolate(
     Args:
         steps: points on the path, both ends included.
         path: ``straight``, ``spherical`` or ``guided`` (by the decoder's likelihood).
-        constraint, constrain, tries: how a point whose text is not valid is repaired, see `latentopt.generation.repair.Policy`.
+        constraint, constrain, tries: how a point whose text is not valid is repaired, see `latentopt.validity.Policy`.
 
     Returns:
         A row per point: ``step``, ``position`` (0 to 1), ``text``, ``status``, ``similarity`` to the text before it (1
         at the first), ``distance`` (the edit distance to it in characters), ``duplicate`` (the text stood before), one
-        column per filter, and ``valid``. And figures: the counts of `latentopt.generation.repair.Decoded`, ``distinct``,
+        column per filter, and ``valid``. And figures: the counts of `latentopt.validity.Decoded`, ``distinct``,
         ``largest_jump`` and ``smoothness``, the largest distance over the mean one: 1 is even, and it is NaN where
         no text changes.
     """

@@ -14,14 +14,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from latentopt import validity as repair
 from latentopt.codec import Codec, Likelihood
+from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
-from latentopt.generation import repair
 from latentopt.generation.noise import Generator, Noise
-from latentopt.generation.repair import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
-from latentopt.t5vae.decoding import Constraint
+from latentopt.validity import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
 
 PARAPHRASED, REPAIRED, REFUSED = "paraphrased", "paraphrased, made valid", "refused by a filter"
 NOT_HELD = "not paraphrased: the model cannot give the text back"
@@ -65,10 +65,10 @@ def paraphrase(
         tries: latents decoded per wanted paraphrase, beside those that the length of the noise takes.
         rewriter: a codec trained from pairs, which decodes the candidates in the place of ``codec``. What it writes
             without noise is paraphrased already: the similarity is to that, and the lengths of the noise go from 0 up.
-        generator: where noise leads from z, such as a fitted `latentopt.generation.generator.AdversarialGenerator`.
+        generator: where noise leads from z, such as a fitted `latentopt_directions.adversarial.AdversarialGenerator`.
         constraint, constrain: what the filters refuse is decoded again under a constraint; and where they refuse every
             candidate of a source, the nearest neighbour of the source that they accept is looked for, within
-            `latentopt.generation.repair.TRIES` tries. See `latentopt.generation.repair.Policy`.
+            `latentopt.validity.TRIES` tries. See `latentopt.validity.Policy`.
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank``; ``status``,

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pandas as pd
 
-from latentopt.generation.repair import CONSTRAINED, FAILED, NEIGHBOUR, VALID
+from latentopt.validity import CONSTRAINED, FAILED, NEIGHBOUR, VALID
 
 WIDTH, LINE, MARGIN, LETTER = 900, 18, 16, 7.4
 """In pixels; ``LETTER`` is the width of a monospaced one of 12 pixels."""

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from latentopt.codec import Codec
+from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
-from latentopt.generation.repair import FAILED, TRIES, VALID, Policy, decode_valid
-from latentopt.t5vae.decoding import Constraint
+from latentopt.validity import FAILED, TRIES, VALID, Policy, decode_valid
 
 DRAWS = 20
 """How many latents are drawn per wanted text before `sample` looks around those it has."""
@@ -37,8 +37,8 @@ def sample(
         filters: only texts that all of them accept are kept; blank ones never are.
         temperature: of the decoding; greedy where None.
         tries: at most ``n * tries`` latents are drawn. What is wanting then is looked for near those that were refused,
-            `latentopt.generation.repair.TRIES` times each, so it ends even where hardly any text passes.
-        constraint, constrain: see `latentopt.generation.repair.Policy`.
+            `latentopt.validity.TRIES` times each, so it ends even where hardly any text passes.
+        constraint, constrain: see `latentopt.validity.Policy`.
 
     Returns:
         A table with the columns ``text`` and ``status`` (fewer rows than n where not enough were found), and counts:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import apply_filter, similarity
-from latentopt.generation.repair import FAILED, Policy, decode_valid
 from latentopt.result import COLUMNS, DRAFT, IMPROVED, REPAIRED, UNCHANGED
 from latentopt.search.objective import pareto_front
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.search.splicing import Splicer, grafts
+from latentopt.validity import FAILED, Policy, decode_valid
 
 Key = tuple[int, str]
 """A draft's number and a text."""

@@ -15,7 +15,7 @@ from latentopt.directions.direction import Direction
 from latentopt.errors import LatentoptError
 from latentopt.filters import Metric
 from latentopt.heads.head import Head
-from latentopt.t5vae.posterior import AggregatePosterior
+from latentopt.posterior import AggregatePosterior
 
 DRIFT_PENALTY = 10.0
 """What a held term costs a search for each unit of drift beyond its tolerance."""

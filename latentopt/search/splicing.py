@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 
 import torch
 
-from latentopt.directions.pairs import TOKEN
+from latentopt.pairs.words import TOKEN
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
 

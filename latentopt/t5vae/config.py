@@ -41,7 +41,7 @@ class T5VAEConfig(T5Config):
         scheduled_sampling: share of the decoder's input tokens that are its own first choices in training, by two
             passes (Mihaylova & Martins 2019).
         distillation: weight, in training, of the loss on what the model itself writes of random latents once it is made
-            valid (`latentopt.t5vae.distillation`); made anew after each checkpoint.
+            valid (`latentopt.training.distillation`); made anew after each checkpoint.
         posterior_components: of the mixture that is the aggregate posterior, chosen after training.
         cell_radius: the distance in z at which half of the decodes change, measured after training (None before).
     """

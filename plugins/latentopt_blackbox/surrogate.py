@@ -13,7 +13,7 @@ from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from sklearn.preprocessing import normalize
 from torch import Tensor
 
-from latentopt.directions.pairs import TOKEN
+from latentopt.pairs.words import TOKEN
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.search.splicing import cross
 

@@ -28,6 +28,6 @@ def register_directions(register: Register) -> None:
 def register_generators(register: Register) -> None:
     register(
         "adversarial",
-        "latentopt.generation.generator:AdversarialGenerator",
+        "latentopt_directions.adversarial:AdversarialGenerator",
         "noise turned to where texts are; see fit-generator",
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 from llguidance import LLMatcher
 
-from latentopt.codec import T5VAECodec
-from latentopt.generation.constraints import GrammarConstraint
+from latentopt.t5vae.codec import T5VAECodec
+from latentopt_grammar.constraint import GrammarConstraint
 
 
 def regex(codec: T5VAECodec, pattern: str) -> GrammarConstraint:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from latentopt_grammar.constraint import GrammarConstraint
 from llguidance import LLMatcher
 
-from latentopt.codec import T5VAECodec
-from latentopt.generation.constraints import GrammarConstraint
+from latentopt.t5vae.codec import T5VAECodec
 
 ENDINGS = (
     *("x", ")", "]", "}", "'", '"', "x)", "x]", "}'", '}"', "x}'", 'x}"', ": x", " in x", " else x", " import x"),

@@ -14,7 +14,7 @@ from latentopt.filters import Filter
 
 @cache
 def _loaded(model: str) -> Any:
-    from latentopt.codec import load_codec
+    from latentopt.loading import load_codec
 
     return load_codec(model)
 

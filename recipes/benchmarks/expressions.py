@@ -26,8 +26,8 @@ import torch
 
 import latentopt
 from latentopt.search.objective import Objective, TextTerm
-from latentopt.t5vae.settings import Settings
-from latentopt.t5vae.training import train
+from latentopt.training.run import train
+from latentopt.training.settings import Settings
 from reporting import report
 
 import corpora

@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 import latentopt
-from latentopt.t5vae.settings import Settings
-from latentopt.t5vae.training import train
+from latentopt.training.run import train
+from latentopt.training.settings import Settings
 from reporting import report, reported
 
 import corpora

@@ -48,9 +48,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.codec import T5VAECodec
-from latentopt.generation.generator import fit_generator
+from latentopt.generation.fitting import fit_generator
 from latentopt.generation.paraphrasing import CONTENT, paraphrase, plain
+from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 
 import corpora

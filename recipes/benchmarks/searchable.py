@@ -21,9 +21,9 @@ from torch import Tensor
 from transformers import get_cosine_schedule_with_warmup
 
 import latentopt
-from latentopt.codec import T5VAECodec
-from latentopt.t5vae.calibration import calibrate
+from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.model import T5VAEModel
+from latentopt.training.calibration import calibrate
 from reporting import report
 
 import corpora

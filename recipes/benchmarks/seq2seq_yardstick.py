@@ -24,7 +24,7 @@ from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
 import latentopt
-from latentopt.codec import T5VAECodec
+from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 
 import corpora

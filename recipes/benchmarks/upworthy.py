@@ -36,9 +36,9 @@ from sklearn.svm import SVR
 
 import latentopt
 from latentopt.codec import Fluency
+from latentopt.corpus.split import is_held_out
 from latentopt.heads.head import rank_correlation
 from latentopt.search.objective import HeadTerm, Objective
-from latentopt.split import is_held_out
 from reporting import report
 
 import corpora

@@ -25,7 +25,7 @@ from latentopt_python.grammar import python_line
 
 import latentopt
 from latentopt.generation.interpolation import PATHS, grid, interpolate
-from latentopt.generation.repair import FAILED, Policy, decode_valid
+from latentopt.validity import FAILED, Policy, decode_valid
 from reporting import report
 
 import corpora

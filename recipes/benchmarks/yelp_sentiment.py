@@ -46,7 +46,7 @@ from sklearn.pipeline import make_pipeline
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import finders
-from latentopt.directions.finding import FittedDirection
+from latentopt.directions.fitting import FittedDirection
 from latentopt.files import write_table
 from latentopt.heads.head import FittedHead
 from latentopt.search.splicing import Splicer

@@ -6,13 +6,13 @@ from scipy.stats import spearmanr
 
 import latentopt
 from latentopt.errors import LatentoptError
-from latentopt.generation.repair import Policy
+from latentopt.posterior import AggregatePosterior
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective, TextTerm
-from latentopt.search.pipeline import optimize
+from latentopt.search.optimize import optimize
 from latentopt.search.problem import Problem, Proposal
-from latentopt.t5vae.posterior import AggregatePosterior
 from latentopt.testing import ToyCodec, check_searcher
+from latentopt.validity import Policy
 
 SEARCHERS = {
     "perturbation": {"radius": 4.0},

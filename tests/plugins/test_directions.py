@@ -5,7 +5,7 @@ import torch
 import latentopt
 from latentopt.artefact import load_artefact, save_artefact
 from latentopt.directions.comparison import finders
-from latentopt.directions.finding import fit_direction
+from latentopt.directions.fitting import fit_direction
 from latentopt.errors import LatentoptError
 from latentopt.testing import check_finder
 

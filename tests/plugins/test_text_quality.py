@@ -260,14 +260,14 @@ def test_perplexity_fails_what_the_codec_cannot_read_whole(tiny_folder):
 
 
 def test_perplexity_needs_a_codec_that_scores_text(monkeypatch):
-    monkeypatch.setattr("latentopt.codec.load_codec", lambda model: ToyCodec())
+    monkeypatch.setattr("latentopt.loading.load_codec", lambda model: ToyCodec())
     with pytest.raises(LatentoptError, match=r"'a toy' gives no perplexity.*log_prob"):
         perplexity(2, model="a toy")
 
 
 @pytest.mark.parametrize("limit", ["0.5", "many", "nan", "true"])
 def test_a_perplexity_below_1_is_refused_before_a_model_is_loaded(limit, monkeypatch):
-    monkeypatch.setattr("latentopt.codec.load_codec", None)
+    monkeypatch.setattr("latentopt.loading.load_codec", None)
     with pytest.raises(LatentoptError, match=r"perplexity.*at least 1"):
         build("filter", f"perplexity={limit}")
 
@@ -298,13 +298,13 @@ def test_what_is_garbled_more_than_its_draft_is_refused(knowing_folder):
 def test_fluency_needs_a_model_that_knows_what_follows_what(tiny_folder, monkeypatch):
     with pytest.raises(LatentoptError, match=r"does not know which tokens follow one another, as those do"):
         fluent(model=str(tiny_folder))
-    monkeypatch.setattr("latentopt.codec.load_codec", lambda model: ToyCodec())
+    monkeypatch.setattr("latentopt.loading.load_codec", lambda model: ToyCodec())
     with pytest.raises(LatentoptError, match=r"'another toy' does not know.*name another model"):
         fluent(model="another toy")
 
 
 @pytest.mark.parametrize("limit", ["-1", "many", "nan", "true"])
 def test_a_surprise_below_0_is_refused_before_a_model_is_loaded(limit, monkeypatch):
-    monkeypatch.setattr("latentopt.codec.load_codec", None)
+    monkeypatch.setattr("latentopt.loading.load_codec", None)
     with pytest.raises(LatentoptError, match=r"fluent.*at least 0"):
         build("filter", f"fluent={limit}")

@@ -16,11 +16,13 @@ from latentopt_example.heads import RadialRegressor
 from typer.testing import CliRunner
 
 from latentopt import LatentoptError, as_torch, fit_head, get, load_artefact, save_artefact
-from latentopt.cli import app, fitting, rewriting  # noqa: F401  the two modules add their commands to app
+from latentopt.cli import app, load_commands
 from latentopt.hookspecs import Register, hookimpl
 from latentopt.plugins import installed
 from latentopt.spec import build
 from latentopt.testing import ToyCodec, check_filter, check_finder, check_head
+
+load_commands()
 
 TEXTS = [f"{first}{second} {third}" for first in "aemz" for second in "bkt" for third in ("alpha", "omega")]
 

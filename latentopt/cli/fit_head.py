@@ -1,0 +1,97 @@
+"""`latentopt fit-head`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentopt.cli import app, common
+from latentopt.errors import LatentoptError
+
+
+@app.command()
+def fit_head(
+    in_file: Annotated[Path, typer.Option("--in", help="A table with texts and a number each.")],
+    target: Annotated[str, typer.Option(help="The column with the number, or the class.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The head's folder.")],
+    text_column: common.TextColumn = "text",
+    group_column: Annotated[
+        str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
+    ] = None,
+    head: Annotated[
+        str, typer.Option(help="The head's kind: ridge, logistic, mlp_ensemble, ..., or auto for the best of several.")
+    ] = "ridge",
+    transform: Annotated[
+        str, typer.Option(help="Of the target: log1p for counts, rate for counts per weight, rank, or none.")
+    ] = "none",
+    weight_column: Annotated[
+        str | None, typer.Option(help="How much each row counts, such as its impressions.")
+    ] = None,
+    reencodings: Annotated[int, typer.Option(min=0, help="Neighbours a text, decoded and encoded again.")] = 0,
+    learning_curve: Annotated[bool, typer.Option(help="Also tell whether more data would help.")] = False,
+    model: common.Model = "english-small",
+    settings: common.Settings = None,
+    seed: common.Seed = 0,
+    device: common.Device = "auto",
+) -> None:
+    """Learn to predict a number from texts, report the held-out score and save the head."""
+    import numpy as np
+
+    from latentopt.artefact import check_place, save_artefact
+    from latentopt.files import column, number_column, read_table
+    from latentopt.files import text_column as texts_of
+    from latentopt.heads.head import fit_head as run
+    from latentopt.heads.head import learns_classes
+    from latentopt.heads.learning_curve import learning_curve as curve_of
+    from latentopt.heads.learning_curve import reading
+    from latentopt.heads.targets import checked_weights
+    from latentopt.spec import parse_assignments
+
+    check_place(out, "head")
+    table = read_table(in_file)
+    texts = texts_of(table, text_column, in_file)
+    options = parse_assignments(settings or [])
+    y = column(table, target, in_file).to_numpy()
+    if not learns_classes(head, options, y):
+        y = number_column(table, target, in_file)
+    groups = column(table, group_column, in_file).to_numpy() if group_column else None
+    weights = checked_weights(number_column(table, weight_column, in_file), len(table)) if weight_column else None
+    codec = common.load(model, device, "auto")
+    rows = np.array(common.keep_fitting(codec, texts), dtype=int)
+    data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)
+    how: dict[str, Any] = {
+        "seed": seed,
+        "weights": weights[rows] if weights is not None else None,
+        "transform": transform,
+        "reencodings": reencodings,
+    }
+    fitted = run(codec, *data, head, options, **how)
+    save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
+    low, high = fitted.interval
+    within = f" within {group_column}" if group_column else ""
+    common.note(
+        f"held-out rank correlation{within} on {len(rows)} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    )
+    for candidate in fitted.card.get("candidates", []):
+        common.note(f"  {candidate['head']}: {candidate['held_out_rank_correlation']:.3f}")
+    if "note" in fitted.card:
+        common.note(fitted.card["note"])
+    if "calibration" in fitted.card:
+        figures = fitted.card["calibration"]
+        common.note(
+            f"calibrated: expected calibration error {figures['expected_calibration_error']:.3f}, "
+            f"before {figures['expected_calibration_error_before']:.3f}"
+        )
+    if low <= 0:
+        common.note("warning: on texts it has not seen, this head predicts no better than chance")
+    common.note(f"wrote the head to {out}")
+    if learning_curve:
+        try:
+            curve = curve_of(codec, *data, fitted.card["head"], options, **how)
+        except LatentoptError as error:  # the head itself is fitted and saved
+            common.note(f"no learning curve: {error}")
+        else:
+            common.show(curve, None)
+            common.note(reading(curve))

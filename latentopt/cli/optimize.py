@@ -1,0 +1,106 @@
+"""`latentopt optimize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentopt.cli import app, common
+from latentopt.errors import LatentoptError
+
+DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
+
+
+@app.command()
+def optimize(
+    texts: common.Texts = None,
+    in_file: common.InFile = None,
+    text_column: common.TextColumn = "text",
+    model: common.Model = "english-small",
+    head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
+    direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
+    score: Annotated[
+        list[str] | None, typer.Option(help="Any function of one text, FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.")
+    ] = None,
+    reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
+    hold: Annotated[
+        list[str] | None, typer.Option(help="A head or direction that should stay, NAME or NAME=TOLERANCE.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
+    caution: Annotated[float, typer.Option(min=0.0, help="Standard deviations of a head's doubt taken off.")] = 0.0,
+    near: Annotated[float, typer.Option(help="Weight of staying near the draft.")] = 0.0,
+    prior: Annotated[float, typer.Option(help="Weight of the density of real text.")] = 0.0,
+    searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
+    settings: common.Settings = None,
+    filters: common.Filters = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    tries: common.Tries = 8,
+    metrics: common.Metrics = None,
+    top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
+    pareto: Annotated[bool, typer.Option("--pareto", help="With several terms: the rewrites no other beats.")] = False,
+    budget: Annotated[int | None, typer.Option(min=1, help="The most decodes per draft.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
+    ] = None,
+    splice: Annotated[
+        bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
+    ] = True,
+    phrases: Annotated[
+        Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
+    ] = None,
+    phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
+    seed: common.Seed = 0,
+    out: common.OutTable = None,
+    with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
+    device: common.Device = "auto",
+    dtype: common.Dtype = "auto",
+) -> None:
+    """Rewrite drafts towards a property; every rewrite is verified on its own text."""
+    common.check_out(out)
+    drafts = common.read_texts(texts, in_file, text_column)
+    borrowed = common.read_texts(None, phrases, phrases_column) if phrases else []
+    if not (head or direction or score):
+        raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
+    from latentopt.search.naming import build_objective
+    from latentopt.search.optimize import optimize as run
+    from latentopt.spec import build, parse_assignments
+
+    search = build("searcher", searcher, **parse_assignments(settings or []))
+    kept = [f"keep_words={keep}"] if keep else []
+    accepts, measures = (
+        common.build_all("filter", [*(filters or []), *kept], model=model),
+        common.build_all("metric", metrics),
+    )
+    codec = common.load(model, device, dtype)
+    objective = build_objective(
+        codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
+    )
+    result = run(
+        codec,
+        drafts,
+        objective,
+        search,
+        accepts,
+        measures,
+        top=top,
+        seed=seed,
+        budget=budget,
+        evaluations=evaluations,
+        pareto=pareto,
+        constraint=common.constraint_of(constraint, codec),
+        constrain=constrain,
+        tries=tries,
+        splice=splice,
+        phrases=borrowed,
+    )
+    best = result.best(top, with_source)
+    common.show(best, out, [*DRAWN, *measures])
+    counts = result.counts
+    repaired = f" ({counts['repaired']} of them after repair)" if counts["repaired"] else ""
+    common.note(
+        f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
+        f"decoded, {counts['verified']} new texts verified"
+    )

@@ -1,0 +1,46 @@
+"""`latentopt sample`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from latentopt.cli import app, common
+from latentopt.errors import LatentoptError
+
+
+@app.command()
+def sample(
+    n: Annotated[int, typer.Option("-n", min=1, help="How many distinct texts.")] = 10,
+    model: common.Model = "english-small",
+    filters: common.Filters = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    temperature: Annotated[float | None, typer.Option(help="Sample tokens with it; greedy unless told.")] = None,
+    tries: Annotated[int, typer.Option(min=1, help="The most latents drawn per wanted text.")] = 20,
+    seed: common.Seed = 0,
+    out: common.OutTable = None,
+    device: common.Device = "auto",
+    dtype: common.Dtype = "auto",
+) -> None:
+    """Draw distinct random texts from where the data are in the latent space."""
+    common.check_out(out)
+    if temperature is not None and temperature <= 0:
+        raise LatentoptError(f"the temperature should be above 0, got {temperature}")
+    accepts = common.build_all("filter", filters, model=model)
+    from latentopt.generation.sampling import sample as run
+
+    codec = common.load(model, device, dtype)
+    made = common.constraint_of(constraint, codec)
+    table, counts = run(codec, n, accepts, temperature, seed, tries, made, constrain)
+    if len(table) == n or (out is None and len(table)):
+        common.show(table, out)
+    common.note(
+        f"{len(table)} distinct texts of {n} wanted; {counts['tried']} latents decoded, {counts['valid']} texts valid as "
+        f"they came, {counts['repaired']} repaired, {counts['failed']} failed"
+    )
+    if len(table) < n:
+        raise LatentoptError(
+            f"only {len(table)} of {n} texts were found in {counts['tried']} tries; raise --tries or name a --constraint"
+        )

@@ -1,0 +1,79 @@
+"""`latentopt transfer`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from latentopt.cli import app, common
+from latentopt.errors import LatentoptError
+
+
+@app.command()
+def transfer(
+    texts: common.Texts = None,
+    in_file: common.InFile = None,
+    text_column: common.TextColumn = "text",
+    model: common.Model = "english-small",
+    direction: Annotated[
+        str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
+    ] = "past-tense",
+    keep: Annotated[list[str] | None, typer.Option(help="A direction whose attribute should stay.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far; below 0 the other way. Each text's own unless told.")
+    ] = None,
+    min_similarity: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How much of a text must stay where it chooses its own strength.")
+    ] = 0.5,
+    refine: Annotated[
+        int, typer.Option(min=0, help="Latents drawn around each moved one, to take the text that reads best.")
+    ] = 0,
+    filters: common.Filters = None,
+    constraint: common.ConstraintSpec = None,
+    constrain: common.Constrain = "failures",
+    tries: common.Tries = 8,
+    out: common.OutTable = None,
+    device: common.Device = "auto",
+    dtype: common.Dtype = "auto",
+) -> None:
+    """Change the tone of texts: move them along a direction, each as far as it needs.
+
+    Files may be of any size; a run that was cut off leaves OUT.partial, and the same command goes on from there.
+    """
+    common.check_out(out)
+    if bool(texts) == (in_file is not None):
+        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    from collections import Counter
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from latentopt.directions.composition import load_composition
+    from latentopt.directions.strength import StrengthLine
+    from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+
+    accepts = common.build_all("filter", filters, model=model)
+    codec = common.load(model, device, dtype)
+    module, chosen = load_composition(codec, direction, keep or [], min_similarity)
+    if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
+        raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
+    if isinstance(chosen, StrengthLine):
+        chosen = replace(chosen, refine=refine)
+    sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
+    how_far = chosen if strength is None else strength
+    policy: dict[str, Any] = {
+        "constraint": common.constraint_of(constraint, codec),
+        "constrain": constrain,
+        "tries": tries,
+    }
+    if out is not None:
+        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        common.note(f"wrote {statuses.total()} rows to {out}")
+    else:
+        table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
+        statuses = Counter(table["status"])
+        common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
+        common.note(f"{table['tried'].sum()} latents decoded")
+    common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))

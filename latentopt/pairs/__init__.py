@@ -1,0 +1,1 @@
+"""Pairs of texts, their words and what they differ in; nothing here knows latents."""

@@ -1,0 +1,1 @@
+"""Training T5-VAEs."""

@@ -1,0 +1,324 @@
+"""Training a T5-VAE on transformers' Trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    T5Config,
+    set_seed,
+)
+
+from latentopt.cell import measure_cell
+from latentopt.constraint import Constraint
+from latentopt.corpus.lines import Selection
+from latentopt.corpus.split import split
+from latentopt.errors import LatentoptError, unknown
+from latentopt.files import whole
+from latentopt.filters import Filter
+from latentopt.t5vae.codec import T5VAECodec
+from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
+from latentopt.t5vae.model import T5VAEModel
+from latentopt.t5vae.regulariser import REGULARISERS
+from latentopt.t5vae.token_pairs import TokenPairs
+from latentopt.training.calibration import CALIBRATION_TEXTS, calibrate, round_weights
+from latentopt.training.distillation import FEWEST, LESSONS, lessons
+from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
+from latentopt.training.tokens import TokenDataset, train_tokenizer
+from latentopt.training.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
+from latentopt.validity import Policy
+
+logger = logging.getLogger("latentopt")
+
+SHARD = "15MB"
+"""The largest file of weights: small enough for any host of files."""
+
+RECORD = "training.json"
+"""What a folder's training is: its settings and a hash of its texts."""
+
+EVALUATED = 500
+"""How many held-out texts are reconstructed at each evaluation."""
+
+CELL_TEXTS = 200
+"""How many texts the cell radius is measured on where nothing else is."""
+
+
+def train(
+    texts: Sequence[str],
+    out: Path,
+    settings: Settings,
+    validity: Filter | None = None,
+    targets: Sequence[str] | None = None,
+    constraint: Callable[[T5VAECodec], Constraint | None] | None = None,
+) -> T5VAECodec:
+    """Train a T5-VAE on texts and write it to a folder; the same call again goes on where it was cut off.
+
+    With targets the encoder reads a text and the decoder learns to write its target. One that starts from a T5-VAE,
+    and one with ``settings.freeze_latents``, takes over its shape and keeps its latents (`T5VAEModel.freeze_latents`): every
+    text has the z it has there. What was fitted on them is fitted again all the same: its card's scores and strengths were
+    measured through the decoder.
+
+    Args:
+        texts: one text each; those held out by hash are only evaluated on.
+        out: the model's folder; checkpoints lie in ``out/checkpoints``.
+        validity: a filter whose share of valid reconstructions is reported while training, and what distillation goes by.
+        targets: what should be written of each text, where that is not the text itself. Pairs of twice the same text are
+            left out and counted.
+        constraint: for ``settings.distillation``: how what ``validity`` refuses, or everything where it is None, is made valid.
+
+    Raises:
+        LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
+    """
+    for what, value, known in (
+        ("size", settings.size, SIZES),
+        ("bottleneck", settings.bottleneck, BOTTLENECKS),
+        ("regulariser", settings.regulariser, REGULARISERS),
+    ):
+        if value not in known:
+            raise unknown(what, value, list(known))
+    sides = [texts] if targets is None else _differing(texts, targets)
+    unit = "text" if targets is None else "pair"
+    continued = settings.start is not None and _is_t5vae(Path(settings.start))
+    if settings.freeze_latents and not continued:
+        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    if settings.distillation:
+        if not continued:
+            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+        if targets is not None:
+            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
+        if constraint is None:
+            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
+    keep_latents = settings.freeze_latents or (targets is not None and continued)
+    if keep_latents:
+        there = T5VAEConfig.from_pretrained(str(settings.start))
+        settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
+    learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
+    if len(learnt[0]) < 2:
+        raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
+    arguments = arguments_of(out, settings)
+    _rows_per_process(settings, arguments.world_size, len(learnt[0]))
+    set_seed(settings.seed)
+    # One process claims the folder and trains the tokenizer, the others find both done.
+    with arguments.main_process_first(local=False):
+        record = _claim(out, settings, learnt)
+        tokenizer, model = _start(learnt, out, settings)
+        policy = None
+        if settings.distillation and constraint is not None:
+            codec = T5VAECodec(model, tokenizer)
+            policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
+            if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
+                lessons(codec, learnt[0], policy, FEWEST, settings.seed)
+        if arguments.process_index == 0:
+            dataset = _tokens(tokenizer, learnt, out, settings)
+            rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+            with writing(f"to {out}"):
+                _begin(out, record, tokenizer)
+    if arguments.process_index:
+        dataset = _tokens(tokenizer, learnt, out, settings)
+        rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+    if dataset.skipped:
+        logger.warning("skipped %d %ss of %d tokens or more", dataset.skipped, unit, settings.max_tokens)
+    arguments.per_device_train_batch_size = rows
+    model.config.kl_annealing *= settings.accumulation  # the model counts pieces
+    # Before the training, which may take days: without distillation the texts are not needed afterwards.
+    sample = list(learnt[0][:: max(1, len(learnt[0]) // CALIBRATION_TEXTS)])
+    trainer = T5VAETrainer(
+        model,
+        tokenizer,
+        dataset,
+        held_out=dataset.fitting(held, EVALUATED) or dataset.fitting(learnt, EVALUATED),
+        validity=validity,
+        args=arguments,
+    )
+    resumed = last_complete_checkpoint(out / "checkpoints")
+    if policy is not None:
+        n = max(FEWEST, min(LESSONS, len(dataset))) // arguments.world_size
+        trainer.teach = lambda codec, seed: lessons(codec, learnt[0], policy, n, seed)
+    model.train().requires_grad_(True)  # as that of a codec is not
+    if keep_latents:
+        model.freeze_latents()
+    if arguments.process_index:  # each process its own noise
+        torch.manual_seed(settings.seed + arguments.process_index)
+    if resumed is not None and is_last(resumed):
+        model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
+    else:
+        trainer.train(resume_from_checkpoint=resumed)
+    if trainer.is_world_process_zero():
+        round_weights(model)
+        if keep_latents:
+            fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
+            model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
+        else:
+            calibrate(model, tokenizer, sample)
+        with writing(f"the model to {out}"):
+            save(model, tokenizer, out)
+            if targets is None:
+                TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
+    trainer.accelerator.wait_for_everyone()
+    return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
+    """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text."""
+    if len(texts) != len(targets):
+        raise LatentoptError(f"{len(texts)} texts but {len(targets)} targets; pairs need one of each")
+    texts, targets = ([" ".join(text.splitlines()).strip() for text in side] for side in (texts, targets))
+    differing = np.flatnonzero([text != target for text, target in zip(texts, targets, strict=True)])
+    same = len(texts) - len(differing)
+    if same:
+        logger.warning("left out %d pairs of twice the same text", same)
+    if same and len(differing) < 2:
+        raise LatentoptError(f"all but {len(differing)} of {len(texts)} pairs are twice the same text; 2 are needed")
+    return [Selection(texts, differing), Selection(targets, differing)]
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, sides: Sequence[Sequence[str]], out: Path, settings: Settings
+) -> TokenDataset:
+    texts, *rest = sides
+    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+    with writing(f"token ids to {nearest}"):
+        dataset = TokenDataset(
+            tokenizer,
+            texts,
+            settings.max_tokens,
+            folder=nearest,
+            targets=rest[0] if rest else None,
+            balance_brackets=settings.balance_brackets,
+        )
+    if len(dataset) < 2:
+        unit = "pair" if rest else "text"
+        raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
+    return dataset
+
+
+def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write what a training folder holds from the start, each file whole; what is there already stays."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / RECORD).is_file():
+        with whole(out / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if not (out / "tokenizer.json").is_file():
+        with TemporaryDirectory(dir=out) as folder:
+            tokenizer.save_pretrained(folder)
+            for path in sorted(Path(folder).iterdir(), reverse=True):  # tokenizer.json last
+                path.replace(out / path.name)
+
+
+def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
+    """How many texts one process takes at a time, so that a step has as many as the settings say."""
+    rows, rest = divmod(min(settings.batch_size, texts), processes * settings.accumulation)
+    if rows < 2 or (rest and settings.batch_size <= texts):
+        raise LatentoptError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes} processes with {settings.accumulation} "
+            f"accumulation steps; choose a multiple of {processes * settings.accumulation}, with 2 texts each at least"
+        )
+    return rows
+
+
+def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write model and tokenizer, weights in bfloat16 (the statistics of z stay in float32)."""
+    statistics = tuple(f"bottleneck.{name}" for name in ("standardise.", "weights", "means", "cholesky"))
+    state = {
+        name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
+        for name, value in model.state_dict().items()
+        if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
+    }
+    for old in out.glob("model*.safetensors*"):
+        old.unlink()
+    model.save_pretrained(out, state_dict=state, max_shard_size=SHARD)
+    tokenizer.save_pretrained(out)
+
+
+def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """What this training is, to be kept in the folder; a folder that holds something else is refused."""
+    digest = hashlib.sha256()
+    for row in zip(*sides, strict=True):
+        digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
+    wanted: dict[str, Any] = {**asdict(settings), "texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
+    wanted = json.loads(json.dumps(wanted))
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return wanted
+    try:
+        found = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
+    plain = asdict(Settings())  # a setting that was not there yet had its default
+    differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
+    if differing:
+        raise LatentoptError(
+            f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
+        )
+    return wanted
+
+
+def _is_t5vae(folder: Path) -> bool:
+    """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
+    if not (folder / "config.json").is_file():
+        raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    return bool(kind == T5VAEConfig.model_type)
+
+
+def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
+    """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
+    bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
+    bottleneck |= {
+        "latent_noise": settings.noise,
+        "latent_mixing": settings.mixing,
+        "position_jitter": settings.jitter,
+        "token_deletion": settings.deletion,
+    }
+    if settings.start is not None:
+        folder = Path(settings.start)
+        known = _is_t5vae(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if not known:
+            return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
+        try:
+            model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        except Exception as error:
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
+        if settings.new_latents:
+            return tokenizer, T5VAEModel.with_new_latents(model, **bottleneck)
+        if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
+            model.lengthen(settings.max_tokens)
+        for name in SHAPE:
+            if bottleneck[name] != getattr(model.config, name):
+                raise LatentoptError(
+                    f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
+                )
+        if model.config.balance_brackets and not settings.balance_brackets:
+            raise LatentoptError(
+                f"{folder} is a model of code that balances brackets; add --balance-brackets to go on from there"
+            )
+        for name, value in bottleneck.items():
+            setattr(model.config, name, value)
+        if model.bottleneck.variational:
+            model.bottleneck.steps.zero_()
+        return tokenizer, model
+    if (out / "tokenizer.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
+    else:
+        both = sides[0] if len(sides) == 1 else [text for side in sides for text in side]
+        tokenizer = train_tokenizer(both, settings.vocab_size)
+    t5 = T5Config(
+        vocab_size=-(-len(tokenizer) // 64) * 64,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+        **SIZES[settings.size],
+    )
+    return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)
