@@ -81,12 +81,18 @@ def _load(place: str, kind: str, complaint: str, **options: Any) -> tuple[Any, A
     import transformers
 
     cls = transformers.AutoModelForCausalLM if kind == "language model" else transformers.AutoModel
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **_of_tokenizer(options))
         # What the file holds as bfloat16 is read as it is and computed with in float32.
         model, problems = cls.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **options)
     except Exception as error:  # transformers raises whatever a broken file makes its readers raise
-        raise LatentoptError(f"{complaint}: {str(error).strip().splitlines()[0]}") from error
+        why = str(error).strip() or type(error).__name__
+        raise LatentoptError(f"{complaint}: {why.splitlines()[0]}") from error
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()
     missing = sorted(problems.get("missing_keys", ()))
     if missing and not all("pooler" in name for name in missing):
         raise LatentoptError(f"{complaint}: its weights lack {missing[0]!r} and {len(missing) - 1} others")
