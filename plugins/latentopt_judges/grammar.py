@@ -14,7 +14,9 @@ from latentopt.errors import LatentoptError
 from latentopt.judges import Judge, Judging, Memory
 
 MISSING = "the grammar checker Harper is not installed: pip install harper-py"
-LEFT_ALONE = frozenset({"Capitalization", "Style", "Readability", "Enhancement", "Formatting", "Punctuation", "Regionalism"})
+LEFT_ALONE = frozenset(
+    {"Capitalization", "Style", "Readability", "Enhancement", "Formatting", "Punctuation", "Regionalism"}
+)
 """Kinds of problems that are a matter of taste in headlines and posts."""
 
 

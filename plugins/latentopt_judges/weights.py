@@ -151,8 +151,12 @@ def _keep(model: Any, tokenizer: Any, folder: Path) -> None:
     except Exception as error:  # a full disk raises an OSError here and a SafetensorError there
         if not (folder / "config.json").is_file():  # else another process was faster
             why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            logger.warning("%s was not kept in the cache %s, and is converted again next time: %s", model.name_or_path,
-                           folder.parent, why)
+            logger.warning(
+                "%s was not kept in the cache %s, and is converted again next time: %s",
+                model.name_or_path,
+                folder.parent,
+                why,
+            )
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
