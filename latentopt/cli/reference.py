@@ -28,6 +28,25 @@ def reference() -> str:
     return "\n".join([HEAD, *(line for command in app.registered_commands for line in _section(command.callback))])
 
 
+def options() -> dict[str, set[str]]:
+    """The names of the options of every command, by its name."""
+    load_commands()
+    found = {}
+    for command in app.registered_commands:
+        callback: Any = command.callback
+        hints = get_type_hints(callback, include_extras=True)
+        kinds = [(p, get_args(hints[p.name])[1]) for p in inspect.signature(callback).parameters.values()]
+        named = {name for p, info in kinds if isinstance(info, OptionInfo) for name in _names(p, info)}
+        found[callback.__name__.replace("_", "-")] = named | {"--help"}
+    return found
+
+
+def _names(parameter: inspect.Parameter, info: OptionInfo) -> list[str]:
+    # In Annotated the first name of several stands where a default would.
+    named = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
+    return named or [f"--{parameter.name.replace('_', '-')}"]
+
+
 def _section(command: Any) -> Iterator[str]:
     name = command.__name__.replace("_", "-")
     hints = get_type_hints(command, include_extras=True)
@@ -47,9 +66,7 @@ def _section(command: Any) -> Iterator[str]:
 
 
 def _row(parameter: inspect.Parameter, kind: Any, info: OptionInfo) -> str:
-    # In Annotated the first name of several stands where a default would.
-    named = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
-    names = ", ".join(f"`{name}`" for name in named or [f"--{parameter.name.replace('_', '-')}"])
+    names = ", ".join(f"`{name}`" for name in _names(parameter, info))
     kinds = [part for part in get_args(kind) or [kind] if part is not type(None)]
     again = any(get_origin(part) is list for part in kinds)
     plain = [item for part in kinds for item in get_args(part) or [part]]

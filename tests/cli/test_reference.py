@@ -4,7 +4,7 @@ from latentopt.cli.reference import PAGE, reference
 
 
 def test_the_page_of_the_commands_is_what_they_say_of_themselves():
-    assert PAGE == Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+    assert Path(__file__).resolve().parents[2] / "docs" / "cli.md" == PAGE
     assert PAGE.read_text(encoding="utf-8") == reference(), "run python -m latentopt.cli.reference"
 
 
