@@ -99,7 +99,8 @@ def check_metric(metric: Metric, texts: Sequence[str] = ("a", "good morning", "x
 def check_judge(judge: Judge, texts: Sequence[str] = ("a", "good morning", "She has a cat.", "", "日本 🎉")) -> None:
     """A judge knows its unit and which way is better, and gives one number or NaN a text, whatever the batch."""
     assert isinstance(judge, Judge), "a judge should have unit, higher_is_better and limit, and be callable"
-    assert judge.unit and isinstance(judge.unit, str), "the unit should say what the number is"
+    assert isinstance(judge.unit, str), "the unit should be a text"
+    assert judge.unit, "the unit should say what the number is"
     assert isinstance(judge.higher_is_better, bool), "higher_is_better should be True or False"
     whole = np.asarray(judge(list(texts), list(texts)), dtype=float)
     assert whole.shape == (len(texts),), f"{len(texts)} texts got values of shape {whole.shape}"

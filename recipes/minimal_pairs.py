@@ -10,16 +10,16 @@ from collections.abc import Callable
 
 import pandas as pd
 
-NOUNS = "teacher doctor farmer painter driver lawyer singer student sailor baker pilot nurse".split()
-THINGS = "letter basket window ticket lamp bottle picture blanket hammer garden ladder pillow".split()
-PLACES = "kitchen office station market library harbour".split()
-VERBS = "clean carry paint admire repair remember follow borrow hide describe".split()
+NOUNS = ["teacher", "doctor", "farmer", "painter", "driver", "lawyer", "singer", "student", "sailor", "baker", "nurse"]
+THINGS = ["letter", "basket", "window", "ticket", "lamp", "bottle", "picture", "blanket", "hammer", "ladder", "pillow"]
+PLACES = ["kitchen", "office", "station", "market", "library", "harbour"]
+VERBS = ["clean", "carry", "paint", "admire", "repair", "remember", "follow", "borrow", "hide", "describe"]
 PAST = {"break": ("broke", "broken"), "take": ("took", "taken"), "write": ("wrote", "written"), "eat": ("ate", "eaten"),
         "steal": ("stole", "stolen"), "choose": ("chose", "chosen"), "forget": ("forgot", "forgotten"),
         "give": ("gave", "given"), "drive": ("drove", "driven"), "speak": ("spoke", "spoken")}  # fmt: skip
-ADJECTIVES = "old heavy yellow empty broken expensive tiny clean".split()
-HE = "John Robert Peter David Michael George".split()
-SHE = "Mary Susan Linda Helen Laura Alice".split()
+ADJECTIVES = ["old", "heavy", "yellow", "empty", "broken", "expensive", "tiny", "clean"]
+HE = ["John", "Robert", "Peter", "David", "Michael", "George"]
+SHE = ["Mary", "Susan", "Linda", "Helen", "Laura", "Alice"]
 WHEN = ["yesterday", "last week", "this morning", "two years ago"]
 
 Draw = Callable[[list[str]], str]

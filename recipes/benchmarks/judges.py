@@ -40,8 +40,10 @@ def held_out(n: int, seed: int = 0) -> pd.DataFrame:
     tables = fit_acceptable.people(True, sizes, seed)
     codec = latentopt.load_codec("english-small", device="cpu")
     pushed = fit_acceptable.pushed(codec, tables["edits"]["source"].head(n // 2).tolist(), seed)
+    others = [tables.pop(name).assign(origin=name, kind="people") for name in ("paraphrases", "titles")]
     table = fit_acceptable.rewrites(tables, seed, 1.0, 0.0)
-    return pd.concat([table[table["kind"].isin(["people", "agreement broken", *KINDS])], pushed], ignore_index=True)
+    table = table[table["kind"].isin(["people", "agreement broken", *KINDS])]
+    return pd.concat([table, *others, pushed], ignore_index=True)
 
 
 def area(people: np.ndarray, garbled: np.ndarray) -> float:
@@ -90,7 +92,7 @@ def speed(name: str, texts: list[str]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-n", type=int, default=400, help="rewrites of each origin")
+    parser.add_argument("-n", type=int, default=300, help="rewrites of each origin")
     parser.add_argument("--of-each", type=int, default=20, help="minimal pairs of each template")
     parser.add_argument("--judge", help="another causal language model: a folder, a hub name or a GGUF file")
     options = parser.parse_args()

@@ -225,7 +225,7 @@ def test_a_verdict_survives_being_saved(tmp_path, causal_folder):
     loaded = Verdict.load(tmp_path)
     np.testing.assert_allclose(loaded(read, read), small_verdict()(read, read), rtol=1e-6)
     assert loaded.limit_passing(0.7) == pytest.approx(0.6)
-    with pytest.raises(LatentoptError, match="from 0.5 to 0.9"):
+    with pytest.raises(LatentoptError, match=r"from 0\.5 to 0\.9"):
         loaded.limit_passing(0.99)
     assert loaded([], []).shape == (0,)
     (tmp_path / "verdict.json").write_text(json.dumps({"states": True}), encoding="utf-8")
