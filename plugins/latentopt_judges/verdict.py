@@ -91,6 +91,7 @@ class Verdict:
             {"weights": self.weights.astype(np.float32), "bias": np.array([self.bias], dtype=np.float32)},
             folder / "verdict.safetensors",
         )
+        (folder / "verdict.safetensors").chmod(0o644)
         record = {"format": 1, "states": self.states, "card": self.card}
         (folder / "verdict.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

@@ -3,7 +3,8 @@
     python recipes/benchmarks/judges.py
     python recipes/benchmarks/judges.py --judge FOLDER-or-GGUF
 
-Every judge gets one limit, that which 5 % of the garbled small edits of three kinds pass (``edits``); ``headlines`` and
+Every judge gets one limit, that which 5 % of the garbled small edits of three kinds pass, and one row has the limit that is
+shipped; ``edits``, ``headlines`` and
 ``titles`` are what of whole texts by people passes it, and ``garbled headlines`` what of those with a word swapped, replaced
 or left out. ``headlines at 5 %`` has a limit of its own, which 5 % of the garbled headlines pass. The columns ``swapped``,
 ``replaced`` and ``left out`` are areas under the curve, edits against garbled ones. ``minimal pairs`` is how often the right
@@ -52,8 +53,10 @@ def area(people: np.ndarray, garbled: np.ndarray) -> float:
     return float(roc_auc_score(np.repeat([1, 0], [len(people), len(garbled)]), values))
 
 
-def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, object]:
-    """One row of the table."""
+def measure(
+    judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float | None = None
+) -> dict[str, object]:
+    """One row of the table, with a limit of the judge or that which 5 % of the garbled edits pass."""
     sign = 1 if judge.higher_is_better else -1
     values = sign * judge(table["target"].tolist(), table["source"].tolist())
 
@@ -62,12 +65,14 @@ def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame) -> dict[str,
         return rows
 
     # What is better than the limit passes: a judge of few distinct values may pass fewer than 5 %.
-    limit, own = (np.quantile(of(origin, *KINDS), 1 - PASSED, method="higher") for origin in ("edits", "headlines"))
+    five, own = (np.quantile(of(origin, *KINDS), 1 - PASSED, method="higher") for origin in ("edits", "headlines"))
+    limit = five if limit is None else sign * limit
     right, wrong = pairs["right"].tolist(), pairs["wrong"].tolist()
     # As text and draft, both ways round: of a judge by likelihood, that is which of the two is likelier.
     preferred = sign * (judge(right, wrong) - judge(wrong, right))
     return {
         "edits": float((of("edits", "people") > limit).mean()),
+        "garbled edits": float((of("edits", *KINDS) > limit).mean()),
         "paraphrases": float((of("paraphrases", "people") > limit).mean()),
         "headlines": float((of("headlines", "people") > limit).mean()),
         "garbled headlines": float((of("headlines", *KINDS) > limit).mean()),
@@ -104,6 +109,8 @@ def main() -> None:
     if options.judge:
         judges["causal_lm of the other model"] = causal_lm(folder=options.judge)
     rows = [{"judge": name} | measure(judge, table, pairs) for name, judge in judges.items()]
+    acceptable = judges["acceptable"]
+    rows.append({"judge": "acceptable, its own limit"} | measure(acceptable, table, pairs, acceptable.limit))
     texts = table.loc[table["origin"] == "edits", "target"].drop_duplicates().head(264).tolist()
     for row in rows:
         if row["judge"] in ("token_pairs", "grammar", "causal_lm", "acceptable"):
