@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 import corpora
@@ -119,7 +120,7 @@ def garbled(pairs: pd.DataFrame, garble: Garble, rng: random.Random) -> pd.DataF
         re.sub(r"\s+", " ", text).casefold().strip() in (source.casefold(), target.casefold(), "")
         for text, source, target in zip(made, pairs["source"], pairs["target"], strict=True)
     ]
-    return table[[not one for one in same]]
+    return table[~np.array(same, dtype=bool)]
 
 
 def edits(held_out: bool) -> pd.DataFrame:
