@@ -29,17 +29,19 @@ REMEMBERED = 20_000
 
 @runtime_checkable
 class Judge(Protocol):
-    """A number per text.
+    """A number per text."""
 
-    Attributes:
-        unit: what the number is, such as ``"nats a token"``.
-        higher_is_better: else lower is.
-        limit: what ``--filter NAME`` without a value asks for; None where a value has to be told.
-    """
+    @property
+    def unit(self) -> str:
+        """What the number is, such as ``"nats a token"``."""
 
-    unit: str
-    higher_is_better: bool
-    limit: float | None
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of it is better; else less is."""
+
+    @property
+    def limit(self) -> float | None:
+        """What ``--filter NAME`` without a value asks for; None where a value has to be told."""
 
     def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """n texts and the drafts they come from -> (n,) float; NaN for a text of which nothing can be said."""

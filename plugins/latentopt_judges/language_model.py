@@ -166,5 +166,5 @@ def causal_lm(measure: str = "mean", folder: str | None = None) -> Judge:
 
 
 def _of(reading: Reading, measure: str) -> float:
-    reduce = {"mean": np.mean, "sum": np.sum, "worst": np.min}[measure]
+    reduce: Any = {"mean": np.mean, "sum": np.sum, "worst": np.min}[measure]
     return float(reduce(reading.log_probs))

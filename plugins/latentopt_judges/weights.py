@@ -17,7 +17,8 @@ from latentopt.errors import LatentoptError
 
 logger = logging.getLogger("latentopt")
 
-Row, Value = TypeVar("Row"), TypeVar("Value")
+Row = TypeVar("Row")
+Value = TypeVar("Value")
 
 
 def cache_folder() -> Path:
@@ -80,7 +81,7 @@ def _load(place: str, kind: str, complaint: str, **options: Any) -> tuple[Any, A
     import torch
     import transformers
 
-    cls = transformers.AutoModelForCausalLM if kind == "language model" else transformers.AutoModel
+    cls: Any = transformers.AutoModelForCausalLM if kind == "language model" else transformers.AutoModel
     bars = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()
     try:

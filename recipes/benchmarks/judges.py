@@ -53,9 +53,7 @@ def area(people: np.ndarray, garbled: np.ndarray) -> float:
     return float(roc_auc_score(np.repeat([1, 0], [len(people), len(garbled)]), values))
 
 
-def measure(
-    judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float | None = None
-) -> dict[str, object]:
+def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float | None = None) -> dict[str, object]:
     """One row of the table, with a limit of the judge or that which 5 % of the garbled edits pass."""
     sign = 1 if judge.higher_is_better else -1
     values = sign * judge(table["target"].tolist(), table["source"].tolist())

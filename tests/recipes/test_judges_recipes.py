@@ -1,12 +1,13 @@
 import random
 
-import minimal_pairs
 import pandas as pd
 import pytest
-from garbling import disagreeing, garbled, kinds, swapped
 from judges import area, measure
 
 from latentopt.judges import Judging
+
+import minimal_pairs
+from garbling import disagreeing, garbled, kinds, swapped
 
 
 def test_every_way_of_garbling_makes_another_text_of_the_same_pair():
