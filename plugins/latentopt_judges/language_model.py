@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import logging
 from collections.abc import Sequence
@@ -50,19 +51,26 @@ class Reading:
 class LanguageModel:
     """A causal language model of transformers, which remembers what it has read.
 
-    Each text is read from a start token to the end of its line, so a text that breaks off is unlikely at its end. The
-    start token is the tokenizer's own: its BOS token, or else its EOS token.
+    Each text is read from a start token (`start_token`) to the end of its line, so a text that breaks off is unlikely at
+    its end. It is read on a GPU where there is one.
     """
 
     def __init__(self, place: str) -> None:
+        import torch
+
         self.model, self.tokenizer = weights.load_causal_lm(place)
         self.name = place
         self.start = start_token(self.tokenizer, place)
-        self.fast = _prefers_bfloat16()
-        if self.fast:
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device == "cuda" or _prefers_bfloat16():
+            # In bfloat16 a logit of 20 is rounded to .1: the last layer stays in float32.
+            last = copy.deepcopy(self.model.get_output_embeddings()).float()
+            last.register_forward_pre_hook(lambda layer, given: (given[0].float(),))
             self.model = self.model.bfloat16()
-        # In bfloat16 a logit of 20 is rounded to .1: the last layer stays in float32.
-        self.head = self.model.get_output_embeddings().weight.float()
+            self.model.set_output_embeddings(last)
+        self.model = self.model.to(self.device)
+        longest = getattr(self.model.config, "max_position_embeddings", None) or LONGEST
+        self.most = min(LONGEST, longest - 3)
         self.end = self._ids(["\n"])[0]
         self.memory: Memory[str, Reading] = Memory()
 
@@ -75,7 +83,7 @@ class LanguageModel:
         return found
 
     def _read(self, texts: Sequence[str]) -> list[Reading]:
-        ids = [[self.start, *row[:LONGEST], *self.end] for row in self._ids([text.strip() for text in texts])]
+        ids = [[self.start, *row[: self.most], *self.end] for row in self._ids([text.strip() for text in texts])]
         return weights.in_batches(ids, self._batch, BATCH, key=len)
 
     def _batch(self, ids: list[list[int]]) -> list[Reading]:
@@ -85,15 +93,14 @@ class LanguageModel:
         padded = torch.tensor([row + [self.start] * (longest - len(row)) for row in ids])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
         with torch.inference_mode():
+            padded, mask = padded.to(self.device), mask.to(self.device)
             # Padded at the end, where a causal model cannot see it.
-            given = self.model.base_model(
-                input_ids=padded, attention_mask=mask, use_cache=False, output_hidden_states=True
-            )
-            logits = given.last_hidden_state[:, :-1].float() @ self.head.T
+            given = self.model(input_ids=padded, attention_mask=mask, use_cache=False, output_hidden_states=True)
+            logits = given.logits[:, :-1].float()
             chosen = logits.gather(2, padded[:, 1:, None])[..., 0] - logits.logsumexp(-1)
             layer = given.hidden_states[2 * (len(given.hidden_states) - 1) // 3].float()
             states = (layer * mask[..., None])[:, 1:].sum(1) / mask[:, 1:].sum(1, keepdim=True)
-        log_probs, states = chosen.numpy(), states.float().numpy()
+        log_probs, states = chosen.cpu().numpy(), states.cpu().numpy()
         return [
             Reading(np.array(row[1:]), log_probs[at, : len(row) - 1].astype(np.float32), states[at])
             for at, row in enumerate(ids)
