@@ -83,14 +83,14 @@ def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float
 
 
 def speed(name: str, texts: list[str]) -> float:
-    """Distinct texts a second that a judge reads, with nothing remembered before."""
+    """Distinct texts that a judge reads in a second of one processor, with nothing remembered before."""
     for loaded in (language_model.language_model, meaning.encoder, grammar.checker):
         loaded.cache_clear()
     judge: Judge = get("judge", name)()
     judge(texts[:8], texts[:8])  # what is set up once
-    started = time.perf_counter()
+    started = time.process_time()
     judge(texts[8:], texts[8:])
-    return (len(texts) - 8) / (time.perf_counter() - started)
+    return (len(texts) - 8) / (time.process_time() - started)
 
 
 def main() -> None:
@@ -112,8 +112,8 @@ def main() -> None:
     texts = table.loc[table["origin"] == "edits", "target"].drop_duplicates().head(264).tolist()
     for row in rows:
         if row["judge"] in ("token_pairs", "grammar", "causal_lm", "acceptable"):
-            row["texts/s"] = speed(str(row["judge"]), texts)
-    rows.append({"judge": "meaning", "texts/s": speed("meaning", texts)})
+            row["texts/s of a core"] = speed(str(row["judge"]), texts)
+    rows.append({"judge": "meaning", "texts/s of a core": speed("meaning", texts)})
     threads = torch.get_num_threads()
     report("judges", pd.DataFrame(rows), n=options.n, other=options.judge or "none", threads=threads)
 

@@ -70,8 +70,8 @@ SECTIONS = {
     "it, `garbled headlines` and `pushed` (what the model makes of latents pushed 1 to 1.5 cells) what should "
     "not. `headlines at 5 %` has a limit of its own, which 5 % of garbled headlines pass. `swapped` to `agreement "
     "broken` are areas under the curve, edits against the same garbled. `minimal pairs` is the share of sixteen "
-    "templates' pairs of which the right sentence is preferred. `texts/s` is with nothing remembered, beside "
-    "other busy processes.",
+    "templates' pairs of which the right sentence is preferred. `texts/s of a core` counts the seconds of one "
+    "processor, with nothing remembered.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
