@@ -34,6 +34,8 @@ import garbling
 SIZES = {"edits": 700, "paraphrases": 200, "headlines": 700, "titles": 150}
 SHARE, OWN_SHARE = 0.22, 0.07
 """What share of the rows is garbled in each way: an edit by a person, or the draft itself."""
+ALONE_SHARE = 0.4
+"""What share of all these is there once more, as texts without a draft."""
 SHARES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 GARBLED_PASSED = 0.05
 STRENGTH = {True: 0.003, False: 1.0}
@@ -71,6 +73,12 @@ def rewrites(tables: dict[str, pd.DataFrame], seed: int, share: float, own_share
                 parts.append(pd.DataFrame({"source": chosen.loc[made.index, sources], "target": made["target"],
                                            "origin": origin, "kind": kind}))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def alone(table: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Some of the rows as texts that stand for themselves, such as samples: each is its own draft."""
+    some = table[table["origin"] != "model"].sample(frac=share, random_state=seed)
+    return some.assign(source=some["target"], origin="alone")
 
 
 def pushed(codec: latentopt.Codec, sources: Sequence[str], seed: int) -> pd.DataFrame:
@@ -116,6 +124,7 @@ def main() -> None:
     table = pd.concat(
         [rewrites(tables, options.seed, SHARE, OWN_SHARE), pushed(codec, some, options.seed)], ignore_index=True
     )
+    table = pd.concat([table, alone(table, ALONE_SHARE, options.seed)], ignore_index=True)
     print(table.groupby(["origin", "kind"]).size().to_string())
     model = language_model()
     texts = [*table["target"], *table["source"]]

@@ -8,7 +8,7 @@ shipped; ``edits``, ``headlines`` and
 ``titles`` are what of whole texts by people passes it, and ``garbled headlines`` what of those with a word swapped, replaced
 or left out. ``headlines at 5 %`` has a limit of its own, which 5 % of the garbled headlines pass. The columns ``swapped``,
 ``replaced`` and ``left out`` are areas under the curve, edits against garbled ones. ``minimal pairs`` is how often the right
-sentence of two is preferred; ``pushed`` what passes of what english-small makes of latents pushed by 1 to 1.5 cells.
+sentence of two is preferred; ``alone`` are the edits as their own drafts, as a sample is; ``pushed`` what passes of what english-small makes of latents pushed by 1 to 1.5 cells.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def held_out(n: int, seed: int = 0) -> pd.DataFrame:
     others = [tables.pop(name).assign(origin=name, kind="people") for name in ("paraphrases", "titles")]
     table = fit_acceptable.rewrites(tables, seed, 1.0, 0.0)
     table = table[table["kind"].isin(["people", "agreement broken", *KINDS])]
-    return pd.concat([table, *others, pushed], ignore_index=True)
+    own = table[table["origin"] == "edits"].assign(source=lambda rows: rows["target"], origin="alone")
+    return pd.concat([table, *others, own, pushed], ignore_index=True)
 
 
 def area(people: np.ndarray, garbled: np.ndarray) -> float:
@@ -76,6 +77,8 @@ def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float
         "garbled headlines": float((of("headlines", *KINDS) > limit).mean()),
         "headlines at 5 %": float((of("headlines", "people") > own).mean()),
         "titles": float((of("titles", "people") > limit).mean()),
+        "alone": float((of("alone", "people") > limit).mean()),
+        "garbled, alone": float((of("alone", *KINDS) > limit).mean()),
         "pushed": float((of("model", "pushed") > limit).mean()),
         **{kind: area(of("edits", "people"), of("edits", kind)) for kind in (*KINDS, "agreement broken")},
         "minimal pairs": float((preferred > 0).mean()),

@@ -41,8 +41,8 @@ def test_minimal_pairs_differ_and_are_the_same_each_time():
 def table():
     rows = [("edits", "people", "fine")] * 9 + [("edits", "people", "odd"), ("edits", "swapped", "bad")]
     rows += [("edits", kind, "bad") for kind in ("replaced", "left out", "agreement broken")]
-    rows += [(origin, "people", "fine") for origin in ("paraphrases", "headlines", "titles")]
-    rows += [("headlines", "swapped", "bad"), ("model", "pushed", "bad")]
+    rows += [(origin, "people", "fine") for origin in ("paraphrases", "headlines", "titles", "alone")]
+    rows += [("headlines", "swapped", "bad"), ("alone", "swapped", "bad"), ("model", "pushed", "bad")]
     made = pd.DataFrame(rows, columns=["origin", "kind", "target"])
     return made.assign(source="draft")
 
