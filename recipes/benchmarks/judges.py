@@ -3,12 +3,12 @@
     python recipes/benchmarks/judges.py
     python recipes/benchmarks/judges.py --judge FOLDER-or-GGUF
 
-Every judge gets one limit, that which 5 % of the garbled small edits of three kinds pass, and one row has the limit that is
-shipped; ``edits``, ``headlines`` and
-``titles`` are what of whole texts by people passes it, and ``garbled headlines`` what of those with a word swapped, replaced
-or left out. ``headlines at 5 %`` has a limit of its own, which 5 % of the garbled headlines pass. The columns ``swapped``,
-``replaced`` and ``left out`` are areas under the curve, edits against garbled ones. ``minimal pairs`` is how often the right
-sentence of two is preferred; ``alone`` are the edits as their own drafts, as a sample is; ``pushed`` what passes of what english-small makes of latents pushed by 1 to 1.5 cells.
+Every judge gets one limit, that which 5 % of the garbled small edits of three kinds pass, and one row has the limit that
+is shipped; ``edits``, ``headlines`` and ``titles`` are what of whole texts by people passes it, and ``garbled headlines``
+what of those with a word swapped, replaced or left out. ``headlines at 5 %`` has a limit of its own, which 5 % of the
+garbled headlines pass. The columns ``swapped``, ``replaced`` and ``left out`` are areas under the curve, edits against
+garbled ones. ``minimal pairs`` is how often the right sentence of two is preferred; ``alone`` are the edits as their own
+drafts, as a sample is; ``pushed`` what passes of what english-small makes of latents pushed by 1 to 1.5 cells.
 """
 
 from __future__ import annotations
