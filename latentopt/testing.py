@@ -22,6 +22,7 @@ from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
+from latentopt.judges import Judge
 from latentopt.posterior import AggregatePosterior
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
@@ -93,6 +94,20 @@ def check_metric(metric: Metric, texts: Sequence[str] = ("a", "good morning", "x
     assert values.shape == (len(texts),), f"{len(texts)} texts got values of shape {values.shape}"
     assert np.isfinite(values).all(), "a value is NaN or infinite"
     assert len(metric([], [])) == 0, "no texts should get no values"
+
+
+def check_judge(judge: Judge, texts: Sequence[str] = ("a", "good morning", "She has a cat.", "", "日本 🎉")) -> None:
+    """A judge knows its unit and which way is better, and gives one number or NaN a text, whatever the batch."""
+    assert isinstance(judge, Judge), "a judge should have unit, higher_is_better and limit, and be callable"
+    assert isinstance(judge.unit, str), "the unit should be a text"
+    assert judge.unit, "the unit should say what the number is"
+    assert isinstance(judge.higher_is_better, bool), "higher_is_better should be True or False"
+    whole = np.asarray(judge(list(texts), list(texts)), dtype=float)
+    assert whole.shape == (len(texts),), f"{len(texts)} texts got values of shape {whole.shape}"
+    assert not np.isinf(whole).any(), "a value is infinite"
+    single = np.array([judge([text], [text])[0] for text in texts], dtype=float)
+    assert np.allclose(whole, single, atol=1e-2, equal_nan=True), "a value depends on the other texts of the batch"
+    assert len(judge([], [])) == 0, "no texts should get no values"
 
 
 def check_head(head: Head, latent_dim: int) -> None:

@@ -23,7 +23,8 @@ def optimize(
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
     score: Annotated[
-        list[str] | None, typer.Option(help="Any function of one text, FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.")
+        list[str] | None,
+        typer.Option(help="Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."),
     ] = None,
     reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
     hold: Annotated[

@@ -64,6 +64,16 @@ SECTIONS = {
     "(`--filter fluent`), in nats: half of the rewrites surprise by less than `median`; then the share that each limit lets "
     "pass, 3 being the filter's own. The edits are those of the attributes' unseen pairs. It is a filter for small changes: "
     "a whole rewrite by a person surprises too.",
+    "judges": "How judges tell rewrites by people from garbled ones, on unseen rows. Each judge has one limit, which 5 % of "
+    "the garbled small edits pass (a word swapped, replaced or left out): `edits`, `paraphrases`, `headlines` "
+    "(another headline of the same test) and `titles` (another title) are the shares of people's texts that pass "
+    "it, `garbled headlines` and `pushed` (what the model makes of latents pushed 1 to 1.5 cells) what should "
+    "not. `alone` are the edits as their own drafts, as a sample is. `headlines at 5 %` has a limit of its own, "
+    "which 5 % of garbled headlines pass. `swapped` to `agreement broken` are areas under the curve, edits "
+    "against the same garbled. `minimal pairs` is the share of sixteen templates' pairs of which the right "
+    "sentence is preferred. The verdict passes a little over half of whole headlines, far from all: a word "
+    "swapped in a long headline, of which no better version is at hand, often escapes it. `texts/s of a core` "
+    "counts the seconds of one processor, with nothing remembered.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "
