@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from latentopt.codec import Codec, Likelihood, Margins
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, similarity
+from latentopt.filters import similarity
 from latentopt.posterior import AggregatePosterior
 
 logger = logging.getLogger("latentopt")
@@ -35,7 +36,8 @@ LADDER = (0.1, 0.3, 0.5)
 """Standard deviations of noise on z that a text may survive."""
 DRAWS = 4
 """A text survives noise when it comes back from so many draws of it."""
-BATCH = 64
+BATCH = 128
+"""Texts inverted at once."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Inversion:
 
     Attributes:
         z: (n, d).
+        encoded: (n, d), the codec's own encodings. What was fitted on those, a head or the score of a direction, should be
+            asked about these.
         exact: (n,) bool, whether z decodes to the text.
         moved: (n,), how far z is from the codec's own encoding, in cells.
         kept: (n,), the largest noise of the ladder, in standard deviations of z, from which the text still comes back; 0
@@ -52,10 +56,16 @@ class Inversion:
     """
 
     z: Tensor
+    encoded: Tensor
     exact: np.ndarray
     moved: np.ndarray
     kept: np.ndarray
     decoded: list[str]
+
+    def table(self, texts: Sequence[str]) -> pd.DataFrame:
+        """A row a text: ``text, exact, moved, kept, decoded``."""
+        columns = {"text": list(texts), "exact": self.exact, "moved": self.moved, "kept": self.kept}
+        return pd.DataFrame({**columns, "decoded": self.decoded})
 
 
 def encode_exact(
@@ -82,7 +92,7 @@ def encode_exact(
         seed: of the noise. All texts share it, so that a latent does not depend on the other texts.
 
     Raises:
-        LatentoptError: when a text is none or too long for the codec, or a setting is out of range.
+        LatentoptError: when a text is none or too long for the codec, its encoding is not finite, or a setting is out of range.
     """
     texts = listed(texts)
     if steps < 0 or not noise >= 0 or not ball > 0 or not all(rung > 0 for rung in ladder):
@@ -90,6 +100,9 @@ def encode_exact(
             f"steps and noise should be at least 0, ball and ladder above 0; got {steps}, {noise}, {ball}, {ladder}"
         )
     home = codec.encode(texts)
+    broken = (~home.isfinite()).any(1).nonzero().flatten().tolist()
+    if broken:
+        raise LatentoptError(f"the model encodes text {broken[0] + 1} to NaN or infinite values; it is broken")
     decoded = codec.decode(home)
     z, exact = home.clone(), _same(decoded, texts)
     length = noise * codec.cell / codec.latent_dim**0.5
@@ -102,28 +115,20 @@ def encode_exact(
         found = _inverted(codec, home, texts, rows, length * fade[:, None] * draws[:steps], ball * codec.cell)
         _take(found, rows, codec, texts, z, exact, decoded)
     moved = ((z - home).norm(dim=1) / codec.cell).double().cpu().numpy()
-    return Inversion(z, exact, moved, _kept(codec, z, texts, exact, ladder, seed), decoded)
+    return Inversion(z, home, exact, moved, _kept(codec, z, texts, exact, ladder, seed), decoded)
 
 
-def encode_drafts(codec: Codec, texts: Sequence[str], exact: bool = True) -> Tensor:
-    """The latents (n, d) that drafts are edited from; those of which the codec makes another text are told.
+def encode_drafts(codec: Codec, texts: Sequence[str], exact: bool = True) -> tuple[Tensor, Tensor]:
+    """The latents that texts are edited from, and the codec's own encodings, by which they are scored; both (n, d).
 
     Args:
-        exact: by `encode_exact`; otherwise the codec's own encodings, and nothing is told.
+        exact: by `encode_exact`; otherwise the two are the same.
     """
     if not exact:
-        return codec.encode(texts)
+        z = codec.encode(texts)
+        return z, z
     found = encode_exact(codec, texts, ladder=())
-    lost = np.flatnonzero(similarity(found.decoded, texts) < GIVEN_BACK)
-    if len(lost):
-        logger.warning(
-            "the model does not give back %d of %d drafts, and rewrites what it makes of them; it reads %r as %r",
-            len(lost),
-            len(texts),
-            texts[lost[0]],
-            found.decoded[lost[0]],
-        )
-    return found.z
+    return found.z, found.encoded
 
 
 def _same(decoded: Sequence[str], texts: Sequence[str]) -> np.ndarray:
@@ -221,6 +226,8 @@ def _descend(codec: Likelihood, home: Tensor, texts: list[str], noise: Tensor, r
     for step, shake in enumerate(noise.to(home), start=1):
         at = (z + shake).requires_grad_(True)
         loss, right = _look(codec, at, [texts[row] for row in rows.tolist()])
+        if not loss.requires_grad:
+            break  # a likelihood that leads nowhere
         (gradient,) = torch.autograd.grad(loss.sum(), at)
         loss = loss.detach().masked_fill(right, -1.0)  # what is right is better than what is not, and the last of it best
         better = loss <= least[rows]
