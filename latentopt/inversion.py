@@ -229,7 +229,9 @@ def _descend(codec: Likelihood, home: Tensor, texts: list[str], noise: Tensor, r
         if not loss.requires_grad:
             break  # a likelihood that leads nowhere
         (gradient,) = torch.autograd.grad(loss.sum(), at)
-        loss = loss.detach().masked_fill(right, -1.0)  # what is right is better than what is not, and the last of it best
+        loss = loss.detach().masked_fill(
+            right, -1.0
+        )  # what is right is better than what is not, and the last of it best
         better = loss <= least[rows]
         best[rows[better]], least[rows[better]] = z[better], loss[better]
         streak = torch.where(right, streak + 1, 0)

@@ -154,7 +154,9 @@ def test_nan_latents_are_refused_and_a_gradient_that_is_not_finite_stops_its_tex
     found = encode_exact(codec, TEXTS)
     assert torch.isfinite(found.z).all()
     assert torch.allclose(found.z[:-1], expected.z[:-1], atol=1e-5)
-    monkeypatch.setattr(type(codec), "encode", lambda self, texts, truncation=False: torch.full((len(texts), 12), torch.nan))
+    monkeypatch.setattr(
+        type(codec), "encode", lambda self, texts, truncation=False: torch.full((len(texts), 12), torch.nan)
+    )
     with pytest.raises(LatentoptError, match="NaN"):
         encode_exact(codec, TEXTS)
 

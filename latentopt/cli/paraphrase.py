@@ -53,7 +53,9 @@ def paraphrase(
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)
-    table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact)
+    table = run(
+        codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact
+    )
     common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
     found = table[table["rank"] > 0]
     done, repaired = found["source_id"].nunique(), int((found["status"] == REPAIRED).sum())

@@ -120,6 +120,7 @@ def optimize(
         chunk=chunk,
         splice=splice,
         phrases=len(phrases),
+        exact=exact,
     )
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.

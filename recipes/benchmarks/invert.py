@@ -10,14 +10,15 @@ Sentences, titles and the sentences of tweets, those that the model holds, by le
 ``kept 0.3``                the share that `latentopt.inversion` itself says survives that noise
 ``moved``                   in cells, of what was moved
 ``ms``, ``of the codec``    processor time of a text, and that over the time to encode and to decode it once
+``head ranks``, ``head shift``  a ridge regression of the text's length, fitted on the encodings of half of the texts: the
+                            rank correlation of what it predicts of the others at z with that at the encodings, and the mean
+                            shift in its spreads
 ``density``                 of the aggregate posterior at z, in nats, less that at the encoding
 
 and of the attributes' unseen pairs (mean difference, one strength for all, the best of three):
 
 ``directions, exact``       the share of sources moved to their targets, letter by letter
 ``returns``                 of sources that come back, the share that does so after "+a, decode, encode, -a"
-``head``                    the rank correlation of a ridge regression's predictions (of the length of the text, fitted on
-                            encodings of other texts) at z with those at the encodings, and the mean shift in their spreads
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -98,6 +101,8 @@ def corpus_rows(codec: latentopt.Codec, name: str, texts: list[str]) -> list[dic
                 row |= {"density": density[chosen].mean()}
             if length == "all":
                 spent = encoding if way == "encoded" else inverting
+                if way == "inverted":
+                    row |= dict(zip(("head ranks", "head shift"), head_of_length(texts, found), strict=True))
                 row |= {"ms": 1000 * spent / len(texts), "of the codec": spent / (encoding + decoding)}
             rows.append(row)
     return rows
@@ -107,7 +112,7 @@ def both(found: Inversion) -> dict[str, torch.Tensor]:
     return {"encoded": found.encoded, "inverted": found.z}
 
 
-def head_of_length(codec: latentopt.Codec, texts: list[str], found: Inversion) -> tuple[float, float]:
+def head_of_length(texts: list[str], found: Inversion) -> tuple[float, float]:
     """See ``head``: the correlation of the predictions at z and at the encodings, and their mean shift."""
     half = len(texts) // 2
     ridge = Ridge(alpha=100.0).fit(found.encoded[:half].cpu(), [len(text) for text in texts[:half]])
@@ -125,7 +130,10 @@ def attribute_rows(codec: latentopt.Codec, n: int) -> list[dict[str, object]]:
         step = (z1 - z0).mean(0)
         sources, targets = test["source"].tolist(), test["target"].tolist()
         for way, z in both(encode_exact(codec, sources, ladder=())).items():
-            shares = {s: np.mean([a == b for a, b in zip(codec.decode(z + s * step), targets)]) for s in STRENGTHS}
+            shares = {
+                s: np.mean([a == b for a, b in zip(codec.decode(z + s * step), targets, strict=True)])
+                for s in STRENGTHS
+            }
             back = exact(codec, z, sources, 0.0)
             moved = codec.decode(z + step)
             again = codec.encode(moved, truncation=True) if way == "encoded" else again_exact(codec, moved)
@@ -162,10 +170,9 @@ def main() -> None:
         everything = random.Random(0).sample(texts := read(), len(texts))
         held = [text for text in everything[: 20 * options.n] if codec.fits([text])[0]][: options.n]
         rows += corpus_rows(codec, name, held)
-        ranks, shift = head_of_length(codec, held, encode_exact(codec, held, ladder=()))
-        print(f"{name}: a head's ranks at z and at the encodings {ranks:.3f}, shift {shift:.3f}")
-    report("invert", pd.DataFrame(rows), **facts)
-    report("invert_directions", pd.DataFrame(attribute_rows(codec, options.pairs)), **facts)
+        report("invert", pd.DataFrame(rows), **facts)
+    command = shlex.join(["python", "recipes/benchmarks/invert.py", *sys.argv[1:]])
+    report("invert_directions", pd.DataFrame(attribute_rows(codec, options.pairs)), command=command, **facts)
 
 
 if __name__ == "__main__":
