@@ -32,6 +32,8 @@ RATE, NOISE, BALL = 0.15, 0.55, 1.5
 """In cells: the length of a step, that of the noise on z at first, and how far from its encoding a latent may end."""
 STREAK = 3
 """A text is done once it was greedily decoded under so many draws of noise, one after the other."""
+PATIENCE, HOPELESS = 8, 25.0
+"""After so many steps a text whose loss never was below so many nats is given up: hardly any of those comes back."""
 LADDER = (0.1, 0.3, 0.5)
 """Standard deviations of noise on z that a text may survive."""
 DRAWS = 4
@@ -165,11 +167,13 @@ def _survives(codec: Codec, z: Tensor, texts: Sequence[str], rows: np.ndarray, n
     for draw in noise.to(z):
         for start in range(0, len(rows), BATCH):
             part = start + np.flatnonzero(stays[start : start + BATCH])
+            if not len(part):
+                continue
             chosen = rows[part].tolist()
             sources = [texts[row] for row in chosen]
             if isinstance(codec, Margins):
                 stays[part] = _look(codec, z[chosen] + draw, sources)[1].cpu().numpy()
-            elif chosen:
+            else:
                 stays[part] = _same(codec.decode(z[chosen] + draw), sources)
     return stays
 
@@ -214,8 +218,8 @@ def _inverted(
 def _descend(codec: Likelihood, home: Tensor, texts: list[str], noise: Tensor, radius: float) -> Tensor:
     """Latents near home (n, d): Adam with one second moment a row, in the units of the posterior, under noise (steps, d).
 
-    Rows leave once they are right under `STREAK` draws of noise in turn. Of one that never is, the last latent that was
-    right is kept, or else that of the least loss.
+    Rows leave once they are right under `STREAK` draws of noise in turn, or are past hope (`HOPELESS`). Of one that never is
+    right so long, the last latent that was right at all is kept, or else that of the least loss.
     """
     assert isinstance(codec, Codec)
     axes = _axes(codec.posterior)
@@ -236,6 +240,8 @@ def _descend(codec: Likelihood, home: Tensor, texts: list[str], noise: Tensor, r
         best[rows[better]], least[rows[better]] = z[better], loss[better]
         streak = torch.where(right, streak + 1, 0)
         going = (streak < STREAK) & gradient.isfinite().all(1)
+        if step >= PATIENCE:
+            going &= least[rows] < HOPELESS
         rows, z, mean, square, streak = (values[going] for values in (rows, z, mean, square, streak))
         if not len(rows):
             break

@@ -205,6 +205,23 @@ def test_a_t5vae_is_inverted(tiny_codec):
     assert (found.moved <= 6.0 + 1e-4).all()
 
 
+def test_texts_of_which_none_survives_the_noise_are_no_trouble(tiny_codec):
+    texts = tiny_codec.decode(tiny_codec.encode(["a dog ran", "the cat"]))
+    found = encode_exact(tiny_codec, texts, steps=2, noise=1e4)
+    assert tiny_codec.decode(found.z) == found.decoded
+    assert tiny_codec.margins(torch.zeros(0, 8), []).shape == (0, 0)
+
+
+def test_what_is_past_hope_is_given_up(monkeypatch):
+    codec = MarginCodec()
+    encode_exact(codec, ["日本語" * 3])
+    patient = codec.asked
+    monkeypatch.setattr(inversion, "HOPELESS", 0.1)
+    codec.asked = 0
+    encode_exact(codec, ["日本語" * 3])
+    assert codec.asked == inversion.PATIENCE < patient
+
+
 def test_drafts_are_edited_from_exact_latents_and_scored_by_their_encodings(codec):
     z, encoded = encode_drafts(codec, TEXTS)
     assert torch.equal(z, encode_exact(codec, TEXTS, ladder=()).z)
