@@ -124,9 +124,9 @@ def encode_drafts(codec: Codec, texts: Sequence[str], exact: bool = True) -> tup
     """The latents that texts are edited from, and the codec's own encodings, by which they are scored; both (n, d).
 
     Args:
-        exact: by `encode_exact`; otherwise the two are the same.
+        exact: by `encode_exact`; otherwise, and where the codec has no `Likelihood`, the two are the same.
     """
-    if not exact:
+    if not exact or not isinstance(codec, Likelihood):
         z = codec.encode(texts)
         return z, z
     found = encode_exact(codec, texts, ladder=())
