@@ -42,6 +42,7 @@ class Run:
     chunk: int
     splice: bool
     phrases: int
+    exact: bool
 
 
 @dataclass(frozen=True)

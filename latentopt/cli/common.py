@@ -36,6 +36,9 @@ Constrain = Annotated[
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
+Exact = Annotated[
+    bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
+]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]

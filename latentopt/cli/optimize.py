@@ -54,6 +54,7 @@ def optimize(
         Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
     ] = None,
     phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
+    exact: common.Exact = True,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
@@ -98,6 +99,7 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
+        exact=exact,
         phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
     best = with_beside(result.best(top, with_source), drafts)

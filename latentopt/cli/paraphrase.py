@@ -34,6 +34,7 @@ def paraphrase(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
+    exact: common.Exact = True,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -54,7 +55,9 @@ def paraphrase(
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)
-    table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
+    table = run(
+        codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact
+    )
     common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
     common.tell_aside(table["status"])
     found = table[table["rank"] > 0]

@@ -34,6 +34,7 @@ def transfer(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -65,9 +66,10 @@ def transfer(
         "constraint": common.constraint_of(constraint, codec),
         "constrain": constrain,
         "tries": tries,
+        "exact": exact,
     }
     if out is not None:
-        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries, "exact": exact}
         statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:

@@ -21,9 +21,11 @@ class Problem:
         codec: whose latents are searched; its ``cell`` is the unit of steps and radii.
         objective: anchored to these drafts.
         texts: the n drafts.
-        z0: (n, d), their encodings.
+        z0: (n, d), the latents that the search starts from.
         budget: how many latents a draft may have decoded; None for as many as the searcher proposes.
         evaluations: how many distinct texts of a draft a property of the text may be asked about; None for no limit.
+        encoded: (n, d), the codec's own encodings of the drafts, by which they are judged as their rewrites are by
+            theirs, where z0 is not these; None where it is.
     """
 
     codec: Codec
@@ -32,6 +34,7 @@ class Problem:
     z0: Tensor
     budget: int | None = None
     evaluations: int | None = None
+    encoded: Tensor | None = None
 
 
 @dataclass(frozen=True)
