@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from latentopt.errors import LatentoptError
-from latentopt.plugins import get, offers
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.plugins import get, installed, offers
 
 
 def parse_value(text: str) -> Any:
@@ -86,6 +86,10 @@ def build(kind: str, spec: str, offered: Mapping[str, Any] | None = None, **sett
     except (TypeError, ValueError) as error:
         takes = f"; it takes {settings_of(factory)}" if callable(factory) else ""
         raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}{takes}") from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry(kind, name)} cannot be made: {told(error)}") from error
 
 
 def _judge_as(kind: str, name: str, value: Any, offered: Mapping[str, Any], settings: dict[str, Any]) -> Any:

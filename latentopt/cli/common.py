@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get
+    from latentopt.plugins import get, installed
     from latentopt.spec import settings_of
 
     name, equals, value = spec.partition("=")
@@ -110,6 +111,10 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
         raise LatentoptError(
             f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
         ) from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 
@@ -143,12 +148,14 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
 
         write_table(table, out)
         note(f"wrote {len(table)} rows to {out}")
-    elif sys.stdout.isatty():
-        draw(table[columns] if columns else table)
-    else:
-        from latentopt.files import write_csv
+        return
+    with to_stdout():
+        if sys.stdout.isatty():
+            draw(table[columns] if columns else table)
+        else:
+            from latentopt.files import write_csv
 
-        write_csv(table, sys.stdout)
+            write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:

@@ -47,6 +47,9 @@ def optimize(
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="End a search that for so many seconds proposes nothing better.")
+    ] = 120.0,
     splice: Annotated[
         bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
     ] = True,
@@ -100,6 +103,7 @@ def optimize(
         tries=tries,
         splice=splice,
         exact=exact,
+        patience=patience,
         phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
     best = with_beside(result.best(top, with_source), drafts)

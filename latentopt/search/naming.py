@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError
 
 if TYPE_CHECKING:
     from latentopt.codec import Codec
@@ -128,7 +128,7 @@ def _function(ref: str) -> Metric:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except MISBEHAVIOUR as error:
         raise LatentoptError(f"importing {path} raised {type(error).__name__}: {error}") from error
     function: Callable[[str], float] | None = getattr(module, name, None)
     if not callable(function):
@@ -143,7 +143,7 @@ def _function(ref: str) -> Metric:
 def _called(function: Callable[[str], float], text: str, ref: str) -> float:
     try:
         return float(function(text))
-    except Exception as error:
+    except MISBEHAVIOUR as error:
         raise LatentoptError(
             f"the score {ref} raised {type(error).__name__} on {text[:60]!r}: {error}; "
             "return float('nan') for a text that cannot be scored"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Metric
 from latentopt.heads.head import Head
 from latentopt.posterior import AggregatePosterior
@@ -98,7 +98,12 @@ class TextTerm:
 
     def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """The property of m texts, (m,) float64, NaN as -inf."""
-        values = np.asarray(self.metric(texts, sources), dtype=np.float64)
+        try:
+            values = np.asarray(self.metric(texts, sources), dtype=np.float64)
+        except LatentoptError:
+            raise
+        except MISBEHAVIOUR as error:
+            raise LatentoptError(f"a property of texts gives no numbers: {told(error)}") from error
         if values.shape != (len(texts),):
             raise LatentoptError(f"a property of texts gave shape {values.shape} for {len(texts)} texts")
         return np.where(np.isnan(values), -np.inf, values)

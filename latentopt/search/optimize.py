@@ -13,12 +13,13 @@ import torch
 from latentopt.codec import Codec
 from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_metric, similarity
 from latentopt.inversion import STEPS, encode_exact
 from latentopt.plugins import installed
 from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run
 from latentopt.search.candidates import Candidates
+from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.validity import TRIES, Policy
@@ -51,6 +52,7 @@ def optimize(
     splice: bool = True,
     phrases: Sequence[str] = (),
     exact: bool = True,
+    patience: float = PATIENCE,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
@@ -79,13 +81,16 @@ def optimize(
             not used.
         exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
             What is ``verified``, a draft itself among it, always is by the codec's own.
+        patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
+            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
 
     Raises:
-        LatentoptError: when there are no drafts, a term of the latent is not finite, or a
-            property of the text gives no number for any text.
+        LatentoptError: when there are no drafts, a term of the latent is not finite, a property of the text gives no number
+            for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, filters, metrics)
+    searcher = Guarded(searcher, patience)
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
         raise LatentoptError("there are no drafts to optimise")
@@ -161,7 +166,7 @@ def optimize(
         [*tables, pd.DataFrame(columns=names[: -len(metrics) or None])][: len(tables) or 1], ignore_index=True
     )
     for name, metric in metrics.items():
-        table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
+        table[name] = apply_metric(name, metric, table["text"].tolist(), table["source"].tolist())
     found = np.concatenate([*latents, np.empty((0, codec.latent_dim), dtype=np.float32)])
     result = Result(*_in_place(table, found, given, aside, [*filters, "valid"]), run, counts)
     installed().notify("run_finished", run=run, result=result)
