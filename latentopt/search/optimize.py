@@ -126,7 +126,8 @@ def optimize(
     counts = dict.fromkeys(("tried", "verified", "valid", "repaired", "failed"), 0)
     for first in range(0, len(texts), chunk):
         drafts, z = texts[first : first + chunk], z0[first : first + chunk]
-        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations)
+        scoring = {"objective": objective, "filters": filters, "constraint": constraint if policy.always else None}
+        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations, scoring)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         candidates = Candidates(problem, policy, top, pareto)
