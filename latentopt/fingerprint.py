@@ -6,15 +6,25 @@ import ast
 import functools
 import hashlib
 import logging
-import re
 import sys
 import sysconfig
 import tokenize
+from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path, PurePath
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 import numpy as np
@@ -25,10 +35,15 @@ from latentopt.errors import LatentoptError
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, range, slice, np.generic, Enum, PurePath)
 NAMED = (torch.dtype, torch.device, np.dtype, np.ufunc, type(Ellipsis), type(NotImplemented))
+BUILT_IN = (
+    BuiltinFunctionType,
+    MethodWrapperType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    ClassMethodDescriptorType,
+)
 CHANGING = frozenset("add append appendleft clear discard extend insert pop popitem remove setdefault update write".split())
 """Methods that change the object they are called on."""
-MAKING = ("__init__", "__new__", "__post_init__", "__setstate__")
-"""Methods that make an object; what the others change in it is its state."""
 
 
 def fingerprint(**things: object) -> str:
@@ -36,7 +51,8 @@ def fingerprint(**things: object) -> str:
 
     Numbers, texts, arrays and tensors count by their values; objects by their class and their attributes, or by a text
     ``fingerprint`` where they have one; functions by their code, the source text of their file, their defaults, their
-    closure and the globals that they name. What code itself changes, a cache or a counter, is state and does not count.
+    closure and the globals that they name. What a function changes itself, a cache or a counter, is state and does not count;
+    nor does what ``__call__`` changes in its object.
 
     Args:
         **things: by the names that an error gives them.
@@ -99,6 +115,8 @@ class _Digest:
             self.put(str(thing.dtype), str(tuple(thing.shape)), flat.view(torch.uint8).numpy().tobytes())
         elif isinstance(thing, np.ndarray) and thing.dtype != object:
             self.put(str(thing.dtype), str(thing.shape), np.ascontiguousarray(thing).tobytes())
+        elif isinstance(thing, array):
+            self.put(thing.typecode, thing.tobytes())
         elif isinstance(thing, Mapping):
             for number, (key, value) in enumerate(thing.items()):
                 self.add(key, f"{where} (key {number + 1})")
@@ -111,12 +129,15 @@ class _Digest:
         elif isinstance(thing, functools.partial):
             self.all([("func", thing.func), ("args", thing.args), ("keywords", thing.keywords)], where)
         elif isinstance(thing, MethodType):
-            self.all([("self", thing.__self__), ("function", thing.__func__)], where)
-        elif isinstance(thing, BuiltinFunctionType):
+            self.put(thing.__func__.__name__)
+            self._class(type(thing.__self__), where)
+            self.all(_attributes(thing.__self__, where, thing.__func__.__name__), where)
+        elif isinstance(thing, BUILT_IN):
             self.put(thing.__qualname__)
-            self.add(None if isinstance(thing.__self__, ModuleType) else thing.__self__, where)
-        elif isinstance(thing, re.Pattern):
-            self.put(repr(thing.pattern), str(thing.flags))
+            bound = getattr(thing, "__self__", None)
+            self.add(None if isinstance(bound, ModuleType) else bound, where)
+        elif isinstance(getattr(thing, "pattern", None), str | bytes):  # compiled by re or regex
+            self.put(repr(thing.pattern), str(getattr(thing, "flags", 0)))
         elif isinstance(thing, logging.Logger):
             self.put(thing.name)
         elif hasattr(thing, "__wrapped__"):  # as functools.cache leaves it
@@ -155,7 +176,7 @@ class _Digest:
         """A class by its name and the text of its file; one of the user's own also by what its methods name."""
         self.put(kind.__qualname__)
         for base in kind.__mro__[:-1]:
-            file = _file(sys.modules.get(base.__module__))
+            file = _file_of(base)
             own = _is_own(base.__module__, file)
             self.put(base.__qualname__, (_text(file) or "") if own or _is_ours(base.__module__) else base.__module__)
             for name, value in vars(base).items() if own else ():
@@ -182,11 +203,13 @@ class _Digest:
             self.put("unnamed")
 
 
-def _attributes(thing: Any, where: str) -> list[tuple[str, Any]]:
-    """What an object consists of: its configuration and weights, its compared fields, or its attributes."""
+def _attributes(thing: Any, where: str, method: str = "__call__") -> list[tuple[str, Any]]:
+    """What an object consists of: weights, compared fields or attributes, without those that the method changes."""
     kind = type(thing)
-    if isinstance(thing, nn.Module) and hasattr(thing, "config"):
-        return [("config", thing.config), *thing.state_dict().items()]
+    if isinstance(thing, nn.Module):
+        if hasattr(thing, "config"):  # as all that can be saved has
+            return [("config", thing.config), *thing.state_dict().items()]
+        return [*_settings(thing), *thing.state_dict().items()]
     if is_dataclass(thing):
         return [(field.name, getattr(thing, field.name)) for field in fields(thing) if field.compare]
     slots = [
@@ -197,10 +220,19 @@ def _attributes(thing: Any, where: str) -> list[tuple[str, Any]]:
             f"{where}, a {kind.__module__}.{kind.__qualname__}, cannot be told from another by its content; give it, or "
             "what holds it, an attribute `fingerprint`: a text that changes with what it computes"
         )
-    state = _changed_in(_file(sys.modules.get(kind.__module__)), kind.__name__)
+    state = _changed_by(_file_of(kind), kind.__name__, method)
     cached = {name for base in kind.__mro__ for name, value in vars(base).items() if _is_cached(value)}
     held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)} | getattr(thing, "__dict__", {})
     return [(name, value) for name, value in held.items() if f"self.{name}" not in state and name not in cached]
+
+
+def _settings(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The attributes of a module and of those in it that are no weights."""
+    for place, part in module.named_modules():
+        yield f"{place} ", type(part)
+        for name, value in vars(part).items():
+            if not name.startswith("_") and name != "training":
+                yield f"{place}.{name}", value
 
 
 def _listed(slots: str | Sequence[str]) -> Sequence[str]:
@@ -226,6 +258,13 @@ def _names(code: CodeType) -> set[str]:
 
 def _file(module: ModuleType | None) -> str:
     return str(getattr(module, "__file__", None) or "")
+
+
+def _file_of(kind: type) -> str:
+    """The file of a class, which its methods know: its module may not be among those that are imported by name."""
+    codes = (value.__code__ for value in vars(kind).values() if isinstance(value, FunctionType))
+    files = (code.co_filename for code in codes if not code.co_filename.startswith("<"))
+    return next(files, "") or _file(sys.modules.get(kind.__module__))
 
 
 def _is_ours(module: str) -> bool:
@@ -270,16 +309,24 @@ def _changed_at(file: str, line: int) -> set[str]:
     }
 
 
-def _changed_in(file: str, name: str) -> set[str]:
-    """The attributes, as ``self.NAME``, that the methods of a class change when it is made already."""
-    methods = [
-        method
+def _changed_by(file: str, name: str, method: str) -> set[str]:
+    """The attributes, as ``self.NAME``, that a method of a class changes, or one that it calls on the way."""
+    methods = {
+        part.name: part
         for node in _tree(file)
         if isinstance(node, ast.ClassDef) and node.name == name
-        for method in node.body
-        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name not in MAKING
-    ]
-    return {name for method in methods for name in _changed(method)}
+        for part in node.body
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    reached, found, coming = set[str](), set[str](), [method]
+    while coming:
+        now = coming.pop()
+        if now in methods and now not in reached:
+            reached.add(now)
+            found.update(_changed(methods[now]))
+            named = (node for node in ast.walk(methods[now]) if isinstance(node, ast.Attribute))
+            coming += [node.attr for node in named if isinstance(node.value, ast.Name) and node.value.id == "self"]
+    return found
 
 
 def _changed(function: ast.AST) -> Iterator[str]:
