@@ -62,7 +62,10 @@ def fingerprint(**things: object) -> str:
     """
     digest = _Digest()
     for name, thing in things.items():
-        digest.add(thing, name)
+        try:
+            digest.add(thing, name)
+        except RecursionError:
+            raise LatentoptError(f"{name} cannot be told from another by its content: it is nested too deeply") from None
     return digest.hash.hexdigest()[:16]
 
 
