@@ -42,7 +42,9 @@ BUILT_IN = (
     WrapperDescriptorType,
     ClassMethodDescriptorType,
 )
-CHANGING = frozenset("add append appendleft clear discard extend insert pop popitem remove setdefault update write".split())
+CHANGING = frozenset(
+    "add append appendleft clear discard extend insert pop popitem remove setdefault update write".split()
+)
 """Methods that change the object they are called on."""
 
 
@@ -65,7 +67,9 @@ def fingerprint(**things: object) -> str:
         try:
             digest.add(thing, name)
         except RecursionError:
-            raise LatentoptError(f"{name} cannot be told from another by its content: it is nested too deeply") from None
+            raise LatentoptError(
+                f"{name} cannot be told from another by its content: it is nested too deeply"
+            ) from None
     return digest.hash.hexdigest()[:16]
 
 
@@ -154,7 +158,9 @@ class _Digest:
         state = _changed_at(code.co_filename, code.co_firstlineno)
         self._code(code)
         self.put(_text(code.co_filename) or "")
-        self.all([("defaults", function.__defaults__), ("keywords", function.__kwdefaults__), ("wraps", wrapped)], where)
+        self.all(
+            [("defaults", function.__defaults__), ("keywords", function.__kwdefaults__), ("wraps", wrapped)], where
+        )
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if name not in state:
                 self.put(name)

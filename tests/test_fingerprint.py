@@ -51,7 +51,10 @@ def test_the_same_function_in_another_place_is_the_same(tmp_path):
         (PLAIN, "def score(text):\n    return -len(text)\n"),
         (f"def part(t):\n    return 1\n\n{PLAIN}", f"def part(t):\n    return 2\n\n{PLAIN}"),
         ("def score(text, most=1):\n    return most\n", "def score(text, most=2):\n    return most\n"),
-        ("import numpy as np\ndef score(t):\n    return np.exp(1)\n", "import math as np\ndef score(t):\n    return np.exp(1)\n"),
+        (
+            "import numpy as np\ndef score(t):\n    return np.exp(1)\n",
+            "import math as np\ndef score(t):\n    return np.exp(1)\n",
+        ),
         (
             "class A:\n    def __call__(self, t):\n        return 1\nscore = A()\n",
             "class A:\n    def __call__(self, t):\n        return 2\nscore = A()\n",
@@ -177,7 +180,9 @@ def head(seed):
     ],
 )
 def test_all_that_defines_an_objective_counts(change):
-    def objective(reach=None, scale=1.0, caution=0.0, weight=1.0, seed=0, tolerance=0.5, held_seed=2, near=2.0, text=max):
+    def objective(
+        reach=None, scale=1.0, caution=0.0, weight=1.0, seed=0, tolerance=0.5, held_seed=2, near=2.0, text=max
+    ):
         terms = {"h": HeadTerm(head(seed), scale, caution, reach), "near": Near(), "t": TextTerm(text)}
         held = {"k": Held(HeadTerm(head(held_seed)), tolerance)}
         return Objective(terms, {"h": weight, "near": near, "t": 1.0}, held)
@@ -219,7 +224,9 @@ class Asking:
 
 @pytest.mark.parametrize("thing", [Asking(), threading.Lock(), iter("ab"), np.random.default_rng(0), [Asking()]])
 def test_what_cannot_be_named_is_refused(thing):
-    with pytest.raises(LatentoptError, match=r"score.*cannot be told from another by its content; give it.*fingerprint"):
+    with pytest.raises(
+        LatentoptError, match=r"score.*cannot be told from another by its content; give it.*fingerprint"
+    ):
         fingerprint(score=thing)
 
 

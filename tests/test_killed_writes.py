@@ -130,7 +130,7 @@ COMMANDS = {
     "fit-direction": "fit-direction --pairs {i}/pairs.csv --strength 1 --model {i}/model --device cpu --out {o}/d",
     "transfer": "transfer --in {i}/lines.txt --direction {i}/d --strength 1 --model {i}/model --device cpu --out {o}/t.csv",
     "encode": "encode --in {i}/lines.txt --model {i}/model --device cpu --out {o}/z.npy",
-    "sample": "sample 4 --model {i}/model --device cpu --out {o}/s.jsonl",
+    "sample": "sample -n 4 --model {i}/model --device cpu --out {o}/s.jsonl",
     "optuna": (
         "optimize one --score {i}/goal.py:score --searcher optuna --set trials=4 --set batch=2 --set dimensions=2 "
         "--set storage={o}/j.log --no-splice --model {i}/model --device cpu --out {o}/r.csv"
@@ -145,11 +145,14 @@ COMMANDS = {
 def content(name, out):
     """What a command gives, in a form that can be compared."""
     if name == "train":
-        return {key: value.float().round(decimals=3).tolist() for key, value in load_file(out / "m/model.safetensors").items()}
+        return {
+            key: value.float().round(decimals=3).tolist()
+            for key, value in load_file(out / "m/model.safetensors").items()
+        }
     if name == "optuna":  # how many trials there are depends on when it was killed
         lines = [json.loads(line) for line in (out / "j.log").read_text().splitlines()]
         assert sum("state" in line for line in lines) >= 4
-        assert sum("study_name" in line for line in lines) == 1
+        assert len({line["study_name"] for line in lines if "study_name" in line}) == 1
         return (out / "r.csv").read_text().splitlines()[0]
     return {
         str(path.relative_to(out)): path.read_bytes()
@@ -193,7 +196,7 @@ def test_a_command_that_was_killed_at_a_write_is_given_again(name, inputs, tmp_p
 
 @pytest.mark.parametrize("torn", [False, True], ids=["before", "within"])
 def test_a_training_that_was_killed_at_a_write_is_given_again(inputs, tmp_path, torn):
-    assert killed_everywhere("train", inputs, tmp_path, torn, stride=11) > 30
+    assert killed_everywhere("train", inputs, tmp_path, torn, stride=17) > 30
 
 
 @pytest.mark.slow

@@ -6,7 +6,10 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,6 +49,9 @@ logger = logging.getLogger("latentopt")
 
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
+
+GATHERED = ".writing-"
+"""How the names of the folders begin that are written to first."""
 
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
@@ -200,7 +206,9 @@ def _check_combination(settings: Settings, continued: bool, pairs: bool, constra
         raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
     if settings.new_latents:
         if not continued:
-            raise LatentoptError("new latents are for the encoder and decoder of a T5-VAE; name its folder to start from")
+            raise LatentoptError(
+                "new latents are for the encoder and decoder of a T5-VAE; name its folder to start from"
+            )
         if settings.freeze_latents or pairs:
             what = "freeze_latents keeps" if settings.freeze_latents else "a training from pairs keeps"
             raise LatentoptError(f"{what} the latents of the T5-VAE that it starts from; leave new_latents out")
@@ -291,10 +299,21 @@ def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase
         with whole(out / RECORD) as temporary:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if not (out / "tokenizer.json").is_file():
-        with TemporaryDirectory(dir=out) as folder:
+        with _gathered(out) as folder:
             tokenizer.save_pretrained(folder)
-            for path in sorted(Path(folder).iterdir(), reverse=True):  # tokenizer.json last
-                path.replace(out / path.name)
+
+
+@contextmanager
+def _gathered(out: Path) -> Iterator[Path]:
+    """A folder whose files take their places in ``out`` at the end, each whole; tokenizer.json is the last."""
+    for left in out.glob(f"{GATHERED}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=GATHERED, dir=out) as folder:
+        yield Path(folder)
+        for path in sorted(Path(folder).iterdir(), reverse=True):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.replace(out / path.name)
 
 
 def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
@@ -316,10 +335,14 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
         for name, value in model.state_dict().items()
         if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
     }
-    for old in out.glob("model*.safetensors*"):
-        old.unlink()
-    model.save_pretrained(out, state_dict=state, max_shard_size=SHARD)
-    tokenizer.save_pretrained(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with _gathered(out) as folder:
+        model.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
+        tokenizer.save_pretrained(folder)
+        written = {path.name for path in folder.iterdir()}
+        for old in out.glob("model*.safetensors*"):
+            if old.name not in written:
+                old.unlink()
 
 
 def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -356,7 +379,9 @@ def _tokenizer(folder: Path, way_out: str) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise LatentoptError(f"the tokenizer in {folder} is damaged or absent: {_first_line(error)}; {way_out}") from error
+        raise LatentoptError(
+            f"the tokenizer in {folder} is damaged or absent: {_first_line(error)}; {way_out}"
+        ) from error
     return tokenizer
 
 

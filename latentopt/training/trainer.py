@@ -24,6 +24,7 @@ from latentopt.training.tokens import EpochSampler, TokenDataset, collate
 
 logger = logging.getLogger("latentopt")
 
+
 @contextmanager
 def writing(what: str) -> Iterator[None]:
     """Whatever goes wrong while something is written becomes one sentence that names it."""

@@ -102,7 +102,9 @@ def test_a_journal_whose_last_line_is_cut_off_is_mended(tmp_path, cut, caplog):
         path.write_bytes(content + bytes(300))
     else:
         path.write_bytes(content[:-cut])
-    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line[-2:-1] == b"}"]
+    lines = [
+        line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line[-2:-1] == b"}"
+    ]
     run(path)
     assert path.read_bytes().startswith(b"".join(lines))
     assert all(json.loads(line) for line in path.read_bytes().splitlines())

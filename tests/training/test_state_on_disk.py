@@ -150,7 +150,9 @@ def test_a_record_that_is_damaged_is_named(cut, content):
 @pytest.mark.parametrize("harm", [empty, half])
 def test_a_tokenizer_that_is_damaged_is_named(cut, harm):
     harm(cut / "tokenizer.json")
-    with pytest.raises(LatentoptError, match="the tokenizer in .* is damaged or absent: .*copy it over from a checkpoint"):
+    with pytest.raises(
+        LatentoptError, match="the tokenizer in .* is damaged or absent: .*copy it over from a checkpoint"
+    ):
         train(TEXTS, cut, settings())
 
 
