@@ -43,7 +43,8 @@ BUILT_IN = (
     ClassMethodDescriptorType,
 )
 CHANGING = frozenset(
-    "add append appendleft clear discard extend insert pop popitem remove setdefault update write".split()
+    ["add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"]
+    + ["setdefault", "update", "write"]
 )
 """Methods that change the object they are called on."""
 
@@ -91,8 +92,8 @@ class _Digest:
 
     def add(self, thing: Any, where: str) -> None:
         """Add a thing; ``where`` names it, should it be refused."""
-        if isinstance(thing, PLAIN) or isinstance(thing, NAMED):
-            self.put(type(thing).__qualname__, repr(thing))
+        if isinstance(thing, (*PLAIN, *NAMED)):
+            self.put(str(type(thing).__qualname__), repr(thing))
             return
         if id(thing) in self.met:
             self.put("met", str(self.met[id(thing)][0]))

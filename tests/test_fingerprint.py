@@ -11,7 +11,7 @@ import torch
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.fingerprint import fingerprint
-from latentopt.search.objective import Held, HeadTerm, Near, Objective, Probe, TextTerm
+from latentopt.search.objective import HeadTerm, Held, Near, Objective, Probe, TextTerm
 
 SPECS = {
     "all_of": "max_chars=9|min_similarity=0.5",

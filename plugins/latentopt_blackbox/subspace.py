@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
-from latentopt_blackbox.journal import open_storage
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from latentopt.errors import LatentoptError
 from latentopt.fingerprint import fingerprint
 from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt_blackbox.journal import open_storage
 
 logger = logging.getLogger("latentopt")
 

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.heads.head import Head
-from latentopt.search.objective import Held, HeadTerm, Objective, TextTerm
+from latentopt.search.objective import HeadTerm, Held, Objective, TextTerm
 from latentopt.search.optimize import optimize
 from latentopt.testing import ToyCodec
 
