@@ -42,10 +42,8 @@ BUILT_IN = (
     WrapperDescriptorType,
     ClassMethodDescriptorType,
 )
-CHANGING = frozenset(
-    ["add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"]
-    + ["setdefault", "update", "write"]
-)
+CHANGING = {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"}
+CHANGING |= {"setdefault", "update", "write"}
 """Methods that change the object they are called on."""
 
 

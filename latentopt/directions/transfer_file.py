@@ -190,6 +190,9 @@ def transfer_file(
 def _progress(folder: Path) -> dict[str, Any] | None:
     """How far an earlier call came; None where no chunk of it is whole, or what it left is damaged."""
     rows, progress = folder / ROWS, folder / PROGRESS
+    own = (ROWS, PROGRESS, f".{PROGRESS}.")
+    if folder.exists() and not (folder.is_dir() and all(path.name.startswith(own) for path in folder.iterdir())):
+        raise LatentoptError(f"{folder}, where the rows would gather, holds something else; move it away")
     if not (rows.is_file() and progress.is_file()):
         return None
     try:

@@ -99,6 +99,29 @@ def test_the_rows_of_another_command_are_not_gone_on_with(toy_codec, tmp_path, c
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("harm", [b"", b"{", b"[]", b'{"bytes": 1}', b'{"bytes": 1, "statuses": 3}', b"\x00\xff"])
+def test_rows_whose_progress_is_damaged_are_made_again(toy_codec, tmp_path, harm, caplog):
+    texts = ["nnnn", "mn", "nn"]
+    expected = transfer_file(toy_codec, texts, tmp_path / "whole.csv", plus_three(), 1.0, chunk=2)
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(toy_codec, cut_off(texts, 3), tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+    (tmp_path / "out.csv.partial/progress.json").write_bytes(harm)
+    assert transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), 1.0, chunk=2) == expected
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert "out.csv.partial is damaged, so all texts are moved again" in caplog.text
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_stands_where_the_rows_would_gather_is_left_alone(toy_codec, tmp_path, folder):
+    place = tmp_path / "out.csv.partial"
+    mine = place / "mine.txt" if folder else place
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("my only draft")
+    with pytest.raises(LatentoptError, match=r"out\.csv\.partial, where the rows would gather, holds something else"):
+        transfer_file(toy_codec, ["nn"], tmp_path / "out.csv", plus_three(), 1.0)
+    assert mine.read_text() == "my only draft"
+
+
 def test_a_place_that_cannot_be_written_is_named(toy_codec, tmp_path):
     with pytest.raises(LatentoptError, match=r"cannot write .*nowhere"):
         transfer_file(toy_codec, ["nn"], tmp_path / "nowhere/out.csv", plus_three(), 1.0)
