@@ -170,3 +170,23 @@ def test_the_recipe_reports_what_a_direction_does(toy_codec):
     assert float(text.split("each sentence with its own: ")[1].split()[0]) >= 0.9
     assert f"{sources[31]} {targets[31]}" in " ".join(text.split())
     assert "What else moved" in text
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_the_command_says_from_where_it_goes_on(tiny_folder, tmp_path, monkeypatch, after):
+    from typer.testing import CliRunner
+
+    from latentopt.cli import app
+
+    def interrupted(codec, texts, path, *args, **kwargs):
+        if after:
+            path.with_name(f"{path.name}.partial").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "transfer_file", interrupted)
+    monkeypatch.setattr("latentopt.directions.composition.load_composition", lambda *given: (plus_three(), 1.0))
+    command = ["transfer", "one text", "--model", str(tiny_folder), "--device", "cpu", "--out", str(tmp_path / "o.csv")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 130
+    told = f"the same command goes on from {tmp_path / 'o.csv.partial'}" if after else "nothing was written"
+    assert f"error: interrupted; {told}" in result.output
