@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from textwrap import shorten
 
+from latentopt.text import whole_characters
+
 MISBEHAVIOUR = (Exception, SystemExit)
 """What code of others may raise that should not end a command: all but an interrupt."""
-
-from latentopt.text import whole_characters
 
 
 class LatentoptError(Exception):

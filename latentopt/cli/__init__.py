@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -166,6 +167,11 @@ def latentopt(
     logging.getLogger("latentopt").setLevel(logging.INFO if first else logging.ERROR)
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what is half written is removed, and what can be gone on with is named."""
+    raise KeyboardInterrupt
+
+
 def load_commands() -> None:
     """Import the modules of the commands, which add them to `app`."""
     for command in COMMANDS:
@@ -174,6 +180,7 @@ def load_commands() -> None:
 
 def main() -> None:
     """The entry point ``latentopt``."""
+    signal.signal(signal.SIGTERM, _interrupt)
     load_commands()
     app()
 

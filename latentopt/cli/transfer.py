@@ -70,7 +70,13 @@ def transfer(
     }
     if out is not None:
         asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries, "exact": exact}
-        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        try:
+            statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        except KeyboardInterrupt:
+            kept = out.with_name(f"{out.name}.partial")
+            raise KeyboardInterrupt(
+                f"the same command goes on from {kept}" if kept.is_dir() else "nothing was written"
+            ) from None
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
         table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)

@@ -119,7 +119,7 @@ class Held:
 
     term: HeadTerm | Probe
     tolerance: float = 0.5
-    value0: Tensor | None = None
+    value0: Tensor | None = field(default=None, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Held:
         """See `Anchored.anchor`.
@@ -141,8 +141,8 @@ class Held:
 class Near:
     """Minus the squared distance from the draft, in squared cell radii."""
 
-    z0: Tensor | None = None
-    cell: float = 1.0
+    z0: Tensor | None = field(default=None, compare=False)
+    cell: float = field(default=1.0, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Near:
         """See `Anchored.anchor`."""
@@ -157,7 +157,7 @@ class Near:
 class Prior:
     """The log-density of z under the codec's aggregate posterior, per dimension, up to a constant."""
 
-    posterior: AggregatePosterior | None = None
+    posterior: AggregatePosterior | None = field(default=None, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Prior:
         """See `Anchored.anchor`."""

@@ -139,7 +139,13 @@ def optimize(
     for first in range(0, len(texts), chunk):
         part = slice(first, first + chunk)
         drafts, anchored = texts[part], objective.anchor(codec, encoded[part])
-        problem = Problem(codec, anchored, drafts, z0[part], budget, evaluations, encoded[part])
+        scoring = {
+            "objective": objective,
+            "filters": filters,
+            "constraint": constraint if policy.always else None,
+            "exact": exact,
+        }
+        problem = Problem(codec, anchored, drafts, z0[part], budget, evaluations, encoded[part], scoring)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         candidates = Candidates(problem, policy, top, pareto)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ class Problem:
         evaluations: how many distinct texts of a draft a property of the text may be asked about; None for no limit.
         encoded: (n, d), the codec's own encodings of the drafts, by which they are judged as their rewrites are by
             theirs, where z0 is not these; None where it is.
+        scoring: what else the score of a text depends on, by name: its filters, say. A searcher that keeps what it finds
+            goes on only where this and the objective are the same (`latentopt.fingerprint`).
     """
 
     codec: Codec
@@ -35,6 +37,7 @@ class Problem:
     budget: int | None = None
     evaluations: int | None = None
     encoded: Tensor | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
