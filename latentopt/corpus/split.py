@@ -74,9 +74,14 @@ def unit_folds(order: np.ndarray, units: np.ndarray, folds: int) -> list[tuple[n
     return [(np.delete(order, test), order[test]) for test in tests]
 
 
-def repeating(repeated: int, rows: int) -> str:
+def repeated(units: np.ndarray) -> int:
+    """How many of n rows are of a unit, (n,), that stood in a row before."""
+    return len(units) - len(np.unique(units))
+
+
+def repeating(rows: int, of: int) -> str:
     """What to say of rows that hold a text again."""
-    return f"{repeated:,} of {rows:,} rows repeat a text; what repeats is held out together and tells no more than once"
+    return f"{rows:,} of {of:,} rows repeat a text; equal texts are held out together, and count once in the interval"
 
 
 def bucket(key: str, salt: str = "") -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.corpus.split import hold_out, units_of_pairs, units_of_texts
+from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
@@ -117,7 +117,7 @@ def fit_direction(
         "sources": len(sources),
         "targets": len(targets),
         "identical_pairs_left_out": given - len(sources),
-        "repeated": repeated(units0, units1, paired),
+        "repeated": repeated(units0) + (0 if paired else repeated(units1)),
         "held_out": len(held0),
         "measure": "exact match with the target"
         if paired
@@ -182,11 +182,6 @@ def units_of_sides(
     return sides
 
 
-def repeated(units0: np.ndarray, units1: np.ndarray, paired: bool) -> int:
-    """How many pairs share a text with one before, or how many texts stood on their side before."""
-    return sum(len(side) - len(np.unique(side)) for side in ((units0,) if paired else (units0, units1)))
-
-
 def finders(paired: bool) -> list[str]:
     """The names of the registered finders that can work on pairs, or on two unpaired sets."""
     names = []
@@ -234,8 +229,5 @@ def find(
         )
     stacked, y = torch.cat([z0, z1]).cpu().numpy(), np.repeat([0, 1], [len(z0), len(z1)])
     groups = np.tile(np.arange(len(z0)), 2) if paired else None
-    try:
-        direction: Direction = fit(stacked, y, groups=groups).direction_
-    except (np.linalg.LinAlgError, ValueError) as error:
-        raise LatentoptError(f"the direction finder {finder!r} cannot be fitted to these texts: {error}") from error
+    direction: Direction = fit(stacked, y, groups=groups).direction_
     return direction.to(codec.device).eval().requires_grad_(False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latentopt.codec import Codec
-from latentopt.corpus.split import joined, units_of_texts
+from latentopt.corpus.split import joined, repeated, units_of_texts
 from latentopt.errors import LatentoptError, listed
 from latentopt.heads.targets import (
     check_labels,
@@ -123,7 +123,7 @@ def prepare(
         y=y,
         groups=groups,
         units=units_of(equal, groups),
-        repeated=len(texts) - len(np.unique(equal)),
+        repeated=repeated(equal),
         weights=relative,
         copies=copies.cpu().numpy(),
         cell=codec.cell,
