@@ -135,6 +135,9 @@ def fit_head(
 ) -> FittedHead:
     """Fit a registered head on the latents of texts, and score it by cross-validation.
 
+    Rows of equal texts (`latentopt.corpus.split.text_key`) stay in one fold, and so do groups that share a text: what was
+    learned is never held out.
+
     The log-odds of a classifier are calibrated by Platt scaling on the held-out rows, where its twin has a method
     ``rescale(mean, std)``.
 
@@ -158,11 +161,13 @@ def fit_head(
     fitters = _candidates(codec, head, settings, y, seed)
     classifier = fitters[0].classifier
     examples = prepare(codec, texts, y, groups, weights, transform, reencodings, classifier, seed)
-    fold = assign_folds(examples.y, examples.groups, classifier, folds, seed)
+    fold = assign_folds(examples, classifier, folds, seed)
     fitters, predicted, modules = _fitted(fitters, examples, fold)
     held_out = np.stack(predicted)
     # A fold with high targets leaves low ones to fit on, so its predictions are low: only within a fold do they compare.
-    scores, draws = rank_correlations(examples.y, held_out, examples.groups, strata=fold, seed=seed)
+    scores, draws = rank_correlations(
+        examples.y, held_out, examples.groups, strata=fold, seed=seed, units=examples.units
+    )
     smooth = [i for i, module in enumerate(modules) if getattr(module, "differentiable", True)] or [0]
     chosen = max(smooth, key=lambda i: scores[i])
     module, score = modules[chosen], float(scores[chosen])
@@ -171,6 +176,7 @@ def fit_head(
         "head": fitters[chosen].name,
         "settings": fitters[chosen].settings,
         "texts": len(examples.y),
+        "repeated_texts": examples.repeated,
         "groups": len(np.unique(examples.groups)) if examples.groups is not None else None,
         "transform": transform,
         "weighted": weights is not None,

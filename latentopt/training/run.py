@@ -27,7 +27,7 @@ from transformers import (
 from latentopt.cell import measure_cell
 from latentopt.constraint import Constraint
 from latentopt.corpus.lines import Selection
-from latentopt.corpus.split import split
+from latentopt.corpus.split import split, text_key
 from latentopt.errors import LatentoptError
 from latentopt.files import whole
 from latentopt.filters import Filter
@@ -117,6 +117,8 @@ def _train(
         there = T5VAEConfig.from_pretrained(str(settings.start))
         settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
+    if targets is not None:
+        learnt = _unlinked(learnt, held)
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
     arguments = arguments_of(out, settings)
@@ -281,6 +283,16 @@ def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[st
     if same and len(differing) < 2:
         raise LatentoptError(f"all but {len(differing)} of {len(texts)} pairs are twice the same text; 2 are needed")
     return [Selection(texts, differing), Selection(targets, differing)]
+
+
+def _unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Both sides of the pairs to learn from, without those that share a text with a pair that is held out."""
+    kept_out = {text_key(text) for side in held for text in side}
+    kept = np.flatnonzero([not kept_out & {text_key(text) for text in pair} for pair in zip(*learnt, strict=True)])
+    linked = len(learnt[0]) - len(kept)
+    if linked:
+        logger.warning("left out %d pairs that share a text with a pair that is held out", linked)
+    return [Selection(side, kept) for side in learnt]
 
 
 def _tokens(
