@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from archive import read_archive
+from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
@@ -54,7 +54,7 @@ class Learned:
 def read_posts(options: argparse.Namespace) -> pd.DataFrame:
     """The posts of a table or an archive: ``text``, ``target`` and, where they are asked for, ``group`` and ``weight``."""
     path, group = options.table, options.group_column
-    if path.suffix == ".zip":
+    if is_archive(path):
         table = read_archive(path, options.replies)
         # Followers come with the years: what an old post got says nothing of its words.
         group = group or ("month" if len(set(table["month"])) > 1 else None)
