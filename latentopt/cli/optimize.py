@@ -108,3 +108,9 @@ def optimize(
         f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
         f"decoded, {counts['verified']} new texts verified"
     )
+    found = result.table[result.table["rank"] > 0].groupby("source_id").size()
+    few = len(drafts) - int((found >= top).sum())
+    if top > 1 and few:
+        common.note(
+            f"fewer than {top} rewrites were found for {few} of {len(drafts)} drafts; the table has those there are"
+        )
