@@ -12,6 +12,8 @@ DRAFT = "the draft"
 IMPROVED = "improved"
 REPAIRED = "improved, made valid"
 UNCHANGED = "nothing better and valid was found"
+EMPTY, TOO_LONG, UNREADABLE = ASIDE = "empty", "too long for the model", "unreadable"
+"""What becomes of a text that cannot be worked on: it is passed through as it is, in its place."""
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
 
 
@@ -48,7 +50,7 @@ class Result:
     Attributes:
         table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself, whose status tells where
             there is no other row. The columns are `COLUMNS`, then one per term of the objective, per filter and per metric.
-        z: (rows, d) float32, the re-encoding of each row's text.
+        z: (rows, d) float32, the re-encoding of each row's text; NaN where a draft was passed through (`ASIDE`).
         run: what was asked for.
         counts: latents decoded (``tried``) and texts ``verified``; and of the drafts, those with a rewrite that came
             ``valid``, with one that was ``repaired``, and with none (``failed``).

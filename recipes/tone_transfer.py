@@ -25,7 +25,8 @@ from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.fitting import FittedDirection
 from latentopt.directions.strength import STRENGTHS
-from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+from latentopt.directions.transfer_file import transfer_file, transfer_stream
+from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 

@@ -60,12 +60,14 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
         group = group or ("month" if len(set(table["month"])) > 1 else None)
     else:
         table = read_table(path)
-    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)})
+    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)}, dtype=object)
     posts["target"] = number_column(table, options.target, path)
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
-        posts["weight"] = checked_weights(number_column(table, options.weight_column, path), len(table))
+        weights = number_column(table, options.weight_column, path)
+        posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
+        posts.loc[np.isnan(weights), "target"] = np.nan
     return posts
 
 
@@ -83,7 +85,7 @@ def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
-    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
+    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed={options.target: posts["target"].to_numpy()})]
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
 TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of the files that are read, such as cp1252. Told by itself unless given."),
+]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
@@ -42,16 +48,33 @@ def load(model: str, device: str, dtype: str) -> Codec:
     return load_codec(model, device=device, dtype=dtype)
 
 
-def read_texts(texts: list[str] | None, path: Path | None, name: str) -> list[str]:
-    """The texts given as arguments or in a file."""
+def read_texts(texts: list[str] | None, path: Path | None, name: str, encoding: str | None = None) -> list[str]:
+    """The texts given as arguments or in a file, with what stands beside them there (`latentopt.files.rows_of`)."""
+    return list(stream(texts, path, name, encoding))
+
+
+def stream(texts: list[str] | None, path: Path | None, name: str, encoding: str | None) -> Iterator[str]:
+    """As `read_texts`, in constant memory."""
     if bool(texts) == (path is not None):
         raise LatentoptError("give texts as arguments or a file with --in, one of the two")
     if texts:
-        return texts
-    from latentopt.files import read_table, text_column
+        from latentopt.errors import listed
+
+        return iter(listed(texts))
+    from latentopt.files import stream_texts
 
     assert path is not None
-    return text_column(read_table(path), name, path)
+    return stream_texts(path, name, encoding)
+
+
+def tell_aside(statuses: Iterable[str]) -> None:
+    """Say how many texts were passed through as they are, and why, where any were."""
+    from latentopt.result import ASIDE
+
+    counts = Counter(status for status in statuses if status in ASIDE)
+    if counts:
+        why = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        note(f"passed through {counts.total()} texts as they are: {why}")
 
 
 def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:
@@ -142,11 +165,25 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def keep_fitting(codec: Codec, *columns: list[str]) -> list[int]:
-    """The rows whose texts are all short enough for the codec; how many are not is said."""
-    verdicts = zip(*(codec.fits(texts) for texts in columns), strict=True)
-    rows = [row for row, each in enumerate(verdicts) if all(each)]
-    skipped = len(columns[0]) - len(rows)
-    if skipped:
-        note(f"skipped {skipped} of {len(columns[0])} rows that are too long for {codec.name}")
-    return rows
+def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | None = None) -> list[int]:
+    """The rows whose texts can all be read by the codec; how many are left out, and why, is said.
+
+    Args:
+        needed: columns by name, or None, in which a row is left out that holds nothing (NaN).
+    """
+    import numpy as np
+    import pandas as pd
+
+    from latentopt.reading import set_aside
+
+    why = np.full(len(columns[0]), "", dtype=object)
+    for texts in columns:
+        why = np.where(why == "", set_aside(codec, texts), why)
+    for name, values in (needed or {}).items():
+        if values is not None:
+            why[(why == "") & pd.isna(np.asarray(values, dtype=object))] = f"without {name}"
+    counts = Counter(why[why != ""].tolist())
+    if counts:
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        note(f"left out {counts.total()} of {len(why)} rows: {told}")
+    return np.flatnonzero(why == "").tolist()

@@ -18,16 +18,27 @@ def encode(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")] = Path("latents.npy"),
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Write the latents of texts, an array (n, d) of float32, to a .npy file."""
-    common.check_out(out, ".npy")
-    sources = common.read_texts(texts, in_file, text_column)
-    from latentopt.files import write_latents
+    """Write the latents of texts, an array (n, d) of float32, to a .npy file.
 
-    z = common.load(model, device, dtype).encode(sources).cpu().numpy()
+    Row i is the text of row i; it is NaN where that one is empty, unreadable or too long.
+    """
+    common.check_out(out, ".npy")
+    sources = common.read_texts(texts, in_file, text_column, encoding)
+    import numpy as np
+
+    from latentopt.files import write_latents
+    from latentopt.reading import set_aside
+
+    codec = common.load(model, device, dtype)
+    aside = set_aside(codec, sources)
+    z = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
+    z[aside == ""] = codec.encode([text for text, why in zip(sources, aside, strict=True) if not why]).cpu().numpy()
     write_latents(z, out)
+    common.tell_aside(aside)
     common.note(f"wrote latents of shape {z.shape} to {out}")

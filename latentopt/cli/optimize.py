@@ -18,6 +18,7 @@ def optimize(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
@@ -60,10 +61,12 @@ def optimize(
 ) -> None:
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
-    drafts = common.read_texts(texts, in_file, text_column)
-    borrowed = common.read_texts(None, phrases, phrases_column) if phrases else []
+    drafts = common.read_texts(texts, in_file, text_column, encoding)
+    borrowed = common.read_texts(None, phrases, phrases_column, encoding) if phrases else []
     if not (head or direction or score):
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
+    from latentopt.files import with_beside
+    from latentopt.reading import unreadable
     from latentopt.search.naming import build_objective
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
@@ -94,10 +97,11 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
-        phrases=borrowed,
+        phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
-    best = result.best(top, with_source)
+    best = with_beside(result.best(top, with_source), drafts)
     common.show(best, out, [*DRAWN, *measures])
+    common.tell_aside(result.table["status"])
     counts = result.counts
     repaired = f" ({counts['repaired']} of them after repair)" if counts["repaired"] else ""
     common.note(
@@ -107,4 +111,6 @@ def optimize(
     found = result.table[result.table["rank"] > 0].groupby("source_id").size()
     few = len(drafts) - int((found >= top).sum())
     if top > 1 and few:
-        common.note(f"fewer than {top} rewrites were found for {few} of {len(drafts)} drafts; the table has those there are")
+        common.note(
+            f"fewer than {top} rewrites were found for {few} of {len(drafts)} drafts; the table has those there are"
+        )

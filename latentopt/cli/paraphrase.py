@@ -14,6 +14,7 @@ def paraphrase(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
@@ -40,8 +41,9 @@ def paraphrase(
 ) -> None:
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
     common.check_out(out)
-    sources = common.read_texts(texts, in_file, text_column)
+    sources = common.read_texts(texts, in_file, text_column, encoding)
     from latentopt.artefact import load_artefact
+    from latentopt.files import with_beside
     from latentopt.generation.paraphrasing import CONTENT, REPAIRED
     from latentopt.generation.paraphrasing import paraphrase as run
 
@@ -53,7 +55,8 @@ def paraphrase(
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)
     table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
-    common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
+    common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
+    common.tell_aside(table["status"])
     found = table[table["rank"] > 0]
     done, repaired = found["source_id"].nunique(), int((found["status"] == REPAIRED).sum())
     common.note(

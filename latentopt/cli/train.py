@@ -22,6 +22,7 @@ def train(
         Path | None,
         typer.Option(help="Instead: a table of pairs; of the source the decoder learns to write the target."),
     ] = None,
+    encoding: common.Encoding = None,
     size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
     start: Annotated[
         str | None,
@@ -118,7 +119,7 @@ def train(
         device=device,
     )
     texts: Sequence[str]
-    texts, targets = (Lines(text or []), None) if pairs is None else read_pairs(pairs)
+    texts, targets = (Lines(text or [], encoding), None) if pairs is None else read_pairs(pairs, encoding=encoding)
     validity, made = next(iter(accepts.values()), None), partial(common.constraint_of, constraint)
     try:
         run(texts, out, settings, validity, targets, made if constraint else None)

@@ -15,6 +15,7 @@ def transfer(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     direction: Annotated[
         str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
@@ -42,8 +43,7 @@ def transfer(
     Files may be of any size; a run that was cut off leaves OUT.partial, and the same command goes on from there.
     """
     common.check_out(out)
-    if bool(texts) == (in_file is not None):
-        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    sources = common.stream(texts, in_file, text_column, encoding)
     from collections import Counter
     from dataclasses import replace
 
@@ -51,7 +51,7 @@ def transfer(
 
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
-    from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+    from latentopt.directions.transfer_file import transfer_file, transfer_stream
 
     accepts = common.build_all("filter", filters, model=model)
     codec = common.load(model, device, dtype)
@@ -60,7 +60,6 @@ def transfer(
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
     if isinstance(chosen, StrengthLine):
         chosen = replace(chosen, refine=refine)
-    sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
     how_far = chosen if strength is None else strength
     policy: dict[str, Any] = {
         "constraint": common.constraint_of(constraint, codec),

@@ -20,10 +20,10 @@ from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.reading import set_aside
 from latentopt.validity import FAILED, TRIES, Decoded, Policy, decode_valid
 
 MOVED, REPAIRED, UNCHANGED, REFUSED = "moved", "moved, made valid", "unchanged", "refused by a filter"
-EMPTY, TOO_LONG = "empty", "too long for the model"
 SETTLED = "not moved: it has the attribute already"
 NOT_HELD = "not moved: the model cannot give the text back"
 NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
@@ -41,8 +41,8 @@ def transfer(
 ) -> pd.DataFrame:
     """Move texts along a direction and decode them.
 
-    A text that is empty, too long for the model, refused by a filter or, where it chooses its strength by itself, cannot
-    be moved comes back as it was; ``status`` says so.
+    A text that is empty, unreadable, too long for the model, refused by a filter or, where it chooses its strength by
+    itself, cannot be moved comes back as it was; ``status`` says so.
 
     Args:
         strength: a number for all texts (1 is the average edit seen in the pairs, a negative one goes the other way), or
@@ -56,15 +56,12 @@ def transfer(
         what was not read); ``tried``, how many latents were decoded for it; ``valid``; and one column per filter.
     """
     sources = listed(texts)
-    for position, text in enumerate(sources):
-        if not isinstance(text, str):
-            raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+    aside = set_aside(codec, sources)
+    sources = [str(text) for text in sources]
     line = StrengthLine() if strength is None else strength
     if not isinstance(line, StrengthLine) and not math.isfinite(line):
         raise LatentoptError(f"the strength should be a finite number, got {line}")
-    blank = np.array([not text.strip() for text in sources], dtype=bool)
-    fits = np.array(codec.fits(sources), dtype=bool)
-    rows = np.flatnonzero(~blank & fits)
+    rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
     z = codec.encode(read)
     policy = Policy(dict(filters or {}), constraint, constrain, tries)
@@ -76,7 +73,7 @@ def transfer(
             "source_id": range(len(sources)),
             "source": sources,
             "text": sources,
-            "status": np.select([blank, ~fits], [EMPTY, TOO_LONG], UNCHANGED),
+            "status": np.where(aside == "", UNCHANGED, aside),
             "strength": 0.0,
             "before": np.nan,
             "after": np.nan,

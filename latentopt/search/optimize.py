@@ -16,6 +16,7 @@ from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
 from latentopt.plugins import installed
+from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run
 from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
@@ -54,7 +55,8 @@ def optimize(
 
     Every candidate is decoded and encoded again. ``predicted`` is the objective at the latent that the search proposed,
     ``verified`` the objective at the re-encoding of its text; ranking is by ``verified``. A candidate stands in the
-    table when its text differs from the draft, every filter accepts it and it verifies higher than the draft.
+    table when its text differs from the draft, every filter accepts it and it verifies higher than the draft. A draft that
+    is empty, unreadable or too long is not searched: it has one row, whose status says so (`latentopt.result.ASIDE`).
 
     Args:
         texts: n drafts, in the order the result keeps.
@@ -76,7 +78,7 @@ def optimize(
             not used.
 
     Raises:
-        LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
+        LatentoptError: when there are no drafts, a term of the latent is not finite, or a
             property of the text gives no number for any text.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
@@ -84,9 +86,6 @@ def optimize(
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
         raise LatentoptError("there are no drafts to optimise")
-    for position, text in enumerate(texts):
-        if isinstance(text, str) and not text.strip():
-            raise LatentoptError(f"draft {position + 1} is empty; drop it")
     for position, phrase in enumerate(phrases):
         if not isinstance(phrase, str):
             raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
@@ -119,6 +118,9 @@ def optimize(
         phrases=len(phrases),
     )
     installed().notify("run_started", run=run)
+    given, aside = texts, set_aside(codec, texts)
+    places = np.flatnonzero(aside == "")
+    texts = [str(given[place]) for place in places]
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
     z0 = codec.encode(texts)
     _warn_of_other_texts(codec, texts, z0)
@@ -144,22 +146,47 @@ def optimize(
             counts[name] += count
         if len(texts) > chunk:
             logger.info("%d of %d drafts searched", first + len(drafts), len(texts))
-    unscored = sorted(set(objective.text_terms) - scored)
+    unscored = sorted(set(objective.text_terms) - scored) if texts else []
     if unscored:
         raise LatentoptError(
             f"{unscored[0]} gave no number for any of the texts it was asked about, the drafts included"
         )
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(
+        [*tables, pd.DataFrame(columns=names[: -len(metrics) or None])][: len(tables) or 1], ignore_index=True
+    )
     for name, metric in metrics.items():
         table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
-    result = Result(table, np.concatenate(latents), run, counts)
+    found = np.concatenate([*latents, np.empty((0, codec.latent_dim), dtype=np.float32)])
+    result = Result(*_in_place(table, found, given, aside, [*filters, "valid"]), run, counts)
     installed().notify("run_finished", run=run, result=result)
     return result
 
 
+def _in_place(
+    table: pd.DataFrame, z: np.ndarray, given: list[str], aside: np.ndarray, passed: list[str]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of the drafts that were searched, and their latents (rows, d), with those set aside in their places.
+
+    Args:
+        given: all the drafts.
+        passed: the columns that say True of a draft that is passed through as it is.
+    """
+    left = np.flatnonzero(aside != "")
+    table = table.assign(source_id=np.flatnonzero(aside == "")[table["source_id"].to_numpy(dtype=int)])
+    if not len(left):
+        return table, z
+    texts = [str(given[place]) for place in left]
+    rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
+    kept = pd.DataFrame({**rows, **dict.fromkeys(passed, True)}).reindex(columns=table.columns)
+    both = pd.concat([table, kept], ignore_index=True) if len(table) else kept
+    order = both["source_id"].argsort(kind="stable").to_numpy()
+    latents = np.concatenate([z, np.full((len(left), z.shape[1]), np.nan, dtype=np.float32)])
+    return both.iloc[order].reset_index(drop=True), latents[order]
+
+
 def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
     """Say which drafts the model cannot give back: their rewrites start from another text than was written."""
-    decoded = codec.decode(z0)
+    decoded = codec.decode(z0) if drafts else []
     lost = np.flatnonzero(similarity(decoded, drafts) < GIVEN_BACK)
     if len(lost):
         logger.warning(

@@ -20,8 +20,18 @@ from latentopt.t5vae.brackets import balance, shorten
 from latentopt.t5vae.decoding import Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.token_pairs import TokenPairs
+from latentopt.text import one_line
 
 logger = logging.getLogger("latentopt")
+
+
+def token_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """The token ids of each text, without an end token; one that spells a special token, such as ``</s>``, stays text."""
+    if not texts:
+        return []
+    asked = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
+    ids: list[list[int]] = asked["input_ids"]
+    return ids
 
 
 class T5VAECodec:
@@ -101,7 +111,7 @@ class T5VAECodec:
                 raise LatentoptError(f"text {position + 1} is no text but {text!r}")
         if not texts:
             return []
-        lines = [" ".join(text.splitlines()) for text in texts]
+        lines = [one_line(text) for text in texts]
         ids = self._ids(lines)
         end = self.tokenizer.eos_token_id
         if truncation:
@@ -142,13 +152,13 @@ class T5VAECodec:
 
     def _lines(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts of any length, the end token last."""
-        ids = self._ids([" ".join(text.splitlines()) for text in texts])
+        ids = self._ids([one_line(text) for text in texts])
         return [[*tokens, self.tokenizer.eos_token_id] for tokens in ids]
 
     def _ids(self, lines: list[str]) -> list[list[int]]:
         if self.model.config.balance_brackets:
             lines = [shorten(line) for line in lines]
-        return self.tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else []
+        return token_ids(self.tokenizer, lines)
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""
@@ -247,7 +257,7 @@ class T5VAECodec:
         """Token ids (n, t) -> n texts; of those that are not ``free`` a constraint sees to the brackets."""
         decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
-        texts = [" ".join(text.splitlines()) for text in decoded]
+        texts = [one_line(text) for text in decoded]
         if not self.model.config.balance_brackets:
             return texts
         balanced = [True] * len(texts) if free is None else free.tolist()

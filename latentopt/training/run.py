@@ -27,11 +27,13 @@ from latentopt.corpus.split import split
 from latentopt.errors import LatentoptError, unknown
 from latentopt.files import whole
 from latentopt.filters import Filter
+from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.token_pairs import TokenPairs
+from latentopt.text import one_line
 from latentopt.training.calibration import CALIBRATION_TEXTS, calibrate, round_weights
 from latentopt.training.distillation import FEWEST, LESSONS, lessons
 from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
@@ -170,10 +172,19 @@ def train(
 
 
 def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
-    """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text."""
+    """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text and those
+    that lack a side; how many are left out is logged."""
     if len(texts) != len(targets):
         raise LatentoptError(f"{len(texts)} texts but {len(targets)} targets; pairs need one of each")
-    texts, targets = ([" ".join(text.splitlines()).strip() for text in side] for side in (texts, targets))
+    rows = len(texts)
+    both = [
+        pair
+        for pair in zip(texts, targets, strict=True)
+        if not any(unreadable(text) or not text.strip() for text in pair)
+    ]
+    if len(both) < rows:
+        logger.warning("left out %d of %d pairs with a side that is empty or unreadable", rows - len(both), rows)
+    texts, targets = ([one_line(pair[side]).strip() for pair in both] for side in (0, 1))
     differing = np.flatnonzero([text != target for text, target in zip(texts, targets, strict=True)])
     same = len(texts) - len(differing)
     if same:

@@ -12,10 +12,12 @@ import latentopt.directions.transfer_file as module
 import latentopt.files
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.fitting import fit_direction
-from latentopt.directions.transfer import MOVED, TOO_LONG, transfer
-from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+from latentopt.directions.transfer import MOVED, transfer
+from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.errors import LatentoptError
-from latentopt.files import READABLE
+from latentopt.files import stream_texts
+from latentopt.reading import READABLE
+from latentopt.result import TOO_LONG
 from latentopt.testing import ToyCodec
 
 
@@ -110,7 +112,7 @@ def test_a_place_that_cannot_be_written_is_named(toy_codec, tmp_path):
         ("x.txt", "", "is empty"),
         ("x.csv", "", "is empty"),
         ("x.csv", "body\na\n", "no column 'text'; it has body"),
-        ("x.jsonl", '{"text": "a"}\n{"text": 1984}\n', "line 2 has no text in 'text' but 1984"),
+        ("x.csv", "text\na\nb, c\n", "line 3 has 2 cells, more than its header"),
         ("x.jsonl", "[]\n", "line 1 is no JSON object"),
         ("x.xlsx", "a", "cannot tell the format"),
     ],

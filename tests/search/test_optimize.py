@@ -334,8 +334,6 @@ def test_the_run_says_what_is_needed_to_do_it_again():
     ("texts", "options", "message"),
     [
         ([], {}, "no drafts"),
-        (["abc", "  "], {}, "draft 2 is empty"),
-        (["abc", "x" * 10_000], {}, "text 2 is too long"),
         (["abc"], {"top": 0}, "top should be at least 1"),
         (["abc"], {"filters": {"text": each(bool)}}, "two columns of the result would be named text"),
         (["abc"], {"searcher": Shift((float("nan"),))}, "'first' of the objective is NaN"),
