@@ -12,7 +12,12 @@ DRAFT = "the draft"
 IMPROVED = "improved"
 REPAIRED = "improved, made valid"
 UNCHANGED = "nothing better and valid was found"
-EMPTY, TOO_LONG, UNREADABLE = ASIDE = "empty", "too long for the model", "unreadable"
+EMPTY, TOO_LONG, UNREADABLE, FOREIGN = ASIDE = (
+    "empty",
+    "too long for the model",
+    "unreadable",
+    "in another language than the model's",
+)
 """What becomes of a text that cannot be worked on: it is passed through as it is, in its place."""
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
 

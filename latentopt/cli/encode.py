@@ -36,7 +36,7 @@ def encode(
     from latentopt.reading import set_aside
 
     codec = common.load(model, device, dtype)
-    aside = set_aside(codec, sources)
+    aside = set_aside(codec, sources, any_language=True)
     z = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
     z[aside == ""] = codec.encode([text for text, why in zip(sources, aside, strict=True) if not why]).cpu().numpy()
     write_latents(z, out)

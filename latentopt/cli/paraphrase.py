@@ -35,6 +35,7 @@ def paraphrase(
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
     seed: common.Seed = 0,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -48,9 +49,9 @@ def paraphrase(
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
-    codec = common.load(model, device, dtype)
+    codec = common.load(model, device, dtype, any_language)
     origin: dict[str, Any] = {
-        "rewriter": common.load(rewriter, device, dtype) if rewriter else None,
+        "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)

@@ -34,6 +34,7 @@ def transfer(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -52,9 +53,10 @@ def transfer(
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer_file import transfer_file, transfer_stream
+    from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
-    codec = common.load(model, device, dtype)
+    codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
@@ -67,7 +69,13 @@ def transfer(
         "tries": tries,
     }
     if out is not None:
-        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        asked = {
+            "filters": filters,
+            "constraint": constraint,
+            "constrain": constrain,
+            "tries": tries,
+            "any_language": any_language,
+        }
         statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
@@ -76,3 +84,5 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    if statuses[FOREIGN]:
+        common.note(common.ANY_LANGUAGE)

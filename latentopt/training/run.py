@@ -27,6 +27,7 @@ from latentopt.corpus.split import split
 from latentopt.errors import LatentoptError, unknown
 from latentopt.files import whole
 from latentopt.filters import Filter
+from latentopt.language import language_of
 from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
@@ -158,6 +159,7 @@ def train(
         trainer.train(resume_from_checkpoint=resumed)
     if trainer.is_world_process_zero():
         round_weights(model)
+        model.config.language = language_of(sample)
         if keep_latents:
             fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
             model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
