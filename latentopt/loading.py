@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, unknown
@@ -22,17 +23,34 @@ def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype
     Raises:
         LatentoptError: when there is no such model or its checkpoint is broken.
     """
-    if Path(name_or_path).is_dir():
-        return T5VAECodec.from_folder(Path(name_or_path), device=device, dtype=dtype)
-    if os.sep in str(name_or_path):
-        raise LatentoptError(f"there is no model folder {name_or_path}")
-    known = {entry.name: entry for entry in installed().entries("codec")}
-    if str(name_or_path) not in known:
-        raise unknown("model", str(name_or_path), sorted(known))
-    target = known[str(name_or_path)].load()
+    target = _registered(name_or_path)
     if isinstance(target, Path):
         return T5VAECodec.from_folder(target, device=device, dtype=dtype)
     codec = target(device=device, dtype=dtype)
     if not isinstance(codec, Codec):
         raise LatentoptError(f"what is registered as codec {str(name_or_path)!r} does not make a Codec")
     return codec
+
+
+def model_folder(name_or_path: str | os.PathLike[str]) -> Path:
+    """The folder of a model, by the name that a plugin registered or by itself.
+
+    Raises:
+        LatentoptError: when there is none.
+    """
+    target = _registered(name_or_path)
+    if not isinstance(target, Path):
+        raise LatentoptError(f"the model {str(name_or_path)!r} has no folder")
+    return target
+
+
+def _registered(name_or_path: str | os.PathLike[str]) -> Any:
+    """A folder, or what is registered under a name."""
+    if Path(name_or_path).is_dir():
+        return Path(name_or_path)
+    if os.sep in str(name_or_path):
+        raise LatentoptError(f"there is no model folder {name_or_path}")
+    known = {entry.name: entry for entry in installed().entries("codec")}
+    if str(name_or_path) not in known:
+        raise unknown("model", str(name_or_path), sorted(known))
+    return known[str(name_or_path)].load()

@@ -60,6 +60,11 @@ def load(model: str, device: str, dtype: str, any_language: bool = False) -> Cod
     return codec
 
 
+def given(ctx: typer.Context) -> set[str]:
+    """The names of the options that stand on the command line."""
+    return {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+
+
 def read_texts(texts: list[str] | None, path: Path | None, name: str, encoding: str | None = None) -> list[str]:
     """The texts given as arguments or in a file, with what stands beside them there (`latentopt.files.rows_of`)."""
     return list(stream(texts, path, name, encoding))
@@ -89,6 +94,21 @@ def tell_aside(statuses: Iterable[str]) -> None:
         note(f"passed through {counts.total()} texts as they are: {why}")
     if counts[FOREIGN]:
         note(ANY_LANGUAGE)
+
+
+def watched(texts: Iterable[str], accepts: Mapping[str, Any], lacking: Counter[str]) -> Iterator[str]:
+    """The texts as they come; what filters ask to be kept that a text has not (`latentopt.filters.Filter`) is counted."""
+    asking = [filter.lacking for filter in accepts.values() if hasattr(filter, "lacking")]
+    for text in texts:
+        lacking.update(list(dict.fromkeys(word for lacks in asking for word in lacks(text))))
+        yield text
+
+
+def tell_lacking(lacking: Counter[str], texts: int) -> None:
+    """Say what was to be kept and is not there, in how many of the texts."""
+    for word, count in lacking.items():
+        where = "the text does not hold it" if texts == 1 else f"{count} of {texts} texts do not hold it"
+        note(f"{word!r} is to be kept, but {where}")
 
 
 def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -79,6 +80,9 @@ def optimize(
         common.build_all("filter", [*(filters or []), *kept], model=model),
         common.build_all("metric", metrics),
     )
+    lacking: Counter[str] = Counter()
+    drafts = list(common.watched(drafts, accepts, lacking))
+    common.tell_lacking(lacking, len(drafts))
     codec = common.load(model, device, dtype, any_language)
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,9 @@ def paraphrase(
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
+    lacking: Counter[str] = Counter()
+    sources = list(common.watched(sources, accepts, lacking))
+    common.tell_lacking(lacking, len(sources))
     codec = common.load(model, device, dtype, any_language)
     origin: dict[str, Any] = {
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,

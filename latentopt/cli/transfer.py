@@ -56,6 +56,8 @@ def transfer(
     from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
+    lacking: Counter[str] = Counter()
+    sources = common.watched(sources, accepts, lacking)
     codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
@@ -84,5 +86,6 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.tell_lacking(lacking, statuses.total())
     if statuses[FOREIGN]:
         common.note(common.ANY_LANGUAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,8 @@ from latentopt.corpus.split import split
 from latentopt.errors import LatentoptError, unknown
 from latentopt.files import whole
 from latentopt.filters import Filter
-from latentopt.language import language_of
+from latentopt.language import ENOUGH, language_of
+from latentopt.loading import model_folder
 from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
@@ -52,6 +53,9 @@ RECORD = "training.json"
 
 EVALUATED = 500
 """How many held-out texts are reconstructed at each evaluation."""
+
+FEW, FEW_MORE = 20_000, 500
+"""Of fewer texts than this a model that begins anew, or one that goes on, learns little more than to repeat them."""
 
 CELL_TEXTS = 200
 """How many texts the cell radius is measured on where nothing else is."""
@@ -92,7 +96,7 @@ def train(
             raise unknown(what, value, list(known))
     sides = [texts] if targets is None else _differing(texts, targets)
     unit = "text" if targets is None else "pair"
-    continued = settings.start is not None and _is_t5vae(Path(settings.start))
+    continued = settings.start is not None and is_t5vae(model_folder(settings.start))
     if settings.freeze_latents and not continued:
         raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
     if settings.distillation:
@@ -104,11 +108,13 @@ def train(
             raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
-        there = T5VAEConfig.from_pretrained(str(settings.start))
+        there = T5VAEConfig.from_pretrained(model_folder(str(settings.start)))
         settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
+    if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
+        logger.warning("%s", few(len(learnt[0]), unit, begins=settings.start is None))
     arguments = arguments_of(out, settings)
     _rows_per_process(settings, arguments.world_size, len(learnt[0]))
     set_seed(settings.seed)
@@ -159,7 +165,8 @@ def train(
         trainer.train(resume_from_checkpoint=resumed)
     if trainer.is_world_process_zero():
         round_weights(model)
-        model.config.language = language_of(sample)
+        if len(sample) >= ENOUGH or settings.start is None:
+            model.config.language = language_of(sample)
         if keep_latents:
             fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
             model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
@@ -171,6 +178,16 @@ def train(
                 TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def few(texts: int, unit: str, begins: bool) -> str:
+    """What to say of too few texts for a model that begins anew, or for one that goes on."""
+    if begins:
+        return (
+            f"{texts:,} {unit}s are few to learn a language from: a model of its own wants {FEW:,} at least, better ten "
+            "times as many; start from one that knows the language (--start english-small), or give more text"
+        )
+    return f"{texts:,} {unit}s are few even to go on with: they are soon known by heart, so take few --steps, or give more text"
 
 
 def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
@@ -276,12 +293,32 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
     return wanted
 
 
-def _is_t5vae(folder: Path) -> bool:
+def is_t5vae(folder: Path) -> bool:
     """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
     if not (folder / "config.json").is_file():
         raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     return bool(kind == T5VAEConfig.model_type)
+
+
+def shaped_as_start(settings: Settings, given: Collection[str]) -> Settings:
+    """Settings with the shape of the T5-VAE that they start from, but for the fields that were ``given``.
+
+    Raises:
+        LatentoptError: when what was given is of a new model only.
+    """
+    if settings.start is None:
+        return settings
+    folder = model_folder(settings.start)
+    of_new_ones = sorted({"size", "vocab_size"} & set(given))
+    if of_new_ones:
+        raise LatentoptError(
+            f"{', '.join(of_new_ones)} is of a model that begins anew, and {settings.start} has its own; leave it out"
+        )
+    if not is_t5vae(folder) or settings.new_latents:
+        return settings
+    there = T5VAEConfig.from_pretrained(folder)
+    return replace(settings, **{name: getattr(there, name) for name in LATENTS if name not in given})
 
 
 def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
@@ -294,8 +331,8 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
         "token_deletion": settings.deletion,
     }
     if settings.start is not None:
-        folder = Path(settings.start)
-        known = _is_t5vae(folder)
+        folder = model_folder(settings.start)
+        known = is_t5vae(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not known:
             return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
