@@ -38,6 +38,13 @@ COMMANDS = (
 class Guarded(TyperGroup):
     """Tells an error in one sentence; the traceback stands under ``--debug``."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with what each does, not cut off."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        told = [(name, (command.help or "").partition("\n\n")[0]) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(told)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -77,6 +84,7 @@ app = typer.Typer(
     cls=Guarded,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # its tables cut the names of options off in 80 columns
     pretty_exceptions_enable=False,
     help="Optimise text in the latent space of a frozen T5-VAE.",
 )
