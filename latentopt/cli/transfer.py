@@ -35,6 +35,7 @@ def transfer(
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
     exact: common.Exact = True,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -53,9 +54,12 @@ def transfer(
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer_file import transfer_file, transfer_stream
+    from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    sources = common.watched(sources, accepts, lacking)
+    codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
@@ -69,7 +73,14 @@ def transfer(
         "exact": exact,
     }
     if out is not None:
-        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries, "exact": exact}
+        asked = {
+            "filters": filters,
+            "constraint": constraint,
+            "constrain": constrain,
+            "tries": tries,
+            "exact": exact,
+            "any_language": any_language,
+        }
         try:
             statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
         except KeyboardInterrupt:
@@ -84,3 +95,6 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.tell_lacking(lacking, statuses.total())
+    if statuses[FOREIGN]:
+        common.note(common.ANY_LANGUAGE)

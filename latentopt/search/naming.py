@@ -80,21 +80,13 @@ def _term(
     codec: Codec, ref: str, kinds: Sequence[str], caution: float = 0.0, reach: float | None = None
 ) -> HeadTerm | Probe:
     """A fitted head or direction as a term."""
-    from latentopt.artefact import load_artefact
+    from latentopt.artefact import kind_of, load_artefact
     from latentopt.heads.head import Head
     from latentopt.search.objective import HeadTerm, Probe
 
-    for kind in kinds:
-        try:
-            module: Any
-            module, card = load_artefact(kind, ref, codec)
-        except LatentoptError as error:
-            if len(kinds) == 1:
-                raise
-            if kind == kinds[-1]:
-                raise LatentoptError(f"no head or direction {ref!r} can be held: {error}") from error
-        else:
-            break
+    kind = kinds[0] if len(kinds) == 1 else kind_of(ref, codec, kinds)
+    module: Any
+    module, card = load_artefact(kind, ref, codec)
     if kind == "direction":
         return Probe(module, reach)
     if caution and getattr(type(module), "uncertainty", Head.uncertainty) is Head.uncertainty:
