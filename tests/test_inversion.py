@@ -260,7 +260,7 @@ def test_encode_exact_writes_latents_and_a_report(tiny_folder, tmp_path):
     result = CliRunner().invoke(app, [*command, "--exact", "--report", str(report)])
     assert result.exit_code == 0, result.output
     assert np.load(out).shape == (2, 8)
-    assert list(pd.read_csv(report)) == ["text", "exact", "moved", "kept", "decoded"]
+    assert list(pd.read_csv(report)) == ["text", "exact", "moved", "kept", "decoded", "source_id"]
     assert "texts come back exactly" in result.output
     refused = CliRunner().invoke(app, [*command, "--report", str(report)])
     assert refused.exit_code == 1

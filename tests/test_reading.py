@@ -387,7 +387,10 @@ def test_a_row_with_more_cells_than_its_header_is_refused_by_all(fitted, tiny_fo
 
 
 def test_rows_that_nothing_can_be_learned_from_are_left_out_and_counted(fitted, tiny_folder, tmp_path):
-    rows = "".join(f"{text},{n}\n" for n, text in enumerate(["a cat", "the dog", "old boats"] * 5))
+    rows = "".join(
+        f"{text},{n}\n"
+        for n, text in enumerate([f"{name} {k}" for k in range(5) for name in ("a cat", "the dog", "old boats")])
+    )
     put(tmp_path / "t.csv", f"text,n\n{rows},3\na cat,\n{LONG},4\n")
     common = ["-m", tiny_folder, "-o", tmp_path / "out"]
     result = call("fit-head", "--in", tmp_path / "t.csv", "--target", "n", *common)

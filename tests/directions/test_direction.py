@@ -82,7 +82,7 @@ def test_bad_pairs_are_named(toy_codec, sources, targets, message):
 
 
 def test_an_unknown_finder_or_setting_is_named(toy_codec):
-    with pytest.raises(LatentoptError, match="no direction is named 'compass'"):
+    with pytest.raises(LatentoptError, match="no direction finder is named 'compass'"):
         fit_direction(toy_codec, *pairs(), finder="compass")
     with pytest.raises(LatentoptError, match=r"no direction finder is named 'linear'; known: .*mean_difference"):
         fit_direction(toy_codec, *pairs(), finder="linear")  # what finders find, no finder
