@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
     from latentopt.directions.fitting import fit_direction
-    from latentopt.directions.strength import StrengthLine, strength_of
+    from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer import transfer
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from latentopt.search.objective import Objective
     from latentopt.search.optimize import optimize
     from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
+    from latentopt.validity import Validity
 
 _LAZY = {
     "Codec": "codec",
@@ -50,6 +51,7 @@ _LAZY = {
     "Run": "result",
     "Searcher": "search.problem",
     "StrengthLine": "directions.strength",
+    "Validity": "validity",
     "as_torch": "heads.head",
     "diagnose": "doctor",
     "each": "filters",
@@ -67,7 +69,6 @@ _LAZY = {
     "sample": "generation.sampling",
     "save_artefact": "artefact",
     "similarity": "filters",
-    "strength_of": "directions.strength",
     "transfer": "directions.transfer",
 }
 
@@ -87,6 +88,7 @@ __all__ = [
     "Run",
     "Searcher",
     "StrengthLine",
+    "Validity",
     "as_torch",
     "diagnose",
     "each",
@@ -106,7 +108,6 @@ __all__ = [
     "save_artefact",
     "similarity",
     "spread_edits",
-    "strength_of",
     "transfer",
 ]
 

@@ -23,10 +23,10 @@ from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.posterior import AggregatePosterior
-from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.validity import Policy
+from latentopt.search.verifier import Verifier
+from latentopt.validity import Validity
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
@@ -144,7 +144,7 @@ def check_searcher(searcher: Searcher, codec: ToyCodec | None = None) -> None:
 
     def proposals() -> list[tuple[Tensor, Tensor]]:
         found = searcher.search(replace(problem), torch.Generator().manual_seed(1))
-        return [(proposal.z, proposal.source) for proposal, _ in Candidates(problem, Policy(), 1).follow(found)]
+        return [(proposal.z, proposal.source) for proposal, _ in Verifier(problem, Validity()).follow(found)]
 
     first, again = proposals(), proposals()
     assert first, "the searcher proposed nothing"

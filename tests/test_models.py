@@ -75,7 +75,8 @@ def syntax():
 
 
 def test_python_lines_samples_lines_that_parse(python, syntax):
-    table, counts = latentopt.sample(python, 200, {"syntax": syntax}, seed=1)
+    result = latentopt.sample(python, 200, {"syntax": syntax}, seed=1)
+    table, counts = result.table, result.counts
     assert len(set(table["text"])) == 200
     assert counts["tried"] <= 250
     for text in table["text"]:

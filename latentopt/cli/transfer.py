@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -56,23 +56,19 @@ def transfer(
     accepts = common.build_all("filter", filters, model=model)
     codec = common.load(model, device, dtype)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
-    if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
+    if strength is not None:
+        chosen = StrengthLine.fixed(strength)
+    if refine and not chosen.chooses:
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
-    if isinstance(chosen, StrengthLine):
-        chosen = replace(chosen, refine=refine)
+    chosen = replace(chosen, refine=refine)
     sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
-    how_far = chosen if strength is None else strength
-    policy: dict[str, Any] = {
-        "constraint": common.constraint_of(constraint, codec),
-        "constrain": constrain,
-        "tries": tries,
-    }
+    validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if out is not None:
         asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
-        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        statuses = transfer_file(codec, sources, out, module, chosen, validity=validity, settings=asked)
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
-        table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
+        table = pd.concat(transfer_stream(codec, sources, module, chosen, validity=validity), ignore_index=True)
         statuses = Counter(table["status"])
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from latentopt.artefact import load_artefact
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction, LinearDirection
-from latentopt.directions.strength import StrengthLine, strength_of
+from latentopt.directions.strength import StrengthLine, line_of
 from latentopt.errors import LatentoptError
 from latentopt.plugins import get, installed
 
@@ -145,7 +145,7 @@ def parse(expression: str) -> list[Part]:
 
 def load_composition(
     codec: Codec, expression: str, keep: Sequence[str] = (), min_similarity: float = 0.5
-) -> tuple[Direction, float | StrengthLine]:
+) -> tuple[Direction, StrengthLine]:
     """The direction that an expression names, and how far to move along it unless told.
 
     A single direction is itself, with what its card says. In a composition each direction moves in units of the strength
@@ -161,7 +161,7 @@ def load_composition(
     kept: Any = [load_artefact("direction", name, codec)[0] for name in keep]
     if len(loaded) == 1 and not kept and loaded[0][0].factor == 1:
         part, module, card = loaded[0]
-        return module, strength_of(card, min_similarity)  # type: ignore[return-value]
+        return module, line_of(card, min_similarity)  # type: ignore[return-value]
     parts: Any = []
     for part, module, card in loaded:
         line = card.get("line", {})

@@ -102,7 +102,7 @@ def fit_direction(
     # By sources that the direction of the trial never saw: those fitted on score lower than others do.
     unseen = trial.score(z0[held0]).double().cpu().numpy()
     settled = max(reach, quantile_of(behind, SETTLED), quantile_of(unseen, SETTLED))
-    line = StrengthLine(line.strengths, reach, settled)
+    line = StrengthLine(line.strengths, reach, settled) if len(strengths) > 1 else StrengthLine.fixed(best)
     card = {
         "finder": finder,
         "settings": settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,15 +13,17 @@ import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, similarity
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, Result, Run
-from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.validity import TRIES, Policy
+from latentopt.search.ranking import rank
+from latentopt.search.recombination import Grafting, Splicing
+from latentopt.search.repair import repair
+from latentopt.search.verifier import Verifier
+from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
@@ -43,9 +46,7 @@ def optimize(
     budget: int | None = None,
     evaluations: int | None = None,
     pareto: bool = False,
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
-    tries: int = TRIES,
+    validity: Validity | None = None,
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
@@ -65,8 +66,8 @@ def optimize(
         evaluations: of how many distinct texts per draft the properties of texts may be asked; without a budget, 20
             latents may be decoded for each.
         pareto: with several terms, keep candidates that no other beats in all of them, better than the draft in one.
-        constraint, constrain, tries: of a draft of which the filters refused all that is better, the best is made valid:
-            see `latentopt.validity.Policy`. A draft whose budget has no ``tries`` left is passed over.
+        validity: instead of ``filters``. Of a draft of which the filters refused all that is better, the best is made
+            valid. A draft whose budget has no ``tries`` left is passed over.
         chunk: how many drafts are searched at once.
         splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
             from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
@@ -75,75 +76,51 @@ def optimize(
             ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
             not used.
 
+    Returns:
+        The counts tell also how many texts were ``verified``; ``valid``, ``repaired`` and ``failed`` count drafts.
+
     Raises:
         LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
             property of the text gives no number for any text.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
-    _check_parts(objective, searcher, filters, metrics)
-    filters, metrics = dict(filters or {}), dict(metrics or {})
-    if not texts:
-        raise LatentoptError("there are no drafts to optimise")
-    for position, text in enumerate(texts):
-        if isinstance(text, str) and not text.strip():
-            raise LatentoptError(f"draft {position + 1} is empty; drop it")
-    for position, phrase in enumerate(phrases):
-        if not isinstance(phrase, str):
-            raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
-    policy = Policy(filters, constraint, constrain, tries)
-    if phrases and policy.always:
-        logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
+    _check_parts(objective, searcher, metrics)
+    validity, metrics = Validity.of(filters, validity), dict(metrics or {})
+    _check_texts(texts, phrases)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
+    if phrases and validity.always:
+        logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if evaluations is not None and budget is None:
         budget = DECODES_PER_EVALUATION * evaluations
-    names = [*COLUMNS, *objective.columns, *filters, *metrics]
+    names = [*COLUMNS, *objective.columns, *validity.filters, *metrics]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
-    run = Run(
-        codec=codec.name,
-        fingerprint=codec.fingerprint,
-        objective=dict(objective.weights),
-        searcher=repr(searcher),
-        filters=list(filters),
-        metrics=list(metrics),
-        drafts=len(texts),
-        top=top,
-        seed=seed,
-        budget=budget,
-        evaluations=evaluations,
-        pareto=pareto,
-        chunk=chunk,
-        splice=splice,
-        phrases=len(phrases),
-    )
+    asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
+    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics)}
+    parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
+    run = Run.of("optimize", codec, validity, **parts, **asked)
     installed().notify("run_started", run=run)
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
     z0 = codec.encode(texts)
     _warn_of_other_texts(codec, texts, z0)
-    tables, latents, scored = [], [], set()
-    counts = dict.fromkeys(("tried", "verified", "valid", "repaired", "failed"), 0)
+    tables, latents, counts, scored = [], [], Counter[str](), set[str]()
     for first in range(0, len(texts), chunk):
-        drafts, z = texts[first : first + chunk], z0[first : first + chunk]
-        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations)
+        part = slice(first, first + chunk)
+        problem = Problem(codec, objective.anchor(codec, z0[part]), texts[part], z0[part], budget, evaluations)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
-        candidates = Candidates(problem, policy, top, pareto)
-        candidates.graft(phrases, rng)
-        for _ in candidates.follow(searcher.search(problem, rng)):
-            pass
-        if splice:
-            candidates.splice()
-        candidates.repair(rng)
-        table, rows = candidates.finish()
+        verifier = Verifier(problem, validity, pareto)
+        _search(verifier, searcher, splice, phrases, rng)
+        table, numbers = rank(verifier.ledger, top)
+        _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
-        latents.append(rows)
-        scored |= candidates.scored
-        for name, count in candidates.counts.items():
-            counts[name] += count
+        latents.append(verifier.latents_of([verifier.ledger.rows[number] for number in numbers]).cpu().numpy())
+        scored |= verifier.scored
+        counts.update(verifier.ledger.counts)
         if len(texts) > chunk:
-            logger.info("%d of %d drafts searched", first + len(drafts), len(texts))
+            logger.info("%d of %d drafts searched", min(first + chunk, len(texts)), len(texts))
     unscored = sorted(set(objective.text_terms) - scored)
     if unscored:
         raise LatentoptError(
@@ -152,9 +129,34 @@ def optimize(
     table = pd.concat(tables, ignore_index=True)
     for name, metric in metrics.items():
         table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
-    result = Result(table, np.concatenate(latents), run, counts)
+    result = Result(table, np.concatenate(latents), dict(counts), run)
     installed().notify("run_finished", run=run, result=result)
     return result
+
+
+def _search(verifier: Verifier, searcher: Searcher, splice: bool, phrases: Sequence[str], rng: torch.Generator) -> None:
+    """All stages of a search, one after another.
+
+    Where nothing may be decoded freely, no text is written: its parts fit a grammar, and it may not.
+    """
+    ledger, free = verifier.ledger, not verifier.validity.always
+    before = [Grafting(ledger, phrases)] if free and phrases else []
+    after = [Splicing(ledger)] if free and splice else []
+    stages: list[Searcher] = [*before, searcher, *after]
+    for stage in stages:
+        for _ in verifier.follow(stage.search(verifier.problem, rng)):
+            pass
+    repair(verifier, rng)
+
+
+def _ask_of_drafts(table: pd.DataFrame, validity: Validity) -> None:
+    """Put a column per filter into the table of a chunk: candidates have passed, the drafts were not asked yet."""
+    drafts = table["rank"] == 0
+    texts = table.loc[drafts, "text"].tolist()
+    for name, accepts in validity.filters.items():
+        table[name] = True
+        table.loc[drafts, name] = apply_filter(name, accepts, texts, texts)
+        table["valid"] &= table[name]
 
 
 def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
@@ -171,12 +173,22 @@ def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
         )
 
 
-def _check_parts(objective: Any, searcher: Any, filters: Any, metrics: Any) -> None:
+def _check_texts(texts: Sequence[str], phrases: Sequence[str]) -> None:
+    if not texts:
+        raise LatentoptError("there are no drafts to optimise")
+    for position, text in enumerate(texts):
+        if isinstance(text, str) and not text.strip():
+            raise LatentoptError(f"draft {position + 1} is empty; drop it")
+    for position, phrase in enumerate(phrases):
+        if not isinstance(phrase, str):
+            raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
+
+
+def _check_parts(objective: Any, searcher: Any, metrics: Any) -> None:
     """Refuse what was handed over in another form than it is used in: a name, a class, a bare head."""
     if not isinstance(objective, Objective):
         raise LatentoptError(f"the objective should be an Objective, such as Objective.of_head(...), got {objective!r}")
     if isinstance(searcher, type) or not callable(getattr(searcher, "search", None)):
         raise LatentoptError(f"the searcher should be made, such as get('searcher', 'gradient')(), got {searcher!r}")
-    for what, given in (("filters", filters), ("metrics", metrics)):
-        if given is not None and not isinstance(given, Mapping):
-            raise LatentoptError(f"the {what} should be a dict from names to {what}, got {given!r}")
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise LatentoptError(f"the metrics should be a dict from names to metrics, got {metrics!r}")

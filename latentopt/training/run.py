@@ -37,7 +37,7 @@ from latentopt.training.distillation import FEWEST, LESSONS, lessons
 from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
 from latentopt.training.tokens import TokenDataset, train_tokenizer
 from latentopt.training.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
-from latentopt.validity import Policy
+from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
@@ -116,7 +116,7 @@ def train(
         policy = None
         if settings.distillation and constraint is not None:
             codec = T5VAECodec(model, tokenizer)
-            policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
+            policy = Validity({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
             if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
                 lessons(codec, learnt[0], policy, FEWEST, settings.seed)
         if arguments.process_index == 0:
