@@ -40,7 +40,7 @@ def train(
     steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
     batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
     accumulation: Annotated[int, typer.Option(min=1, help="Take a batch in so many pieces, for want of memory.")] = 1,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 1e-3,
     bottleneck: Annotated[
         str, typer.Option(help="positional, attention, or fixed_length as in the first T5-VAE.")
     ] = "positional",
