@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from latentopt.codec import Codec
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
+    from latentopt.directions.fitted import FittedDirection, load_direction
     from latentopt.directions.fitting import fit_direction
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer import transfer
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from latentopt.generation.interpolation import interpolate
     from latentopt.generation.paraphrasing import paraphrase
     from latentopt.generation.sampling import sample
-    from latentopt.heads.head import Head, as_torch, fit_head
+    from latentopt.heads.fitted import FittedHead, load_head
+    from latentopt.heads.fitting import fit_head
+    from latentopt.heads.head import Head, as_torch
     from latentopt.loading import load_codec
     from latentopt.pairs.edits import spread_edits
     from latentopt.pairs.matching import match_texts
@@ -41,6 +44,8 @@ _LAZY = {
     "Codec": "codec",
     "Composition": "directions.composition",
     "Direction": "directions.direction",
+    "FittedDirection": "directions.fitted",
+    "FittedHead": "heads.fitted",
     "Head": "heads.head",
     "LinearDirection": "directions.direction",
     "Objective": "search.objective",
@@ -57,11 +62,13 @@ _LAZY = {
     "each": "filters",
     "fit_direction": "directions.fitting",
     "fit_generator": "generation.fitting",
-    "fit_head": "heads.head",
+    "fit_head": "heads.fitting",
     "interpolate": "generation.interpolation",
     "load_artefact": "artefact",
     "load_codec": "loading",
     "load_composition": "directions.composition",
+    "load_direction": "directions.fitted",
+    "load_head": "heads.fitted",
     "match_texts": "pairs.matching",
     "spread_edits": "pairs.edits",
     "optimize": "search.optimize",
@@ -76,6 +83,8 @@ __all__ = [
     "Codec",
     "Composition",
     "Direction",
+    "FittedDirection",
+    "FittedHead",
     "Head",
     "LatentoptError",
     "LinearDirection",
@@ -101,6 +110,8 @@ __all__ = [
     "load_artefact",
     "load_codec",
     "load_composition",
+    "load_direction",
+    "load_head",
     "match_texts",
     "optimize",
     "paraphrase",

@@ -23,7 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.directions.comparison import Comparison, reading
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.strength import STRENGTHS, StrengthLine
 from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
 from latentopt.pairs.words import read_pairs, reversed_rows
@@ -41,7 +41,7 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
     rows = []
     for entry in installed().entries("artefact"):
         try:
-            direction, _ = latentopt.load_artefact("direction", entry.name, codec)
+            direction = latentopt.load_direction(entry.name, codec).direction
         except latentopt.LatentoptError:
             continue  # a head, or of another codec
         before, after, wanted = (direction.score(part).mean().item() for part in z)  # type: ignore[operator]

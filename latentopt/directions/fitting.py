@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
 from latentopt.errors import LatentoptError, listed, unknown
@@ -25,23 +25,6 @@ MOST_MADE = 8000
 """The most pairs that are made of true ones."""
 TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
-
-
-@dataclass
-class FittedDirection:
-    """A direction fitted on all rows, with what was measured on rows it had not seen.
-
-    Attributes:
-        direction: the move.
-        strength: among the strengths tried, the best on the held-out rows.
-        line: how a text chooses its strength by itself.
-        card: held-out figures per strength and the settings, as JSON.
-    """
-
-    direction: Direction
-    strength: float
-    line: StrengthLine
-    card: dict[str, Any]
 
 
 def fit_direction(
@@ -126,7 +109,7 @@ def fit_direction(
             "settled": settled,
             **figures,
         }
-    return FittedDirection(direction, best, line, card)
+    return FittedDirection(direction, line, card)
 
 
 def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) -> tuple[list[str], list[str]]:

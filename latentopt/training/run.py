@@ -44,7 +44,7 @@ logger = logging.getLogger("latentopt")
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
 
-RECORD = "training.json"
+RECORD, FORMAT = "training.json", 1
 """What a folder's training is: its settings and a hash of its texts."""
 
 EVALUATED = 500
@@ -246,7 +246,8 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
     digest = hashlib.sha256()
     for row in zip(*sides, strict=True):
         digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
-    wanted: dict[str, Any] = {**asdict(settings), "texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
+    texts = {"texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
+    wanted: dict[str, Any] = {"format": FORMAT, **asdict(settings), **texts}
     wanted = json.loads(json.dumps(wanted))
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return wanted
@@ -254,7 +255,7 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
         found = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
-    plain = asdict(Settings())  # a setting that was not there yet had its default
+    plain = {"format": 1, **asdict(Settings())}  # a setting that was not there yet had its default
     differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
     if differing:
         raise LatentoptError(

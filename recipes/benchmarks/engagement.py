@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import latentopt
-from latentopt.heads.head import rank_correlation
+from latentopt.heads.validation import rank_correlation
 from reporting import report
 
 import corpora

@@ -30,7 +30,7 @@ from transformers import (
 )
 
 import latentopt
-from latentopt.heads.head import FittedHead
+from latentopt.heads.fitted import FittedHead
 
 import corpora
 

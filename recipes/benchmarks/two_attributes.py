@@ -27,7 +27,7 @@ from pair_measures import content_kept, split, words
 
 import latentopt
 from latentopt.directions.composition import TOGETHER, Composition
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.strength import StrengthLine
 from reporting import report
 

@@ -46,10 +46,10 @@ from sklearn.pipeline import make_pipeline
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import finders
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.strength import StrengthLine
 from latentopt.files import write_table
-from latentopt.heads.head import FittedHead
+from latentopt.heads.fitted import FittedHead
 from latentopt.search.splicing import Splicer
 from reporting import report
 

@@ -101,3 +101,13 @@ def test_each_part_of_a_composition_starts_from_the_text_that_the_one_before_gav
     assert transfer(toy_codec, ["mm"], both, StrengthLine.fixed(1.0)).table["text"].tolist() == ["pm"]
     for at_once in (Composition.of([part] * 3, [plus_three()]), Composition.of([(plus_three(), 1.0, 1.0)] * 2)):
         assert len(at_once.stages()) == 1
+
+
+@pytest.mark.parametrize("line", [StrengthLine.fixed(1.0), StrengthLine((1.0, 1.5), reach=-9.0, min_similarity=0.0)])
+def test_what_was_tried_counts_the_texts_between_the_parts_too(toy_codec, monkeypatch, line):
+    up = ProbedDirection(12).fill(vector=torch.eye(12)[0] * 0.12, normal=torch.eye(12)[0])
+    decoded, decode = [], toy_codec.decode
+    monkeypatch.setattr(toy_codec, "decode", lambda z, **settings: decoded.append(len(z)) or decode(z, **settings))
+    result = transfer(toy_codec, ["mm", "nn"], Composition.of([(up, 1.0, 1.0)] * 3), line)
+    assert result.table["tried"].sum() == result.counts["tried"] == sum(decoded)
+    assert sum(decoded) == 2 * 3 * (1 if not line.chooses else 3)  # by itself, it looks at strength 0 too
