@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from latentopt.errors import LatentoptError
 
 if TYPE_CHECKING:
     from latentopt.codec import Codec
@@ -30,6 +32,13 @@ VALID, CONSTRAINED, NEIGHBOUR, FAILED = "valid", "constrained", "neighbour", "fa
 
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
 """Of the table of `optimize`, before those of the objective, the filters and the metrics."""
+
+
+def check_columns(names: Sequence[str]) -> None:
+    """Refuse two columns of one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
 
 
 @dataclass(frozen=True)

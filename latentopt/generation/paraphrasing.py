@@ -29,6 +29,7 @@ from latentopt.result import (
     REFUSED,
     Result,
     Run,
+    check_columns,
 )
 from latentopt.validity import Decoded, Validity, decode_valid
 
@@ -98,9 +99,7 @@ def paraphrase(
         raise LatentoptError(f"n and draws should be at least 1, got {n} and {draws}")
     if not 0 < similarity < 1:
         raise LatentoptError(f"the wanted similarity should be above 0 and below 1, got {similarity}")
-    twice = sorted(set(validity.filters) & set(COLUMNS))
-    if twice:
-        raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
+    check_columns([*COLUMNS, *validity.filters])
     if rewriter is not None and generator is not None:
         raise LatentoptError("a generator moves the latents of its own codec: give it or a rewriter, not both")
     origin = Noise(codec, generator) if rewriter is None else Noise(rewriter, even=True)

@@ -16,7 +16,7 @@ from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, similarity
 from latentopt.plugins import installed
-from latentopt.result import COLUMNS, Result, Run
+from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.search.ranking import rank
@@ -93,10 +93,7 @@ def optimize(
         logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if evaluations is not None and budget is None:
         budget = DECODES_PER_EVALUATION * evaluations
-    names = [*COLUMNS, *objective.columns, *validity.filters, *metrics]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
+    check_columns([*COLUMNS, *objective.columns, *validity.filters, *metrics])
     asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
     asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics)}
     parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
@@ -105,7 +102,7 @@ def optimize(
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
     z0 = codec.encode(texts)
     _warn_of_other_texts(codec, texts, z0)
-    tables, latents, counts, scored = [], [], Counter[str](), set[str]()
+    tables, latents, counts, unscored = [], [], Counter[str](), set(objective.text_terms)
     for first in range(0, len(texts), chunk):
         part = slice(first, first + chunk)
         problem = Problem(codec, objective.anchor(codec, z0[part]), texts[part], z0[part], budget, evaluations)
@@ -117,15 +114,12 @@ def optimize(
         _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
         latents.append(verifier.latents_of([verifier.ledger.rows[number] for number in numbers]).cpu().numpy())
-        scored |= verifier.scored
+        unscored -= verifier.scored
         counts.update(verifier.ledger.counts)
         if len(texts) > chunk:
             logger.info("%d of %d drafts searched", min(first + chunk, len(texts)), len(texts))
-    unscored = sorted(set(objective.text_terms) - scored)
-    if unscored:
-        raise LatentoptError(
-            f"{unscored[0]} gave no number for any of the texts it was asked about, the drafts included"
-        )
+    for name in sorted(unscored):
+        raise LatentoptError(f"{name} gave no number for any of the texts it was asked about, the drafts included")
     table = pd.concat(tables, ignore_index=True)
     for name, metric in metrics.items():
         table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
