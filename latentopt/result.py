@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from latentopt.validity import Validity
 
 # What became of a text: the values of ``status``.
-DRAFT, EMPTY, TOO_LONG = "the draft", "empty", "too long for the model"
+EMPTY, TOO_LONG, UNREADABLE = ASIDE = "empty", "too long for the model", "unreadable"
+"""Of a text that cannot be worked on: it is passed through as it is, in its place."""
+DRAFT = "the draft"
 IMPROVED, MOVED, PARAPHRASED = "improved", "moved", "paraphrased"
 IMPROVED_VALID, MOVED_VALID, PARAPHRASED_VALID = (f"{done}, made valid" for done in (IMPROVED, MOVED, PARAPHRASED))
 REFUSED = "refused by a filter"
@@ -74,7 +76,7 @@ class Result:
         table: a row per text, with what became of it in ``status``; each verb tells its other columns. In that of
             `optimize` rows are sorted by draft and rank; rank 0 is the draft itself, whose status tells where there is no
             other row. The columns are `COLUMNS`, then one per term of the objective, per filter and per metric.
-        z: (rows, d) float32, the encoding of each row's text, NaN where it was not read; where texts were drawn
+        z: (rows, d) float32, the encoding of each row's text, NaN where it was passed through (`ASIDE`); where texts were drawn
             (`sample`, `interpolate`, `grid`), the latent that each was decoded from.
         counts: latents decoded (``tried``); and of the texts that were asked for, those that came ``valid``, those that
             were ``repaired`` and those that ``failed``. Each verb may count more.
@@ -99,6 +101,7 @@ class Result:
         padding = drafts.loc[drafts.index.repeat(missing)].copy()
         offsets = padding.groupby("source_id").cumcount().to_numpy()
         padding["rank"] = np.repeat(found, missing) + offsets + 1
-        padding["status"] = np.where(np.repeat(found, missing) > 0, NOTHING_MORE, NOTHING_BETTER)
+        nothing = np.where(padding["status"].isin(ASIDE), padding["status"], NOTHING_BETTER)
+        padding["status"] = np.where(np.repeat(found, missing) > 0, NOTHING_MORE, nothing)
         parts: list[Any] = [drafts, chosen, padding] if with_source else [chosen, padding]
         return pd.concat(parts).sort_values(["source_id", "rank"], kind="stable").reset_index(drop=True)

@@ -27,6 +27,7 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
+from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights
@@ -58,13 +59,23 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
         group = group or ("month" if len(set(table["month"])) > 1 else None)
     else:
         table = read_table(path)
-    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)})
+    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)}, dtype=object)
     posts["target"] = number_column(table, options.target, path)
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
-        posts["weight"] = checked_weights(number_column(table, options.weight_column, path), len(table))
-    return posts
+        weights = number_column(table, options.weight_column, path)
+        posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
+        posts.loc[np.isnan(weights), "target"] = np.nan
+    return counted_once(posts)
+
+
+def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
+    """The posts without those that stand there again, all else being the same too."""
+    again = posts.assign(text=posts["text"].map(text_key)).duplicated()
+    if again.any():
+        print(f"{again.sum()} of {len(posts)} posts stand there again, with the same text and number: each counts once")
+    return posts[~again].reset_index(drop=True)
 
 
 def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
@@ -81,12 +92,14 @@ def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
-    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
+    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed={options.target: posts["target"].to_numpy()})]
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
+    if fitted.card["repeated_texts"]:
+        print(repeating(fitted.card["repeated_texts"], len(texts)))
     try:
         curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
         print(f"would more data help? {reading(curve)}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
 TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of the files that are read, such as cp1252. Told by itself unless given."),
+]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
@@ -31,6 +38,9 @@ Constrain = Annotated[
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
+Exact = Annotated[
+    bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
+]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
@@ -43,16 +53,33 @@ def load(model: str, device: str, dtype: str) -> Codec:
     return load_codec(model, device=device, dtype=dtype)
 
 
-def read_texts(texts: list[str] | None, path: Path | None, name: str) -> list[str]:
-    """The texts given as arguments or in a file."""
+def read_texts(texts: list[str] | None, path: Path | None, name: str, encoding: str | None = None) -> list[str]:
+    """The texts given as arguments or in a file, with what stands beside them there (`latentopt.files.rows_of`)."""
+    return list(stream(texts, path, name, encoding))
+
+
+def stream(texts: list[str] | None, path: Path | None, name: str, encoding: str | None) -> Iterator[str]:
+    """As `read_texts`, in constant memory."""
     if bool(texts) == (path is not None):
         raise LatentoptError("give texts as arguments or a file with --in, one of the two")
     if texts:
-        return texts
-    from latentopt.files import read_table, text_column
+        from latentopt.errors import listed
+
+        return iter(listed(texts))
+    from latentopt.files import stream_texts
 
     assert path is not None
-    return text_column(read_table(path), name, path)
+    return stream_texts(path, name, encoding)
+
+
+def tell_aside(statuses: Iterable[str]) -> None:
+    """Say how many texts were passed through as they are, and why, where any were."""
+    from latentopt.result import ASIDE
+
+    counts = Counter(status for status in statuses if status in ASIDE)
+    if counts:
+        why = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        note(f"passed through {counts.total()} texts as they are: {why}")
 
 
 def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:
@@ -74,7 +101,7 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get
+    from latentopt.plugins import get, installed
     from latentopt.spec import settings_of
 
     name, equals, value = spec.partition("=")
@@ -85,6 +112,10 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
         raise LatentoptError(
             f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
         ) from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 
@@ -127,12 +158,14 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
 
         write_table(table, out)
         note(f"wrote {len(table)} rows to {out}")
-    elif sys.stdout.isatty():
-        draw(table[columns] if columns else table)
-    else:
-        from latentopt.files import write_csv
+        return
+    with to_stdout():
+        if sys.stdout.isatty():
+            draw(table[columns] if columns else table)
+        else:
+            from latentopt.files import write_csv
 
-        write_csv(table, sys.stdout)
+            write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:
@@ -152,11 +185,25 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def keep_fitting(codec: Codec, *columns: list[str]) -> list[int]:
-    """The rows whose texts are all short enough for the codec; how many are not is said."""
-    verdicts = zip(*(codec.fits(texts) for texts in columns), strict=True)
-    rows = [row for row, each in enumerate(verdicts) if all(each)]
-    skipped = len(columns[0]) - len(rows)
-    if skipped:
-        note(f"skipped {skipped} of {len(columns[0])} rows that are too long for {codec.name}")
-    return rows
+def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | None = None) -> list[int]:
+    """The rows whose texts can all be read by the codec; how many are left out, and why, is said.
+
+    Args:
+        needed: columns by name, or None, in which a row is left out that holds nothing (NaN).
+    """
+    import numpy as np
+    import pandas as pd
+
+    from latentopt.reading import set_aside
+
+    why = np.full(len(columns[0]), "", dtype=object)
+    for texts in columns:
+        why = np.where(why == "", set_aside(codec, texts), why)
+    for name, values in (needed or {}).items():
+        if values is not None:
+            why[(why == "") & pd.isna(np.asarray(values, dtype=object))] = f"without {name}"
+    counts = Counter(why[why != ""].tolist())
+    if counts:
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        note(f"left out {counts.total()} of {len(why)} rows: {told}")
+    return np.flatnonzero(why == "").tolist()

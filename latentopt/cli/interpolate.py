@@ -23,6 +23,7 @@ def interpolate(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
     picture: Annotated[Path | None, typer.Option(help="Draw it here too: .svg.")] = None,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -40,9 +41,9 @@ def interpolate(
     codec = common.load(model, device, dtype)
     validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if len(texts) == 2:
-        result = run(codec, texts[0], texts[1], steps, path=path, validity=validity)
+        result = run(codec, texts[0], texts[1], steps, path=path, validity=validity, exact=exact)
     else:
-        result = grid(codec, texts, steps, path=path, validity=validity)
+        result = grid(codec, texts, steps, path=path, validity=validity, exact=exact)
     table, counts = result.table, result.counts
     if picture is not None:
         from latentopt.files import whole

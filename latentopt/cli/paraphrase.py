@@ -14,6 +14,7 @@ def paraphrase(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
@@ -33,6 +34,7 @@ def paraphrase(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
+    exact: common.Exact = True,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -40,8 +42,9 @@ def paraphrase(
 ) -> None:
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
     common.check_out(out)
-    sources = common.read_texts(texts, in_file, text_column)
+    sources = common.read_texts(texts, in_file, text_column, encoding)
     from latentopt.artefact import load_artefact
+    from latentopt.files import with_beside
     from latentopt.generation.paraphrasing import CONTENT
     from latentopt.generation.paraphrasing import paraphrase as run
 
@@ -52,9 +55,10 @@ def paraphrase(
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     validity = common.validity_of(accepts, constraint, origin["rewriter"] or codec, constrain)
-    result = run(codec, sources, n, similarity, seed=seed, draws=tries, validity=validity, **origin)
-    common.show(result.table, out, ["source_id", "rank", "text", "status", "similarity"])
-    counts = result.counts
+    result = run(codec, sources, n, similarity, seed=seed, draws=tries, validity=validity, exact=exact, **origin)
+    table, counts = result.table, result.counts
+    common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
+    common.tell_aside(table["status"])
     common.note(
         f"{counts['valid'] + counts['repaired']} paraphrases of {len(sources) - counts['failed']} of {len(sources)} texts; "
         f"{counts['tried']} latents decoded, {counts['valid']} paraphrases valid as they came, {counts['repaired']} "

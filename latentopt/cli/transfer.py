@@ -15,6 +15,7 @@ def transfer(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     direction: Annotated[
         str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
@@ -33,6 +34,7 @@ def transfer(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -42,8 +44,7 @@ def transfer(
     Files may be of any size; a run that was cut off leaves OUT.partial, and the same command goes on from there.
     """
     common.check_out(out)
-    if bool(texts) == (in_file is not None):
-        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    sources = common.stream(texts, in_file, text_column, encoding)
     from collections import Counter
     from dataclasses import replace
 
@@ -51,7 +52,7 @@ def transfer(
 
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
-    from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+    from latentopt.directions.transfer_file import transfer_file, transfer_stream
 
     accepts = common.build_all("filter", filters, model=model)
     codec = common.load(model, device, dtype)
@@ -61,14 +62,23 @@ def transfer(
     if refine and not chosen.chooses:
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
     chosen = replace(chosen, refine=refine)
-    sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
     validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if out is not None:
         asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
-        statuses = transfer_file(codec, sources, out, module, chosen, validity=validity, settings=asked)
+        try:
+            statuses = transfer_file(
+                codec, sources, out, module, chosen, validity=validity, exact=exact, settings=asked
+            )
+        except KeyboardInterrupt:
+            kept = out.with_name(f"{out.name}.partial")
+            raise KeyboardInterrupt(
+                f"the same command goes on from {kept}" if kept.is_dir() else "nothing was written"
+            ) from None
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
-        table = pd.concat(transfer_stream(codec, sources, module, chosen, validity=validity), ignore_index=True)
+        table = pd.concat(
+            transfer_stream(codec, sources, module, chosen, validity=validity, exact=exact), ignore_index=True
+        )
         statuses = Counter(table["status"])
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")

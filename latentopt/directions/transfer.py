@@ -16,8 +16,9 @@ from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.inversion import encode_drafts
+from latentopt.reading import set_aside
 from latentopt.result import (
-    EMPTY,
     FAILED,
     HAS_IT,
     MOVED,
@@ -27,7 +28,6 @@ from latentopt.result import (
     REFUSED,
     SAME,
     TOO_FAR,
-    TOO_LONG,
     Result,
     Run,
 )
@@ -41,16 +41,19 @@ def transfer(
     strength: StrengthLine | None = None,
     filters: Mapping[str, Filter] | None = None,
     validity: Validity | None = None,
+    exact: bool = True,
 ) -> Result:
     """Move texts along a direction and decode them.
 
-    A text that is empty, too long for the model, refused by a filter or, where it chooses its strength by itself, cannot
-    be moved comes back as it was; ``status`` says so.
+    A text that is empty, unreadable, too long for the model, refused by a filter or, where it chooses its strength by
+    itself, cannot be moved comes back as it was; ``status`` says so.
 
     Args:
         strength: the line from which each text takes its own, or `StrengthLine.fixed`; the default line where None.
         validity: instead of ``filters``. A text that the filters refuse is made valid, where it then still has what was
             asked for.
+        exact: move from where the texts come back exactly (`latentopt.inversion`); from the codec's own encodings
+            otherwise. Scores always are of the codec's own.
 
     Returns:
         A row per text, in order: ``source_id, source, text, status, strength, before, after, similarity``, where
@@ -61,23 +64,20 @@ def transfer(
     line = StrengthLine() if strength is None else strength
     if not isinstance(line, StrengthLine):
         raise LatentoptError(f"the strength should be a line, such as StrengthLine.fixed(1.5), got {line!r}")
-    for position, text in enumerate(sources):
-        if not isinstance(text, str):
-            raise LatentoptError(f"text {position + 1} is no text but {text!r}")
-    blank = np.array([not text.strip() for text in sources], dtype=bool)
-    fits = np.array(codec.fits(sources), dtype=bool)
-    rows = np.flatnonzero(~blank & fits)
+    aside = set_aside(codec, sources)
+    sources = [str(text) for text in sources]
+    rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
-    z = codec.encode(read)
-    chosen = _Transfer(codec, read, z, direction, line, validity).table()
+    z, encoded = encode_drafts(codec, read, exact)
+    chosen = _Transfer(codec, read, z, encoded, direction, line, validity).table()
     again = codec.encode(chosen["text"].tolist(), truncation=True)
-    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (z, again))
+    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (encoded, again))
     table = pd.DataFrame(
         {
             "source_id": range(len(sources)),
             "source": sources,
             "text": sources,
-            "status": np.select([blank, ~fits], [EMPTY, TOO_LONG], SAME),
+            "status": np.where(aside == "", SAME, aside),
             "strength": 0.0,
             "before": np.nan,
             "after": np.nan,
@@ -93,7 +93,7 @@ def transfer(
     table["valid"] = table[list(validity.filters)].all(axis=1)
     latents = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
     latents[rows] = again.float().cpu().numpy()
-    run = Run.of("transfer", codec, validity, direction=type(direction).__name__, strength=repr(line))
+    run = Run.of("transfer", codec, validity, direction=type(direction).__name__, strength=repr(line), exact=exact)
     return Result(table, latents, _counts(table), run)
 
 
@@ -105,11 +105,17 @@ def _counts(table: pd.DataFrame) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Transfer:
-    """What n sources with latents z (n, d) are moved by."""
+    """What n sources are moved by.
+
+    Attributes:
+        z: (n, d), where they are moved from.
+        encoded: (n, d), their encodings, which the direction scores.
+    """
 
     codec: Codec
     sources: list[str]
     z: Tensor
+    encoded: Tensor
     direction: Direction
     line: StrengthLine
     validity: Validity
@@ -157,7 +163,7 @@ class _Transfer:
         n, good = len(self.sources), self.line.serves(moved)
         good[:unmoved] = False
         held = moved.similarity[0] >= self.line.min_rebuilt if unmoved else np.ones(n, dtype=bool)
-        has_it = self.direction.score(self.z).double().cpu().numpy() > self.line.settled
+        has_it = self.direction.score(self.encoded).double().cpu().numpy() > self.line.settled
         good &= held & ~has_it
         far = (moved.scores[unmoved:] >= self.line.reach).any(0)
         reason = np.select([good.any(0), has_it, ~held, far], [REFUSED, HAS_IT, NOT_MOVABLE, TOO_FAR], NOT_REACHED)

@@ -16,6 +16,7 @@ from torch import Tensor
 from latentopt.codec import Codec, Likelihood
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.inversion import encode_drafts
 from latentopt.result import FAILED, Result, Run
 from latentopt.validity import Validity, decode_valid
 
@@ -87,6 +88,7 @@ def interpolate(
     filters: Mapping[str, Filter] | None = None,
     path: str = "straight",
     validity: Validity | None = None,
+    exact: bool = True,
 ) -> Result:
     """Texts decoded along a path between two encodings.
 
@@ -94,6 +96,7 @@ def interpolate(
         steps: points on the path, both ends included.
         path: ``straight``, ``spherical`` or ``guided`` (by the decoder's likelihood).
         validity: instead of ``filters``; how a point whose text is not valid is repaired.
+        exact: between where the texts come back exactly (`latentopt.inversion`), or their plain encodings.
 
     Returns:
         A row per point: ``step``, ``position`` (0 to 1), ``text``, ``status``, ``similarity`` to the text before it (1
@@ -103,7 +106,7 @@ def interpolate(
     """
     if steps < 2:
         raise LatentoptError(f"an interpolation has at least 2 steps, got {steps}")
-    start, end = _encoded(codec, [first, last]).unsqueeze(1)
+    start, end = _encoded(codec, [first, last], exact).unsqueeze(1)
     between = _between(path)
     positions = torch.linspace(0, 1, steps, device=start.device)
     points = between(start, end, positions)
@@ -111,7 +114,7 @@ def interpolate(
         points = guided(codec, points)
     validity = Validity.of(filters, validity)
     columns = {"step": range(steps), "position": positions.cpu().numpy()}
-    run = Run.of("interpolate", codec, validity, texts=[first, last], steps=steps, path=path)
+    run = Run.of("interpolate", codec, validity, texts=[first, last], steps=steps, path=path, exact=exact)
     result = _decoded(codec, points, validity, columns, np.zeros(steps, dtype=int), run)
     jumps = result.table["distance"].to_numpy()[1:]
     largest, mean = int(jumps.max()), float(jumps.mean())
@@ -126,6 +129,7 @@ def grid(
     filters: Mapping[str, Filter] | None = None,
     path: str = "straight",
     validity: Validity | None = None,
+    exact: bool = True,
 ) -> Result:
     """Texts decoded on a grid between three texts (a triangle, the first on top) or four (a square, read as lines).
 
@@ -143,7 +147,7 @@ def grid(
     if path == "guided":
         raise LatentoptError("a guided path goes between two texts; use straight or spherical for a grid")
     between = _between(path)
-    z = _encoded(codec, corners).unsqueeze(1)
+    z = _encoded(codec, corners, exact).unsqueeze(1)
     top, lower = (z[0], z[0]) if len(corners) == 3 else (z[0], z[1])
     down = torch.linspace(0, 1, steps, device=z.device)
     left, right = between(top, z[-2], down), between(lower, z[-1], down)
@@ -153,7 +157,7 @@ def grid(
     lines = rows.cpu().numpy()
     columns = {"row": lines, "column": [column for width in widths for column in range(width)]}
     validity = Validity.of(filters, validity)
-    run = Run.of("grid", codec, validity, texts=list(corners), steps=steps, path=path)
+    run = Run.of("grid", codec, validity, texts=list(corners), steps=steps, path=path, exact=exact)
     return _decoded(codec, between(left[rows], right[rows], across), validity, columns, lines, run)
 
 
@@ -163,10 +167,10 @@ def _between(path: str) -> Between:
     return spherical if path == "spherical" else straight
 
 
-def _encoded(codec: Codec, texts: Sequence[str]) -> Tensor:
+def _encoded(codec: Codec, texts: Sequence[str], exact: bool) -> Tensor:
     if not all(text.strip() for text in texts):
         raise LatentoptError(f"an interpolation goes between {len(texts)} texts, and one of them is empty")
-    return codec.encode(texts)
+    return encode_drafts(codec, texts, exact)[0]
 
 
 def _decoded(

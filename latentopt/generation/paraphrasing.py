@@ -19,6 +19,8 @@ from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation.noise import Generator, Noise
+from latentopt.inversion import encode_drafts
+from latentopt.reading import set_aside
 from latentopt.result import (
     CONSTRAINED,
     FAILED,
@@ -31,6 +33,7 @@ from latentopt.result import (
     Run,
     check_columns,
 )
+from latentopt.text import composed
 from latentopt.validity import Decoded, Validity, decode_valid
 
 CONTENT = ("keep_numbers", "keep_names", "keep_negation")
@@ -55,6 +58,7 @@ def paraphrase(
     rewriter: Codec | None = None,
     generator: Generator | None = None,
     validity: Validity | None = None,
+    exact: bool = True,
 ) -> Result:
     """Texts decoded from around each source, the likeliest and most stable first.
 
@@ -74,6 +78,8 @@ def paraphrase(
         generator: where noise leads from z, such as a fitted `latentopt_directions.adversarial.AdversarialGenerator`.
         validity: instead of ``filters``. What they refuse is decoded again under a constraint; and where they refuse
             every candidate of a source, the nearest neighbour of the source that they accept is looked for.
+        exact: look around where the texts come back exactly (`latentopt.inversion`), or around their plain encodings. A
+            rewriter, which is to write something else, has the latter.
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank``; ``status``,
@@ -82,19 +88,15 @@ def paraphrase(
         per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; ``tried``, how
         many latents were decoded as candidates of the source; and one column per filter. A source that has no
         paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
-        where it refused every candidate. Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of
-        sources.
+        where it refused every candidate. So has a source that is empty, unreadable or too long for the codec or the rewriter
+        (`latentopt.result.ASIDE`). Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
 
     Raises:
-        LatentoptError: when there are no texts, one is empty or too long for the codec or the rewriter, a setting is out
-            of range, or both a rewriter and a generator are given.
+        LatentoptError: when there are no texts, a setting is out of range, or both a rewriter and a generator are given.
     """
     sources, validity = listed(texts), Validity.of(filters, validity)
     if not sources:
         raise LatentoptError("there are no texts to paraphrase")
-    for position, text in enumerate(sources):
-        if isinstance(text, str) and not text.strip():
-            raise LatentoptError(f"text {position + 1} is empty; drop it")
     if n < 1 or draws < 1:
         raise LatentoptError(f"n and draws should be at least 1, got {n} and {draws}")
     if not 0 < similarity < 1:
@@ -103,7 +105,12 @@ def paraphrase(
     if rewriter is not None and generator is not None:
         raise LatentoptError("a generator moves the latents of its own codec: give it or a rewriter, not both")
     origin = Noise(codec, generator) if rewriter is None else Noise(rewriter, even=True)
-    z0 = codec.encode(sources)
+    aside = set_aside(codec, sources)
+    if rewriter is not None:
+        aside = np.where(aside == "", set_aside(rewriter, sources), aside)
+    places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
+    sources = [given[place] for place in places]
+    z0, encoded = encode_drafts(codec, sources, exact)
     starts = z0 if rewriter is None else rewriter.encode(sources)
     rng = torch.Generator().manual_seed(seed)
     tables = []
@@ -112,12 +119,24 @@ def paraphrase(
         table = _paraphrased(
             codec, sources[part], z0[part], starts[part], origin, n, similarity, validity, rng, n * draws
         )
-        tables.append(table.assign(source_id=table["source_id"] + first))
-    table = pd.concat(tables, ignore_index=True)
+        tables.append(table.assign(source_id=places[table["source_id"] + first]))
+    left = np.flatnonzero(aside != "")
+    if len(left):
+        texts = [given[place] for place in left]
+        rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
+        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(validity.filters, True)})
+        passed = passed.reindex(columns=[*COLUMNS, *validity.filters, "z"])
+        tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
+    table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
     by = rewriter.name if rewriter else type(generator).__name__ if generator else None
-    run = Run.of("paraphrase", codec, validity, n=n, similarity=similarity, seed=seed, draws=draws, by=by)
-    z = torch.stack(table.pop("z").tolist()).float().cpu().numpy()
-    return Result(table, z, _counts(table, len(sources)), run)
+    asked = {"n": n, "similarity": similarity, "seed": seed, "draws": draws, "exact": exact, "by": by}
+    # A text that was not paraphrased stands there itself, or was not read.
+    z, itself = np.full((len(table), codec.latent_dim), np.nan, dtype=np.float32), (table["rank"] == 0).to_numpy()
+    z[~itself] = np.reshape(table.loc[~itself, "z"].tolist(), (-1, codec.latent_dim))
+    read = np.flatnonzero(itself & (aside == "")[table["source_id"]])
+    z[read] = encoded.float().cpu().numpy()[np.searchsorted(places, table["source_id"].to_numpy()[read])]
+    run = Run.of("paraphrase", codec, validity, **asked)
+    return Result(table.drop(columns="z"), z, _counts(table, len(given)), run)
 
 
 def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
@@ -133,7 +152,7 @@ def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
 
 def plain(text: str) -> str:
     """A text without what makes no other paraphrase: case, spacing and final punctuation."""
-    return " ".join(text.casefold().split()).rstrip(" .,;:!?…")
+    return " ".join(composed(text).casefold().split()).rstrip(" .,;:!?…")
 
 
 def _paraphrased(
@@ -177,7 +196,7 @@ def _paraphrased(
         accepted = pd.concat([part for part in (accepted, extra) if len(part)]) if len(extra) else accepted
     kept = _ranked(codec, accepted).groupby("source_id").head(n)
     kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
-    table = pd.concat([part for part in (kept, _unchanged(sources, z, held, pool, kept, list(filters))) if len(part)])
+    table = pd.concat([part for part in (kept, _unchanged(sources, held, pool, kept, list(filters))) if len(part)])
     table = table.sort_values(["source_id", "rank"], ignore_index=True)
     table["source"] = [sources[row] for row in table["source_id"]]
     table["similarity"] = likeness(table["text"].tolist(), table["source"].tolist())
@@ -197,14 +216,14 @@ def _nearest(codec: Codec, z: Tensor, sources: list[str], validity: Validity, rn
 
 
 def _unchanged(
-    sources: Sequence[str], z: Tensor, held: np.ndarray, pool: pd.DataFrame, kept: pd.DataFrame, filters: list[str]
+    sources: Sequence[str], held: np.ndarray, pool: pd.DataFrame, kept: pd.DataFrame, filters: list[str]
 ) -> pd.DataFrame:
     """The rows of the sources of which no candidate in ``pool`` was kept."""
     left = sorted(set(range(len(sources))) - set(kept["source_id"]))
     asked, given_back = set(pool["source_id"]), set(held)
     reasons = [REFUSED if row in asked else NOTHING_ELSE if row in given_back else NOT_PARAPHRASABLE for row in left]
     passed = pool.groupby("source_id")[filters].any().reindex(left, fill_value=True)
-    rows = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons, "z": list(z[left])}
+    rows = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons}
     return pd.DataFrame(rows).assign(**{name: passed[name].to_numpy() for name in filters})
 
 
@@ -242,7 +261,9 @@ def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:
     texts = candidates["text"].tolist()
     z = codec.encode(texts)
     away = (codec.encode(codec.decode(z), truncation=True) - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-9)
-    candidates = candidates.assign(z=list(z), log_prob=np.nan, cycle_error=away.double().cpu().numpy())
+    candidates = candidates.assign(
+        z=list(z.float().cpu().numpy()), log_prob=np.nan, cycle_error=away.double().cpu().numpy()
+    )
     if isinstance(codec, Likelihood):
         with torch.no_grad():
             total = codec.log_prob(z, texts).double().cpu().numpy()

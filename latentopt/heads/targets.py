@@ -70,6 +70,16 @@ def check_target(texts: Sequence[str], y: np.ndarray) -> None:
         raise LatentoptError("the target is constant: there is nothing to learn")
 
 
+def enough_texts(texts: Sequence[str], units: np.ndarray) -> None:
+    """Refuse texts that hardly differ, by the unit of equal texts that each belongs to, (n,)."""
+    different = len(np.unique(units))
+    if different < MINIMUM:
+        raise LatentoptError(
+            f"{len(texts)} rows, {different} of them with different texts, are too few to fit a head; at least {MINIMUM} "
+            "different texts are needed"
+        )
+
+
 def check_labels(what: str, labels: np.ndarray | None) -> None:
     """Refuse an empty label by its row."""
     missing: np.ndarray = np.flatnonzero(pd.isna(labels)) if labels is not None else np.zeros(0, dtype=int)

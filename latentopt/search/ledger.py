@@ -12,6 +12,8 @@ from torch import Tensor
 
 from latentopt.search.problem import Problem
 
+COUNTS = ("tried", "verified", "valid", "repaired", "failed")
+"""What `Ledger.counts` tells."""
 Key = tuple[int, str]
 """A draft's number and a text."""
 
@@ -124,13 +126,7 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """Latents decoded and texts verified; of the drafts, how many have a rewrite that came valid, or one made so."""
         n, found, repaired = len(self.problem.texts), int(self.improved.sum()), int(self.repaired.sum())
-        return {
-            "tried": self.decoded,
-            "verified": len(self.rows) - n,
-            "valid": found - repaired,
-            "repaired": repaired,
-            "failed": n - found,
-        }
+        return dict(zip(COUNTS, (self.decoded, len(self.rows) - n, found - repaired, repaired, n - found), strict=True))
 
 
 def _within(owner: np.ndarray, spent: np.ndarray, most: int | None) -> np.ndarray:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, apply_metric, similarity
+from latentopt.inversion import STEPS, encode_exact
 from latentopt.plugins import installed
+from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run, check_columns
+from latentopt.search.guarding import PATIENCE, Guarded
+from latentopt.search.ledger import COUNTS
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.search.ranking import rank
@@ -50,12 +53,15 @@ def optimize(
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
+    exact: bool = True,
+    patience: float = PATIENCE,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
     Every candidate is decoded and encoded again. ``predicted`` is the objective at the latent that the search proposed,
     ``verified`` the objective at the re-encoding of its text; ranking is by ``verified``. A candidate stands in the
-    table when its text differs from the draft, every filter accepts it and it verifies higher than the draft.
+    table when its text differs from the draft, every filter accepts it and it verifies higher than the draft. A draft that
+    is empty, unreadable or too long is not searched: it has one row, whose status says so (`latentopt.result.ASIDE`).
 
     Args:
         texts: n drafts, in the order the result keeps.
@@ -75,17 +81,21 @@ def optimize(
             same words as in a draft is tried there before the search, for half of the evaluations at most; such a text is
             ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
             not used.
+        exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
+            What is ``verified``, a draft itself among it, always is by the codec's own.
+        patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
+            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
 
     Returns:
         The counts tell also how many texts were ``verified``; ``valid``, ``repaired`` and ``failed`` count drafts.
 
     Raises:
-        LatentoptError: when there are no drafts, a draft is empty or too long, a term of the latent is not finite, or a
-            property of the text gives no number for any text.
+        LatentoptError: when there are no drafts, a term of the latent is not finite, a property of the text gives no number
+            for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, metrics)
-    validity, metrics = Validity.of(filters, validity), dict(metrics or {})
+    searcher, validity, metrics = Guarded(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
     _check_texts(texts, phrases)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
@@ -93,19 +103,28 @@ def optimize(
         logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if evaluations is not None and budget is None:
         budget = DECODES_PER_EVALUATION * evaluations
-    check_columns([*COLUMNS, *objective.columns, *validity.filters, *metrics])
+    columns = [*COLUMNS, *objective.columns, *validity.filters]
+    check_columns([*columns, *metrics])
     asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
-    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics)}
+    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics), "exact": exact}
     parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
     run = Run.of("optimize", codec, validity, **parts, **asked)
     installed().notify("run_started", run=run)
+    given, aside = texts, set_aside(codec, texts)
+    places = np.flatnonzero(aside == "")
+    texts = [str(given[place]) for place in places]
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
-    z0 = codec.encode(texts)
-    _warn_of_other_texts(codec, texts, z0)
-    tables, latents, counts, unscored = [], [], Counter[str](), set(objective.text_terms)
+    read = encode_exact(codec, texts, STEPS if exact else 0, ladder=())
+    _warn_of_other_texts(texts, read.decoded)
+    constraint = validity.constraint if validity.always else None
+    scoring = {"objective": objective, "filters": validity.filters, "constraint": constraint, "exact": exact}
+    tables, latents = [pd.DataFrame(columns=columns)], [np.empty((0, codec.latent_dim), dtype=np.float32)]
+    counts, unscored = Counter(dict.fromkeys(COUNTS, 0)), set(objective.text_terms if texts else ())
     for first in range(0, len(texts), chunk):
         part = slice(first, first + chunk)
-        problem = Problem(codec, objective.anchor(codec, z0[part]), texts[part], z0[part], budget, evaluations)
+        z0, encoded = read.z[part], read.encoded[part]
+        anchored = objective.anchor(codec, encoded)
+        problem = Problem(codec, anchored, texts[part], z0, budget, evaluations, encoded, scoring)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         verifier = Verifier(problem, validity, pareto)
@@ -120,10 +139,11 @@ def optimize(
             logger.info("%d of %d drafts searched", min(first + chunk, len(texts)), len(texts))
     for name in sorted(unscored):
         raise LatentoptError(f"{name} gave no number for any of the texts it was asked about, the drafts included")
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables[len(tables) > 1 :], ignore_index=True)
     for name, metric in metrics.items():
-        table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
-    result = Result(table, np.concatenate(latents), dict(counts), run)
+        table[name] = apply_metric(name, metric, table["text"].tolist(), table["source"].tolist())
+    placed = _in_place(table, np.concatenate(latents), given, aside, [*validity.filters, "valid"])
+    result = Result(*placed, dict(counts), run)
     installed().notify("run_finished", run=run, result=result)
     return result
 
@@ -153,9 +173,30 @@ def _ask_of_drafts(table: pd.DataFrame, validity: Validity) -> None:
         table["valid"] &= table[name]
 
 
-def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
+def _in_place(
+    table: pd.DataFrame, z: np.ndarray, given: list[str], aside: np.ndarray, passed: list[str]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of the drafts that were searched, and their latents (rows, d), with those set aside in their places.
+
+    Args:
+        given: all the drafts.
+        passed: the columns that say True of a draft that is passed through as it is.
+    """
+    left = np.flatnonzero(aside != "")
+    table = table.assign(source_id=np.flatnonzero(aside == "")[table["source_id"].to_numpy(dtype=int)])
+    if not len(left):
+        return table, z
+    texts = [str(given[place]) for place in left]
+    rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
+    kept = pd.DataFrame({**rows, **dict.fromkeys(passed, True)}).reindex(columns=table.columns)
+    both = pd.concat([table, kept], ignore_index=True) if len(table) else kept
+    order = both["source_id"].argsort(kind="stable").to_numpy()
+    latents = np.concatenate([z, np.full((len(left), z.shape[1]), np.nan, dtype=np.float32)])
+    return both.iloc[order].reset_index(drop=True), latents[order]
+
+
+def _warn_of_other_texts(drafts: list[str], decoded: list[str]) -> None:
     """Say which drafts the model cannot give back: their rewrites start from another text than was written."""
-    decoded = codec.decode(z0)
     lost = np.flatnonzero(similarity(decoded, drafts) < GIVEN_BACK)
     if len(lost):
         logger.warning(
@@ -170,9 +211,6 @@ def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
 def _check_texts(texts: Sequence[str], phrases: Sequence[str]) -> None:
     if not texts:
         raise LatentoptError("there are no drafts to optimise")
-    for position, text in enumerate(texts):
-        if isinstance(text, str) and not text.strip():
-            raise LatentoptError(f"draft {position + 1} is empty; drop it")
     for position, phrase in enumerate(phrases):
         if not isinstance(phrase, str):
             raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")

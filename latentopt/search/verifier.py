@@ -34,7 +34,8 @@ class Verifier:
         self.latents: dict[str, Tensor] = {}
         self.verdicts: dict[Key, bool] = {}
         self.rows: dict[Key, Row] = {}
-        drafts = self._scored(list(enumerate(problem.texts)), problem.z0)
+        encoded = problem.z0 if problem.encoded is None else problem.encoded
+        drafts = self._scored(list(enumerate(problem.texts)), encoded)
         self.ledger.enter(replace(row, valid=True, predicted=np.nan if self.dear else row.verified) for row in drafts)
 
     def follow(self, search: Iterator[Proposal]) -> Iterator[tuple[Proposal, Outcome]]:

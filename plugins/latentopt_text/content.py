@@ -12,6 +12,7 @@ import numpy as np
 import regex as re
 
 from latentopt.filters import Filter
+from latentopt.text import composed
 from latentopt_text.filters import whole_words, words_of
 
 NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|\p{L}+")
@@ -65,7 +66,7 @@ def keep_words(words: str) -> Filter:
     pattern = whole_words(words_of(words))
 
     def held(text: str) -> set[str]:
-        return {word.lower() for word in pattern.findall(text)}
+        return {word.lower() for word in pattern.findall(composed(text))}
 
     return _pairwise(lambda text, source: held(source) <= held(text))
 
@@ -89,7 +90,7 @@ def names(text: str) -> set[str]:
 
     A name that stands only at the beginning of a sentence is not found; a text all in capitals is all names.
     """
-    return {name.lower() for name in NAME.findall(text)} - {"i"}
+    return {name.lower() for name in NAME.findall(composed(text))} - {"i"}
 
 
 def keep_names() -> Filter:
@@ -99,7 +100,7 @@ def keep_names() -> Filter:
     """
 
     def words(text: str) -> set[str]:
-        return {word.lower() for word in WORD.findall(text)}
+        return {word.lower() for word in WORD.findall(composed(text))}
 
     return _pairwise(lambda text, source: names(source) <= words(text) and names(text) <= words(source))
 
