@@ -25,7 +25,8 @@ import pandas as pd
 from charset_normalizer import from_bytes, is_binary
 
 from latentopt.errors import LatentoptError
-from latentopt.result import EMPTY, TOO_LONG, UNREADABLE
+from latentopt.language import foreign
+from latentopt.result import EMPTY, FOREIGN, TOO_LONG, UNREADABLE
 from latentopt.text import whole_characters
 
 if TYPE_CHECKING:
@@ -87,8 +88,11 @@ def unreadable(text: object) -> bool:
     return isinstance(text, Row) and not text.readable
 
 
-def set_aside(codec: Codec, texts: Sequence[str]) -> np.ndarray:
+def set_aside(codec: Codec, texts: Sequence[str], any_language: bool = False) -> np.ndarray:
     """Why n texts cannot be worked on, (n,) object: a status of `latentopt.result.ASIDE`, or "" where a text can be.
+
+    Args:
+        any_language: whether texts in another language than the codec's (`latentopt.language.foreign`) can be, too.
 
     Raises:
         LatentoptError: when one is no string; it names its position.
@@ -99,7 +103,11 @@ def set_aside(codec: Codec, texts: Sequence[str]) -> np.ndarray:
     lost = np.array([unreadable(text) for text in texts], dtype=bool)
     blank = np.array([not text.strip() for text in texts], dtype=bool)
     fits = np.array(codec.fits(texts), dtype=bool)
-    return np.select([lost, blank, ~fits], [UNREADABLE, EMPTY, TOO_LONG], "").astype(object)
+    why = np.select([lost, blank, ~fits], [UNREADABLE, EMPTY, TOO_LONG], "").astype(object)
+    if not any_language:
+        left = np.flatnonzero(why == "")
+        why[left[foreign(codec, [texts[row] for row in left.tolist()])]] = FOREIGN
+    return why
 
 
 def read_parts(path: Path, encoding: str | None = None, rows: int = ROWS) -> Iterator[pd.DataFrame]:

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from latentopt.validity import Validity
 
 # What became of a text: the values of ``status``.
-EMPTY, TOO_LONG, UNREADABLE = ASIDE = "empty", "too long for the model", "unreadable"
+EMPTY, TOO_LONG, UNREADABLE, FOREIGN = ASIDE = (
+    "empty",
+    "too long for the model",
+    "unreadable",
+    "in another language than the model's",
+)
 """Of a text that cannot be worked on: it is passed through as it is, in its place."""
 DRAFT = "the draft"
 IMPROVED, MOVED, PARAPHRASED = "improved", "moved", "paraphrased"
 IMPROVED_VALID, MOVED_VALID, PARAPHRASED_VALID = (f"{done}, made valid" for done in (IMPROVED, MOVED, PARAPHRASED))
 REFUSED = "refused by a filter"
-NOTHING_BETTER, NOTHING_MORE = "nothing better and valid was found", "nothing further was found"
+NOTHING_BETTER = "nothing better and valid was found"
 SAME = "unchanged"
 HAS_IT = "not moved: it has the attribute already"
 NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
@@ -89,19 +94,13 @@ class Result:
     run: Run
 
     def best(self, top: int = 1, with_source: bool = False) -> pd.DataFrame:
-        """Of `optimize`: exactly ``top`` rows a draft; where fewer improved it, the draft's own text fills the rest.
+        """Of `optimize`: the best rows of each draft, ``top`` at most; of one that nothing improved its own text, and why.
 
         Args:
             with_source: put the draft itself (rank 0) before them.
         """
         drafts = self.table[self.table["rank"] == 0]
         chosen = self.table[self.table["rank"].between(1, top)]
-        found = chosen.groupby("source_id").size().reindex(drafts["source_id"], fill_value=0).to_numpy()
-        missing = np.clip(top - found, 0, None)
-        padding = drafts.loc[drafts.index.repeat(missing)].copy()
-        offsets = padding.groupby("source_id").cumcount().to_numpy()
-        padding["rank"] = np.repeat(found, missing) + offsets + 1
-        nothing = np.where(padding["status"].isin(ASIDE), padding["status"], NOTHING_BETTER)
-        padding["status"] = np.where(np.repeat(found, missing) > 0, NOTHING_MORE, nothing)
-        parts: list[Any] = [drafts, chosen, padding] if with_source else [chosen, padding]
+        left = drafts[~drafts["source_id"].isin(chosen["source_id"])].assign(rank=1)
+        parts: list[Any] = [drafts, chosen, left] if with_source else [chosen, left]
         return pd.concat(parts).sort_values(["source_id", "rank"], kind="stable").reset_index(drop=True)

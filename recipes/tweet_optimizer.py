@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from archive import read_archive
+from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
@@ -30,7 +30,7 @@ from latentopt.codec import Fluency
 from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
-from latentopt.heads.targets import TRANSFORMS, checked_weights
+from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 
@@ -53,7 +53,7 @@ class Learned:
 def read_posts(options: argparse.Namespace) -> pd.DataFrame:
     """The posts of a table or an archive: ``text``, ``target`` and, where they are asked for, ``group`` and ``weight``."""
     path, group = options.table, options.group_column
-    if path.suffix == ".zip":
+    if is_archive(path):
         table = read_archive(path, options.replies)
         # Followers come with the years: what an old post got says nothing of its words.
         group = group or ("month" if len(set(table["month"])) > 1 else None)
@@ -80,8 +80,10 @@ def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
 
 def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
     """How the number is transformed: as told, or as its kind needs."""
-    if options.transform or "weight" not in posts:
-        return options.transform or "log1p"
+    if options.transform:
+        return options.transform
+    if "weight" not in posts:
+        return transform_for(posts["target"].to_numpy())
     if (posts["target"] % 1).any():
         raise latentopt.LatentoptError(
             f"{options.table}: column {options.target!r} holds no counts; say --transform none where it is a rate already"
@@ -96,6 +98,7 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)
+    print(f"{options.target} is learned by --transform {transform}")
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
     if fitted.card["repeated_texts"]:
@@ -137,8 +140,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--transform",
         choices=TRANSFORMS,
-        help="of the number: log1p for counts, rate for counts per weight, rank or none; rate where there are weights, "
-        "log1p where there are none, unless told",
+        help="of the number: log1p for counts, rate for counts per weight, rank or none; unless told, rate where there are "
+        "weights, else what fits its shape",
     )
     parser.add_argument(
         "--head-kind", default="auto", help="what is fitted: ridge, ngrams, ..., or auto, the best of them"

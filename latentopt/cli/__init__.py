@@ -79,6 +79,13 @@ class Guarded(TyperGroup):
         except LatentoptError as error:
             _fail(str(error), 1)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with what each does, not cut off."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        told = [(name, (command.help or "").partition("\n\n")[0]) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(told)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -147,6 +154,7 @@ app = App(
     cls=Guarded,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # its tables cut the names of options off in 80 columns
     pretty_exceptions_enable=False,
     help="Optimise text in the latent space of a frozen T5-VAE.",
 )

@@ -37,6 +37,10 @@ Constrain = Annotated[
     str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
+ANY_LANGUAGE = "what is taken for another language is worked on all the same with --any-language"
+AnyLanguage = Annotated[
+    bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
 Exact = Annotated[
     bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
@@ -46,11 +50,24 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
 
 
-def load(model: str, device: str, dtype: str) -> Codec:
-    """The codec."""
+def load(model: str, device: str, dtype: str, any_language: bool = False) -> Codec:
+    """The codec.
+
+    Args:
+        any_language: forget which language its texts are in, so that none is another one.
+    """
+    from latentopt.language import Speaks
     from latentopt.loading import load_codec
 
-    return load_codec(model, device=device, dtype=dtype)
+    codec = load_codec(model, device=device, dtype=dtype)
+    if any_language and isinstance(codec, Speaks):
+        codec.language = None
+    return codec
+
+
+def given(ctx: typer.Context) -> set[str]:
+    """The names of the options that stand on the command line."""
+    return {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
 def read_texts(texts: list[str] | None, path: Path | None, name: str, encoding: str | None = None) -> list[str]:
@@ -74,12 +91,29 @@ def stream(texts: list[str] | None, path: Path | None, name: str, encoding: str 
 
 def tell_aside(statuses: Iterable[str]) -> None:
     """Say how many texts were passed through as they are, and why, where any were."""
-    from latentopt.result import ASIDE
+    from latentopt.result import ASIDE, FOREIGN
 
     counts = Counter(status for status in statuses if status in ASIDE)
     if counts:
         why = ", ".join(f"{count} {status}" for status, count in counts.most_common())
         note(f"passed through {counts.total()} texts as they are: {why}")
+    if counts[FOREIGN]:
+        note(ANY_LANGUAGE)
+
+
+def watched(texts: Iterable[str], accepts: Mapping[str, Any], lacking: Counter[str]) -> Iterator[str]:
+    """The texts as they come; what filters ask to be kept that a text has not (`latentopt.filters.Filter`) is counted."""
+    asking = [filter.lacking for filter in accepts.values() if hasattr(filter, "lacking")]
+    for text in texts:
+        lacking.update(list(dict.fromkeys(word for lacks in asking for word in lacks(text))))
+        yield text
+
+
+def tell_lacking(lacking: Counter[str], texts: int) -> None:
+    """Say what was to be kept and is not there, in how many of the texts."""
+    for word, count in lacking.items():
+        where = "the text does not hold it" if texts == 1 else f"{count} of {texts} texts do not hold it"
+        note(f"{word!r} is to be kept, but {where}")
 
 
 def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:
@@ -194,11 +228,12 @@ def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | 
     import numpy as np
     import pandas as pd
 
+    from latentopt.language import foreign
     from latentopt.reading import set_aside
 
     why = np.full(len(columns[0]), "", dtype=object)
     for texts in columns:
-        why = np.where(why == "", set_aside(codec, texts), why)
+        why = np.where(why == "", set_aside(codec, texts, any_language=True), why)
     for name, values in (needed or {}).items():
         if values is not None:
             why[(why == "") & pd.isna(np.asarray(values, dtype=object))] = f"without {name}"
@@ -206,4 +241,8 @@ def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | 
     if counts:
         told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         note(f"left out {counts.total()} of {len(why)} rows: {told}")
-    return np.flatnonzero(why == "").tolist()
+    rows = np.flatnonzero(why == "").tolist()
+    others = np.logical_or.reduce([foreign(codec, [texts[row] for row in rows]) for texts in columns]).sum()
+    if others:
+        note(f"warning: {others} of {len(rows)} rows look to be in another language than {codec.name} knows; drop them")
+    return rows

@@ -45,7 +45,7 @@ def encode(
     from latentopt.reading import set_aside
 
     codec = common.load(model, device, dtype)
-    aside = set_aside(codec, sources)
+    aside = set_aside(codec, sources, any_language=True)
     z = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
     places = np.flatnonzero(aside == "")
     read = [sources[place] for place in places]

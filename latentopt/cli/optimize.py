@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,7 @@ def optimize(
     phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
     exact: common.Exact = True,
     seed: common.Seed = 0,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
     device: common.Device = "auto",
@@ -72,6 +74,7 @@ def optimize(
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
     from latentopt.files import with_beside
     from latentopt.reading import unreadable
+    from latentopt.result import ASIDE
     from latentopt.search.naming import build_objective
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
@@ -82,7 +85,10 @@ def optimize(
         common.build_all("filter", [*(filters or []), *kept], model=model),
         common.build_all("metric", metrics),
     )
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    drafts = list(common.watched(drafts, accepts, lacking))
+    common.tell_lacking(lacking, len(drafts))
+    codec = common.load(model, device, dtype, any_language)
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
     )
@@ -112,3 +118,10 @@ def optimize(
         f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
         f"decoded, {counts['verified']} new texts verified"
     )
+    found = result.table[result.table["rank"] > 0].groupby("source_id").size()
+    searched = int((~result.table.loc[result.table["rank"] == 0, "status"].isin(ASIDE)).sum())
+    few = searched - int((found >= top).sum())
+    if top > 1 and few:
+        common.note(
+            f"fewer than {top} rewrites were found for {few} of {searched} drafts; the table has those there are"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +37,7 @@ def paraphrase(
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
     exact: common.Exact = True,
     seed: common.Seed = 0,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -49,9 +51,12 @@ def paraphrase(
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    sources = list(common.watched(sources, accepts, lacking))
+    common.tell_lacking(lacking, len(sources))
+    codec = common.load(model, device, dtype, any_language)
     origin: dict[str, Any] = {
-        "rewriter": common.load(rewriter, device, dtype) if rewriter else None,
+        "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     validity = common.validity_of(accepts, constraint, origin["rewriter"] or codec, constrain)

@@ -36,10 +36,15 @@ def options() -> dict[str, set[str]]:
     for command in app.registered_commands:
         callback: Any = command.callback
         hints = get_type_hints(callback, include_extras=True)
-        kinds = [(p, get_args(hints[p.name])[1]) for p in inspect.signature(callback).parameters.values()]
+        kinds = [(p, get_args(hints[p.name])[1]) for p in _parameters(callback)]
         named = {name for p, info in kinds if isinstance(info, OptionInfo) for name in _names(p, info)}
         found[callback.__name__.replace("_", "-")] = named | {"--help"}
     return found
+
+
+def _parameters(command: Any) -> list[inspect.Parameter]:
+    """Those that are arguments and options."""
+    return [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "ctx"]
 
 
 def _names(parameter: inspect.Parameter, info: OptionInfo) -> list[str]:
@@ -52,7 +57,7 @@ def _section(command: Any) -> Iterator[str]:
     name = command.__name__.replace("_", "-")
     hints = get_type_hints(command, include_extras=True)
     options, arguments = [], []
-    for parameter in inspect.signature(command).parameters.values():
+    for parameter in _parameters(command):
         kind, info = get_args(hints[parameter.name])
         if isinstance(info, ArgumentInfo):
             arguments.append(parameter.name.upper())

@@ -16,6 +16,7 @@ from latentopt.errors import LatentoptError
 
 @app.command()
 def train(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
@@ -26,7 +27,10 @@ def train(
     size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
     start: Annotated[
         str | None,
-        typer.Option(help="A T5 or T5-VAE folder to start from; of a T5-VAE, --pairs keeps shape and latents."),
+        typer.Option(
+            help="A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; "
+            "--pairs keeps the latents of a T5-VAE, too."
+        ),
     ] = None,
     freeze_latents: Annotated[
         bool, typer.Option("--freeze-latents", help="Keep the latents of the T5-VAE to start from; train the decoder.")
@@ -90,6 +94,7 @@ def train(
     from latentopt.corpus.lines import Lines
     from latentopt.pairs.words import read_pairs
     from latentopt.training.checkpoints import last_complete_checkpoint
+    from latentopt.training.run import shaped_as_start
     from latentopt.training.run import train as run
     from latentopt.training.settings import Settings
 
@@ -126,6 +131,7 @@ def train(
         seed=seed,
         device=device,
     )
+    settings = shaped_as_start(settings, common.given(ctx))
     texts: Sequence[str]
     texts, targets = (Lines(text or [], encoding), None) if pairs is None else read_pairs(pairs, encoding=encoding)
     validity, made = next(iter(accepts.values()), None), partial(common.constraint_of, constraint)

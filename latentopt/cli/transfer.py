@@ -35,6 +35,7 @@ def transfer(
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
     exact: common.Exact = True,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -53,9 +54,12 @@ def transfer(
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer_file import transfer_file, transfer_stream
+    from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    sources = common.watched(sources, accepts, lacking)
+    codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if strength is not None:
         chosen = StrengthLine.fixed(strength)
@@ -65,6 +69,7 @@ def transfer(
     validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if out is not None:
         asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        asked |= {"exact": exact, "any_language": any_language}
         try:
             statuses = transfer_file(
                 codec, sources, out, module, chosen, validity=validity, exact=exact, settings=asked
@@ -83,3 +88,6 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.tell_lacking(lacking, statuses.total())
+    if statuses[FOREIGN]:
+        common.note(common.ANY_LANGUAGE)

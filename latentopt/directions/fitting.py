@@ -201,8 +201,9 @@ def find(
     A finder with ``made_pairs`` is given so many more of each pair (`latentopt.pairs.words.swap_words`), at most
     `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
-    factory = get("direction", finder)
-    if not hasattr(factory, "fit"):  # a direction that is no finder
+    known = finder in {entry.name for entry in installed().entries("direction")}
+    factory = get("direction", finder) if known else None
+    if factory is None or not hasattr(factory, "fit"):  # none, or a direction that is no finder
         raise unknown("direction finder", finder, finders(paired))
     try:
         made = factory(**settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,12 +18,12 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from latentopt.codec import Codec
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told, unknown
 from latentopt.heads.fitted import FittedHead
 from latentopt.heads.head import Head, as_torch
 from latentopt.heads.training import Examples, fit_module, imitate, prepare
 from latentopt.heads.validation import assign_folds, interval, platt_scaling, rank_correlations
-from latentopt.plugins import get
+from latentopt.plugins import get, installed
 from latentopt.spec import build
 
 logger = logging.getLogger("latentopt")
@@ -154,6 +155,8 @@ class Fitter:
         """
         if settings and not isinstance(head, str):
             raise LatentoptError(f"settings are for a head by name; set those of the {type(head).__name__} itself")
+        if isinstance(head, str) and head not in {entry.name for entry in installed().entries("head")}:
+            raise unknown("head", head, ["auto", *fittable()])
         factory: Any = get("head", head) if isinstance(head, str) else type(head)
         name = head if isinstance(head, str) else type(head).__name__
         module_class = isinstance(factory, type) and issubclass(factory, nn.Module)
@@ -210,6 +213,15 @@ class Fitter:
         if not np.isfinite(predicted).all():
             raise LatentoptError(f"the head {self.name!r} predicts NaN or infinite values")
         return predicted
+
+
+def fittable() -> list[str]:
+    """The names of the registered heads that can be fitted: others are what a fitted one becomes."""
+    names = []
+    for entry in installed().entries("head"):
+        with suppress(LatentoptError):
+            names.append(Fitter.of(entry.name, None, 1, 0).name)
+    return names
 
 
 def learns_classes(head: str, settings: Mapping[str, Any] | None, y: np.ndarray) -> bool:

@@ -80,20 +80,14 @@ def _term(
     codec: Codec, ref: str, kinds: Sequence[str], caution: float = 0.0, reach: float | None = None
 ) -> HeadTerm | Probe:
     """A fitted head or direction as a term."""
+    from latentopt.artefact import kind_of
     from latentopt.directions.fitted import load_direction
     from latentopt.heads.fitted import load_head
     from latentopt.heads.head import Head
     from latentopt.search.objective import HeadTerm, Probe
 
-    if kinds == ("head", "direction"):
-        try:
-            return _term(codec, ref, ("head",), caution, reach)
-        except LatentoptError:
-            try:
-                return _term(codec, ref, ("direction",), caution, reach)
-            except LatentoptError as error:
-                raise LatentoptError(f"no head or direction {ref!r} can be held: {error}") from error
-    if kinds == ("direction",):
+    kind = kinds[0] if len(kinds) == 1 else kind_of(ref, codec, kinds)
+    if kind == "direction":
         return Probe(load_direction(ref, codec).direction, reach)
     fitted = load_head(ref, codec)
     if caution and getattr(type(fitted.module), "uncertainty", Head.uncertainty) is Head.uncertainty:

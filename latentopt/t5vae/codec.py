@@ -59,6 +59,7 @@ class T5VAECodec:
         self.name, self.fingerprint, self.batch_size = name, fingerprint, batch_size
         self.latent_dim = model.config.latent_dim
         self.max_tokens = model.config.max_tokens
+        self.language = model.config.language
         self.cell = model.config.cell_radius or 1.0
         bottleneck = model.bottleneck
         self.posterior = AggregatePosterior(bottleneck.weights, bottleneck.means, bottleneck.cholesky)

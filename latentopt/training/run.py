@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,6 +31,8 @@ from latentopt.corpus.split import split, text_key
 from latentopt.errors import LatentoptError
 from latentopt.files import whole
 from latentopt.filters import Filter
+from latentopt.language import ENOUGH, language_of
+from latentopt.loading import model_folder
 from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import T5VAEConfig
@@ -60,6 +62,9 @@ RECORD, FORMAT = "training.json", 1
 
 EVALUATED = 500
 """How many held-out texts are reconstructed at each evaluation."""
+
+FEW, FEW_MORE = 20_000, 500
+"""Of fewer texts than this a model that begins anew, or one that goes on, learns little more than to repeat them."""
 
 CELL_TEXTS = 200
 """How many texts the cell radius is measured on where nothing else is."""
@@ -110,17 +115,20 @@ def _train(
     check(settings)
     sides = [texts] if targets is None else _differing(texts, targets)
     unit = "text" if targets is None else "pair"
-    continued = settings.start is not None and _is_t5vae(Path(settings.start))
+    continued = settings.start is not None and is_t5vae(model_folder(settings.start))
     _check_combination(settings, continued, targets is not None, constraint is not None)
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
-        there = T5VAEConfig.from_pretrained(str(settings.start))
+        there = T5VAEConfig.from_pretrained(model_folder(str(settings.start)))
         settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
+    learnt: list[Selection]
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if targets is not None:
         learnt = _unlinked(learnt, held)
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
+    if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
+        logger.warning("%s", few(len(learnt[0]), unit, begins=settings.start is None))
     arguments = arguments_of(out, settings)
     _rows_per_process(settings, arguments.world_size, len(learnt[0]))
     set_seed(settings.seed)
@@ -185,6 +193,8 @@ def _train(
         _warn_of_nothing_learned(trainer)
     if trainer.is_world_process_zero():
         round_weights(model)
+        if len(sample) >= ENOUGH or settings.start is None:
+            model.config.language = language_of(sample)
         if keep_latents:
             fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
             model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
@@ -262,6 +272,16 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def few(texts: int, unit: str, begins: bool) -> str:
+    """What to say of too few texts for a model that begins anew, or for one that goes on."""
+    if begins:
+        return (
+            f"{texts:,} {unit}s are few to learn a language from: a model of its own wants {FEW:,} at least, better ten "
+            "times as many; start from one that knows the language (--start english-small), or give more text"
+        )
+    return f"{texts:,} {unit}s are few even to go on with: they are soon known by heart, so take few --steps, or give more text"
+
+
 def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
     """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text and those
     that lack a side; how many are left out is logged."""
@@ -285,7 +305,7 @@ def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[st
     return [Selection(texts, differing), Selection(targets, differing)]
 
 
-def _unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+def _unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> list[Selection]:
     """Both sides of the pairs to learn from, without those that share a text with a pair that is held out."""
     kept_out = {text_key(text) for side in held for text in side}
     kept = np.flatnonzero([not kept_out & {text_key(text) for text in pair} for pair in zip(*learnt, strict=True)])
@@ -409,7 +429,7 @@ def _tokenizer(folder: Path, way_out: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _is_t5vae(folder: Path) -> bool:
+def is_t5vae(folder: Path) -> bool:
     """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
     if not (folder / "config.json").is_file():
         raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
@@ -428,6 +448,26 @@ def _made(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tupl
         raise LatentoptError(f"no model can be made with these settings: {_first_line(error)}") from error
 
 
+def shaped_as_start(settings: Settings, given: Collection[str]) -> Settings:
+    """Settings with the shape of the T5-VAE that they start from, but for the fields that were ``given``.
+
+    Raises:
+        LatentoptError: when what was given is of a new model only.
+    """
+    if settings.start is None:
+        return settings
+    folder = model_folder(settings.start)
+    of_new_ones = sorted({"size", "vocab_size"} & set(given))
+    if of_new_ones:
+        raise LatentoptError(
+            f"{', '.join(of_new_ones)} is of a model that begins anew, and {settings.start} has its own; leave it out"
+        )
+    if not is_t5vae(folder) or settings.new_latents:
+        return settings
+    there = T5VAEConfig.from_pretrained(folder)
+    return replace(settings, **{name: getattr(there, name) for name in LATENTS if name not in given})
+
+
 def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
     """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
     bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
@@ -438,8 +478,8 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
         "token_deletion": settings.deletion,
     }
     if settings.start is not None:
-        folder = Path(settings.start)
-        known = _is_t5vae(folder)
+        folder = model_folder(settings.start)
+        known = is_t5vae(folder)
         tokenizer = _tokenizer(folder, "start from another folder")
         try:
             if not known:

@@ -94,15 +94,17 @@ def direction(tiny_folder: Path, data: Path) -> Path:
 WIDE = ("--set", "radius=40", "--set", "step_size=8", "--set", "restarts=3")
 
 
-def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_path):
+def test_optimize_writes_what_was_found_and_says_where_that_is_less_than_top(tiny_folder, data, head, tmp_path):
     out = tmp_path / "better.csv"
     arguments = ["optimize", "--in", data / "drafts.csv", "--model", tiny_folder, "--head", head, "--out", out, *WIDE]
     result = call(*arguments, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200")
     assert result.exit_code == 0, result.stderr
     table = pd.read_csv(out)
-    assert table["source_id"].tolist() == [0, 0, 1, 1, 2, 2]
-    assert table["rank"].tolist() == [1, 2] * 3
-    assert table["source"].tolist()[::2] == pd.read_csv(data / "drafts.csv")["text"].tolist()
+    first = table[table["rank"] == 1]
+    assert first["source"].tolist() == pd.read_csv(data / "drafts.csv")["text"].tolist()
+    few = 3 - (table["rank"] == 2).sum()
+    assert few
+    assert f"fewer than 2 rewrites were found for {few} of 3 drafts" in result.stderr
     expected = ["source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid"]
     assert list(table.columns) == [*expected, "likes-head", "max_chars", "chrf"]
     assert "of 3 drafts rewritten" in result.stderr
@@ -113,6 +115,7 @@ def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_p
     assert again.read_bytes() == out.read_bytes()
     assert call(*arguments, "--with-source").exit_code == 0
     assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
+    assert "fewer than" not in call(*arguments).stderr  # of one that is asked for, "0 of 3 rewritten" says it
 
 
 def test_phrases_of_a_file_are_put_into_drafts(tiny_folder, data, tmp_path):
@@ -393,7 +396,10 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["optimize", "a cat", "--score", "{data}/score.py:shorter"], ["no gradient", "cma"]),
         (["optimize", "a cat", "--head", "{head}", "--reach", "fame=1"], ["--reach fame names no head"]),
         (["optimize", "a cat", "--head", "{head}", "--caution", "1"], ["--caution needs", "mlp_ensemble"]),
-        (["optimize", "a cat", "--head", "{head}", "--hold", "fame"], ["no head or direction 'fame'"]),
+        (
+            ["optimize", "a cat", "--head", "{head}", "--hold", "fame"],
+            ["no head or direction is named 'fame'; known: "],
+        ),
         (["optimize", "a cat", "--head", "fame"], ["no head is named 'fame'"]),
         (["optimize", "a cat", "--head", "{head}=much"], ["weight", "much"]),
         (["optimize", "a cat", "--head", "{head}", "--searcher", "luck"], ["no searcher is named 'luck'", "gradient"]),

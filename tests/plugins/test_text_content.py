@@ -155,3 +155,10 @@ def test_keep_ending_takes_an_ellipsis_where_the_draft_has_one(ellipsis):
 
 def test_keep_ending_leaves_an_open_draft_open():
     assert keeps(keep_ending(), "It is", "It was", "It was.", "") == [True] * 3
+
+
+def test_keep_words_tells_what_a_draft_lacks():
+    kept = keep_words("sun,Café,New York,new")
+    assert kept.lacking("The SUN in new york at the cafe\u0301") == []
+    assert kept.lacking("sunny") == ["sun", "Café", "New York", "new"]
+    assert kept.lacking("new sun") == ["Café", "New York"]
