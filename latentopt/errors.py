@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from textwrap import shorten
 
+from latentopt.text import whole_characters
+
 MISBEHAVIOUR = (Exception, SystemExit)
 """What code of others may raise that should not end a command: all but an interrupt."""
 
@@ -13,10 +15,10 @@ class LatentoptError(Exception):
 
 
 def listed(texts: object, what: str = "texts") -> list[str]:
-    """Texts as a list; a single string, which would be read letter by letter, is refused."""
+    """Texts as a list; a single string, which would be read letter by letter, is refused; half a surrogate is U+FFFD."""
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise LatentoptError(f"{what} should be a list of texts, got {type(texts).__name__} {str(texts)[:40]!r}")
-    return list(texts)
+    return [whole_characters(text) if isinstance(text, str) else text for text in texts]
 
 
 def unknown(kind: str, name: str, known: list[str]) -> LatentoptError:

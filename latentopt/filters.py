@@ -16,7 +16,11 @@ logger = logging.getLogger("latentopt")
 
 
 class Filter(Protocol):
-    """Whether each text is valid."""
+    """Whether each text is valid.
+
+    One that asks of a text what its draft has may have a method ``lacking(draft) -> list[str]``: what it cannot ask for, as
+    the draft has it not. The command line tells it.
+    """
 
     def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """n texts and the drafts they come from -> (n,) bool."""

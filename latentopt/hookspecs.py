@@ -72,6 +72,11 @@ def register_metrics(register: Register) -> None:
 
 
 @hookspec
+def register_judges(register: Register) -> None:
+    """Offer judges: factories of ``(texts, sources) -> (n,) float`` that know their unit (`latentopt.judges.Judge`)."""
+
+
+@hookspec
 def register_datasets(register: Register) -> None:
     """Offer data sets: factories of a list of texts."""
 

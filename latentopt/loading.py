@@ -27,18 +27,10 @@ def load_codec(name_or_path: str | os.PathLike[str], device: str = "auto", dtype
     Raises:
         LatentoptError: when there is no such model, no plugin knows its type, or its checkpoint is broken.
     """
-    if Path(name_or_path).is_dir():
-        return _load_folder(Path(name_or_path), device, dtype)
-    if os.sep in str(name_or_path):
-        raise LatentoptError(f"there is no model folder {name_or_path}")
-    known = {entry.name: entry for entry in installed().entries("codec")}
-    if str(name_or_path) not in known:
-        raise unknown("model", str(name_or_path), sorted(known))
-    entry = known[str(name_or_path)]
-    target = entry.load()
+    target = _registered(name_or_path)
     if isinstance(target, Path):
         return _load_folder(target, device, dtype)
-    return _made(str(entry), lambda: target(device=device, dtype=dtype))
+    return _made(f"codec {str(name_or_path)!r}", lambda: target(device=device, dtype=dtype))
 
 
 def _load_folder(folder: Path, device: str, dtype: str) -> Codec:
@@ -75,3 +67,27 @@ def _made(who: str, make: Callable[[], Any]) -> Codec:
     if not isinstance(codec, Codec):
         raise LatentoptError(f"the {who} makes a {type(codec).__name__}, which is no Codec")
     return codec
+
+
+def model_folder(name_or_path: str | os.PathLike[str]) -> Path:
+    """The folder of a model, by the name that a plugin registered or by itself.
+
+    Raises:
+        LatentoptError: when there is none.
+    """
+    target = _registered(name_or_path)
+    if not isinstance(target, Path):
+        raise LatentoptError(f"the model {str(name_or_path)!r} has no folder")
+    return target
+
+
+def _registered(name_or_path: str | os.PathLike[str]) -> Any:
+    """A folder, or what is registered under a name."""
+    if Path(name_or_path).is_dir():
+        return Path(name_or_path)
+    if os.sep in str(name_or_path):
+        raise LatentoptError(f"there is no model folder {name_or_path}")
+    known = {entry.name: entry for entry in installed().entries("codec")}
+    if str(name_or_path) not in known:
+        raise unknown("model", str(name_or_path), sorted(known))
+    return known[str(name_or_path)].load()

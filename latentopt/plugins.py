@@ -31,6 +31,7 @@ KINDS = (
     "filter",
     "constraint",
     "metric",
+    "judge",
     "dataset",
     "artefact",
     "command",
@@ -328,3 +329,8 @@ def get(kind: str, name: str) -> Any:
     ``latentopt.get("filter", "max_chars")(280)`` makes the filter.
     """
     return installed().entry(kind, name).load()
+
+
+def offers(kind: str, name: str) -> bool:
+    """Whether anything of this kind was registered under this name."""
+    return any(entry.name == name for entry in installed().entries(kind))

@@ -28,12 +28,13 @@ from latentopt.directions.direction import Direction, Finder
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
+from latentopt.judges import Judge
 from latentopt.posterior import AggregatePosterior
-from latentopt.search.candidates import Candidates
 from latentopt.search.guarding import OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.validity import Policy
+from latentopt.search.verifier import Verifier
+from latentopt.validity import Validity
 
 T = TypeVar("T", bound=Callable[..., None])
 
@@ -128,6 +129,21 @@ def check_metric(metric: Metric, texts: Sequence[str] = ("a", "good morning", "x
 
 
 @_check
+def check_judge(judge: Judge, texts: Sequence[str] = ("a", "good morning", "She has a cat.", "", "日本 🎉")) -> None:
+    """A judge knows its unit and which way is better, and gives one number or NaN a text, whatever the batch."""
+    assert isinstance(judge, Judge), "a judge should have unit, higher_is_better and limit, and be callable"
+    assert isinstance(judge.unit, str), "the unit should be a text"
+    assert judge.unit, "the unit should say what the number is"
+    assert isinstance(judge.higher_is_better, bool), "higher_is_better should be True or False"
+    whole = np.asarray(judge(list(texts), list(texts)), dtype=float)
+    assert whole.shape == (len(texts),), f"{len(texts)} texts got values of shape {whole.shape}"
+    assert not np.isinf(whole).any(), "a value is infinite"
+    single = np.array([judge([text], [text])[0] for text in texts], dtype=float)
+    assert np.allclose(whole, single, atol=1e-2, equal_nan=True), "a value depends on the other texts of the batch"
+    assert len(judge([], [])) == 0, "no texts should get no values"
+
+
+@_check
 def check_head(head: Head, latent_dim: int) -> None:
     """A head maps (n, d) to (n,), row by row, and has a gradient unless it says that it is not differentiable."""
     z = torch.randn(5, latent_dim, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
@@ -189,7 +205,7 @@ def check_searcher(searcher: Searcher, codec: Codec | None = None, seconds: floa
         found = searcher.search(replace(problem), torch.Generator().manual_seed(1))
         assert hasattr(found, "__next__"), f"search should yield proposals, and returned {found!r:.60}"
         given = []
-        for proposal, _ in Candidates(problem, Policy(), 1).follow(_checked(found, problem)):
+        for proposal, _ in Verifier(problem, Validity()).follow(_checked(found, problem)):
             given.append((proposal.z, proposal.source))
             assert len(given) < MOST, f"the searcher does not end: it made {MOST} proposals without a budget"
         return given

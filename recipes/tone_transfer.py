@@ -22,15 +22,20 @@ from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
+from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
-from latentopt.directions.fitting import FittedDirection
-from latentopt.directions.strength import STRENGTHS
-from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+from latentopt.directions.fitted import FittedDirection
+from latentopt.directions.fitting import units_of_sides
+from latentopt.directions.strength import STRENGTHS, StrengthLine
+from latentopt.directions.transfer_file import transfer_file, transfer_stream
+from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
 COLUMNS = ["source", "text", "status", "strength", "before", "after"]
+FEWEST = 5
+"""Pairs that share no text, of which one can be held out."""
 SHOWN = 12
 """Rows of the table of moved sentences in a report."""
 
@@ -41,7 +46,7 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
     rows = []
     for entry in installed().entries("artefact"):
         try:
-            direction, _ = latentopt.load_artefact("direction", entry.name, codec)
+            direction = latentopt.load_direction(entry.name, codec).direction
         except latentopt.LatentoptError:
             continue  # a head, or of another codec
         before, after, wanted = (direction.score(part).mean().item() for part in z)  # type: ignore[operator]
@@ -55,11 +60,11 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
 
 def report(codec: latentopt.Codec, fitted: FittedDirection, sources: list[str], targets: list[str]) -> str:
     """What a direction does to pairs it was not fitted on, in Markdown."""
-    moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line)
+    moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line).table
     exact = np.mean([text == target for text, target in zip(moved["text"], targets, strict=True)])
     curve = []
     for strength in STRENGTHS:
-        texts = latentopt.transfer(codec, sources, fitted.direction, strength)["text"]
+        texts = latentopt.transfer(codec, sources, fitted.direction, StrengthLine.fixed(strength)).table["text"]
         share = np.mean([text == target for text, target in zip(texts, targets, strict=True)])
         curve.append({"strength": strength, "exact match": share})
     shown = moved[COLUMNS].assign(target=targets).head(SHOWN)
@@ -81,10 +86,15 @@ def fit(codec: latentopt.Codec, options: argparse.Namespace) -> FittedDirection:
     turned = reversed_rows(sources, targets)
     if turned:
         print(f"warning: {len(turned)} pairs look the wrong way round, the first in row {turned[0] + 1}")
-    rows = np.random.default_rng(options.seed).permutation(keep_fitting(codec, sources, targets))
-    held, rest = ([(sources[row], targets[row]) for row in part] for part in np.split(rows, [len(rows) // 5]))
-    if not held:
-        raise latentopt.LatentoptError(f"{len(rows)} pairs are too few to hold some out; at least 5 are needed")
+    rows = keep_fitting(codec, sources, targets)
+    if len(rows) < FEWEST:
+        raise latentopt.LatentoptError(f"{len(rows)} pairs are too few to hold some out; at least {FEWEST} are needed")
+    sources, targets = [sources[row] for row in rows], [targets[row] for row in rows]
+    units, _ = units_of_sides(sources, targets, True, FEWEST)
+    if repeated(units):
+        print(repeating(repeated(units), len(units)))
+    order = np.random.default_rng(options.seed).permutation(len(rows))
+    held, rest = ([(sources[row], targets[row]) for row in part] for part in hold_out(order, units, len(rows) // 5))
     finder = options.finder
     if finder == "best":
         comparison = Comparison(codec, *zip(*rest, strict=True), seed=options.seed)
@@ -126,7 +136,7 @@ def main() -> None:
     else:
         direction, chosen = latentopt.load_composition(codec, options.direction)
     if options.strength is not None:
-        chosen = options.strength
+        chosen = StrengthLine.fixed(options.strength)
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
     if options.moved:
         transfer_file(codec, texts, options.moved, direction, chosen)

@@ -17,20 +17,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from archive import read_archive
+from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
+from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
-from latentopt.heads.targets import TRANSFORMS, checked_weights
+from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 
@@ -44,8 +44,7 @@ class Learned:
     """What is climbed, and what is known of it."""
 
     name: str
-    head: latentopt.Head
-    card: dict[str, Any]
+    head: latentopt.FittedHead
     landscape: Landscape
     curve: pd.DataFrame | None = None
     phrases: Sequence[str] = ()
@@ -54,25 +53,37 @@ class Learned:
 def read_posts(options: argparse.Namespace) -> pd.DataFrame:
     """The posts of a table or an archive: ``text``, ``target`` and, where they are asked for, ``group`` and ``weight``."""
     path, group = options.table, options.group_column
-    if path.suffix == ".zip":
+    if is_archive(path):
         table = read_archive(path, options.replies)
         # Followers come with the years: what an old post got says nothing of its words.
         group = group or ("month" if len(set(table["month"])) > 1 else None)
     else:
         table = read_table(path)
-    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)})
+    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)}, dtype=object)
     posts["target"] = number_column(table, options.target, path)
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
-        posts["weight"] = checked_weights(number_column(table, options.weight_column, path), len(table))
-    return posts
+        weights = number_column(table, options.weight_column, path)
+        posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
+        posts.loc[np.isnan(weights), "target"] = np.nan
+    return counted_once(posts)
+
+
+def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
+    """The posts without those that stand there again, all else being the same too."""
+    again = posts.assign(text=posts["text"].map(text_key)).duplicated()
+    if again.any():
+        print(f"{again.sum()} of {len(posts)} posts stand there again, with the same text and number: each counts once")
+    return posts[~again].reset_index(drop=True)
 
 
 def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
     """How the number is transformed: as told, or as its kind needs."""
-    if options.transform or "weight" not in posts:
-        return options.transform or "log1p"
+    if options.transform:
+        return options.transform
+    if "weight" not in posts:
+        return transform_for(posts["target"].to_numpy())
     if (posts["target"] % 1).any():
         raise latentopt.LatentoptError(
             f"{options.table}: column {options.target!r} holds no counts; say --transform none where it is a rate already"
@@ -83,12 +94,15 @@ def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
-    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
+    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed={options.target: posts["target"].to_numpy()})]
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)
+    print(f"{options.target} is learned by --transform {transform}")
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
+    if fitted.card["repeated_texts"]:
+        print(repeating(fitted.card["repeated_texts"], len(texts)))
     try:
         curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
         print(f"would more data help? {reading(curve)}")
@@ -101,17 +115,17 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     if transform == "rate" and weights is not None:
         colour, by = y / weights, f"{options.target} per {options.weight_column}"
     landscape = Landscape(z, colour[shown], f"Dots are posts, coloured by {by}")
-    return Learned(options.target, fitted.module, fitted.card, landscape, curve, texts if options.phrases else ())
+    return Learned(options.target, fitted, landscape, curve, texts if options.phrases else ())
 
 
 def shipped(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """A head that is fitted already; the map shows where it expects much of the texts that the model knows."""
-    head, card = latentopt.load_artefact("head", options.head, codec)
+    head = latentopt.load_head(options.head, codec)
     z = codec.posterior.draw(DOTS, torch.Generator().manual_seed(options.seed))
     with torch.no_grad():
-        value = head(z.to(codec.device)).cpu().numpy()
+        value = head.module(z.to(codec.device)).cpu().numpy()
     caption = f"Dots are random points where the model has texts, coloured by what {options.head} predicts"
-    return Learned(options.head, head, card, Landscape(z.cpu().numpy(), value, caption))
+    return Learned(options.head, head, Landscape(z.cpu().numpy(), value, caption))
 
 
 def parse() -> argparse.Namespace:
@@ -126,8 +140,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--transform",
         choices=TRANSFORMS,
-        help="of the number: log1p for counts, rate for counts per weight, rank or none; rate where there are weights, "
-        "log1p where there are none, unless told",
+        help="of the number: log1p for counts, rate for counts per weight, rank or none; unless told, rate where there are "
+        "weights, else what fits its shape",
     )
     parser.add_argument(
         "--head-kind", default="auto", help="what is fitted: ridge, ngrams, ..., or auto, the best of them"
@@ -170,13 +184,12 @@ def main() -> None:
     drafts = [drafts[row] for row in keep_fitting(codec, drafts)]
 
     learned = learn(codec, options) if options.table else shipped(codec, options)
-    trusted, sentence = verdict(learned.card)
+    trusted, sentence = verdict(learned.head.card)
     print(sentence if trusted else f"warning: {sentence}")
 
-    doubts = type(learned.head).uncertainty is not latentopt.Head.uncertainty
-    objective = latentopt.Objective.of_head(
-        learned.name, learned.head, learned.card["scale"], caution=options.caution if doubts else 0.0
-    )
+    doubts = type(learned.head.module).uncertainty is not latentopt.Head.uncertainty
+    caution = options.caution if doubts else 0.0
+    objective = latentopt.Objective.of_fitted(learned.name, learned.head, caution=caution)
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
@@ -196,7 +209,7 @@ def main() -> None:
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])
     write_table(best, options.out)
-    cards = {learned.name: learned.card}
+    cards = {learned.name: learned.head.card}
     write_report(options.report, result, searcher.paths, learned.landscape, cards, learned.curve)
     print(f"wrote {options.out} and {options.report}")
 

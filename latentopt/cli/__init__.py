@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -78,6 +79,13 @@ class Guarded(TyperGroup):
         except LatentoptError as error:
             _fail(str(error), 1)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with what each does, not cut off."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        told = [(name, (command.help or "").partition("\n\n")[0]) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(told)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -146,6 +154,7 @@ app = App(
     cls=Guarded,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # its tables cut the names of options off in 80 columns
     pretty_exceptions_enable=False,
     help="Optimise text in the latent space of a frozen T5-VAE.",
 )
@@ -166,6 +175,11 @@ def latentopt(
     logging.getLogger("latentopt").setLevel(logging.INFO if first else logging.ERROR)
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what is half written is removed, and what can be gone on with is named."""
+    raise KeyboardInterrupt
+
+
 def load_commands() -> None:
     """Import the modules of the commands, which add them to `app`."""
     for command in COMMANDS:
@@ -174,6 +188,7 @@ def load_commands() -> None:
 
 def main() -> None:
     """The entry point ``latentopt``."""
+    signal.signal(signal.SIGTERM, _interrupt)
     load_commands()
     app()
 

@@ -18,6 +18,7 @@ def doctor(
     text: Annotated[
         list[Path] | None, typer.Option(help="Texts it should be good at, one a line, best unseen ones.")
     ] = None,
+    encoding: common.Encoding = None,
     filters: common.Filters = None,
     n: Annotated[int, typer.Option("-n", min=20, help="How many samples to draw.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -30,7 +31,7 @@ def doctor(
     from latentopt.corpus.lines import Lines
     from latentopt.doctor import diagnose
 
-    texts = Lines(text) if text else None
+    texts = Lines(text, encoding) if text else None
     health = diagnose(common.load(model, device, dtype), texts, accepts, n, seed)
     if texts is None:
         common.note("without --text, texts that the model decoded itself stand in for a corpus")

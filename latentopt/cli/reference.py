@@ -17,7 +17,8 @@ HEAD = """# The commands
 
 Made of the commands themselves by `python -m latentopt.cli.reference`; `latentopt COMMAND --help` prints the same.
 What several commands share: a file named with `--in` is read by its ending (.csv, .tsv, .jsonl, .txt), one named with
-`--out` is written whole or not at all, and the exit code is 0 where the command did what it was asked to, 1 or 2 where it
+`--out` is written whole or not at all, a row that is empty, unreadable or too long is passed through in its place, with a
+status, and the exit code is 0 where the command did what it was asked to, 1 or 2 where it
 did not, 130 after an interrupt.
 """
 
@@ -35,10 +36,15 @@ def options() -> dict[str, set[str]]:
     for command in app.registered_commands:
         callback: Any = command.callback
         hints = get_type_hints(callback, include_extras=True)
-        kinds = [(p, get_args(hints[p.name])[1]) for p in inspect.signature(callback).parameters.values()]
+        kinds = [(p, get_args(hints[p.name])[1]) for p in _parameters(callback)]
         named = {name for p, info in kinds if isinstance(info, OptionInfo) for name in _names(p, info)}
         found[callback.__name__.replace("_", "-")] = named | {"--help"}
     return found
+
+
+def _parameters(command: Any) -> list[inspect.Parameter]:
+    """Those that are arguments and options."""
+    return [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "ctx"]
 
 
 def _names(parameter: inspect.Parameter, info: OptionInfo) -> list[str]:
@@ -51,7 +57,7 @@ def _section(command: Any) -> Iterator[str]:
     name = command.__name__.replace("_", "-")
     hints = get_type_hints(command, include_extras=True)
     options, arguments = [], []
-    for parameter in inspect.signature(command).parameters.values():
+    for parameter in _parameters(command):
         kind, info = get_args(hints[parameter.name])
         if isinstance(info, ArgumentInfo):
             arguments.append(parameter.name.upper())

@@ -10,11 +10,12 @@ import pandas as pd
 import torch
 from sacrebleu.metrics import CHRF
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.directions.fitting import KEPT, check_sides, find, finders
+from latentopt.corpus.split import unit_folds
+from latentopt.directions.fitting import KEPT, check_sides, find, finders, units_of_sides
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import similarity
 from latentopt.pairs.words import edit_signature
@@ -31,10 +32,10 @@ ENOUGH = 0.02
 class Comparison:
     """Cross-validation of direction finders.
 
-    Each fold fits on its training rows, takes the strength that serves these best, and moves held-out sources by it. Pairs
-    are scored by exact match with the target and by chrF; unpaired sets by the share of moved and decoded texts that keep
-    half of their source and that a logistic regression takes for targets. It knows all rows, the held-out sources as
-    sources.
+    A text is never in a fold and among its training rows. Each fold fits on its training rows, takes the strength that
+    serves these best, and moves held-out sources by it. Pairs are scored by exact match with the target and by chrF;
+    unpaired sets by the share of moved and decoded texts that keep half of their source and that a logistic regression
+    takes for targets. It knows all rows, the held-out sources as sources.
 
     Args:
         sources, targets: as `latentopt.directions.fitting.fit_direction` takes them.
@@ -57,6 +58,7 @@ class Comparison:
         fewest = min(len(self.sources), len(self.targets))
         if fewest < 2 * folds:
             raise LatentoptError(f"{fewest} rows are too few to compare finders; at least {2 * folds} are needed")
+        self.units0, self.units1 = units_of_sides(self.sources, self.targets, paired, 2 * folds)
         self.codec, self.paired, self.folds, self.tested, self.seed = codec, paired, folds, tested, seed
         self.z0, self.z1 = codec.encode(self.sources), codec.encode(self.targets)
         self.judge: LogisticRegression | None = None
@@ -154,21 +156,35 @@ class Comparison:
         return {"exact": exact, "chrf": float(CHRF().corpus_score(texts, [expected]).score)}
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Training rows of both sides and held-out sources, in random order."""
+        """Training rows of both sides and held-out sources, in random order, equal ones side by side."""
         rng = np.random.default_rng(self.seed)
         order0 = rng.permutation(len(self.sources))
         order1 = order0 if self.paired else rng.permutation(len(self.targets))
-        halves = (KFold(self.folds).split(order) for order in (order0, order1))
-        return [(order0[a], order1[c], order0[b]) for (a, b), (c, _) in zip(*halves, strict=True)]
+        halves = (
+            unit_folds(order, units, self.folds) for order, units in ((order0, self.units0), (order1, self.units1))
+        )
+        return [
+            (train0, self._without(train1, test), test) for (train0, test), (train1, _) in zip(*halves, strict=True)
+        ]
+
+    def _without(self, targets: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """The rows of targets that share no text with the sources of a test."""
+        return targets[~np.isin(self.units1[targets], self.units0[test])]
 
     def _template_splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The same with all pairs of one edit on one side; none where there is but one edit."""
+        """The same with all pairs of one edit on one side; none where there is but one edit.
+
+        Pairs of two edits may share a text: it is held out, and not fitted on as well.
+        """
         order = np.random.default_rng(self.seed).permutation(len(self.sources))
         templates = np.array([edit_signature(self.sources[row], self.targets[row]) for row in order])
         folds = min(self.folds, len(np.unique(templates)))
         if folds < 2:
             return []
-        return [(order[a], order[a], order[b]) for a, b in GroupKFold(folds).split(order, groups=templates)]
+        splits = [(order[a], order[b]) for a, b in GroupKFold(folds).split(order, groups=templates)]
+        trains = [self._without(train, test) for train, test in splits]
+        # Texts may link all edits, and leave nothing to fit on.
+        return [(train, train, test) for train, (_, test) in zip(trains, splits, strict=True) if len(train) > 1]
 
 
 def reading(curve: pd.DataFrame) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
+from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
@@ -30,23 +31,6 @@ TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
 
 
-@dataclass
-class FittedDirection:
-    """A direction fitted on all rows, with what was measured on rows it had not seen.
-
-    Attributes:
-        direction: the move.
-        strength: among the strengths tried, the best on the held-out rows.
-        line: how a text chooses its strength by itself.
-        card: held-out figures per strength and the settings, as JSON.
-    """
-
-    direction: Direction
-    strength: float
-    line: StrengthLine
-    card: dict[str, Any]
-
-
 def fit_direction(
     codec: Codec,
     sources: Sequence[str],
@@ -58,6 +42,8 @@ def fit_direction(
     seed: int = 0,
 ) -> FittedDirection:
     """Fit a direction from pairs, or from two unpaired sets, and measure it on a fifth of the rows held out.
+
+    A text that was learned is never held out: pairs that share one (`latentopt.corpus.split.text_key`) stay together.
 
     Pairs are scored by exact match of the moved and decoded source with its target. For unpaired sets there is no right
     answer; the score is the share of decoded texts that keep half of their source and whose re-encoding scores above one
@@ -71,20 +57,26 @@ def fit_direction(
         strengths: those tried; a single one fixes the strength.
 
     Raises:
-        LatentoptError: when there are fewer than two texts on a side, or both sides hold the same texts.
+        LatentoptError: when there are fewer than two different texts on a side, or both sides hold the same texts.
     """
     if not strengths or not all(map(math.isfinite, strengths)):
         raise LatentoptError(f"strengths should be finite numbers, got {', '.join(map(str, strengths))}")
     given = len(sources)
     sources, targets = check_sides(sources, targets, paired)
+    units0, units1 = units_of_sides(sources, targets, paired)
     strengths = sorted(strengths)
     settings = dict(settings or {})
     z0, z1 = codec.encode(sources), codec.encode(targets)
     rng = np.random.default_rng(seed)
     order0 = rng.permutation(len(sources))
     order1 = order0 if paired else rng.permutation(len(targets))
-    held0, rest0 = np.split(order0, [max(1, len(order0) // 5)])
-    _, rest1 = np.split(order1, [max(1, len(order1) // 5)])
+    held0, rest0 = hold_out(order0, units0, max(1, len(order0) // 5))
+    rest1 = hold_out(order1, units1, max(1, len(order1) // 5))[1]
+    rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
+    if not len(rest1):
+        raise LatentoptError(
+            "the targets hold hardly a text that is not among the sources; there is too little to learn"
+        )
     seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
     trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
     moved = move_along(codec, [sources[row] for row in held0], z0[held0], trial, strengths)
@@ -105,7 +97,7 @@ def fit_direction(
     # By sources that the direction of the trial never saw: those fitted on score lower than others do.
     unseen = trial.score(z0[held0]).double().cpu().numpy()
     settled = max(reach, quantile_of(behind, SETTLED), quantile_of(unseen, SETTLED))
-    line = StrengthLine(line.strengths, reach, settled)
+    line = StrengthLine(line.strengths, reach, settled) if len(strengths) > 1 else StrengthLine.fixed(best)
     card = {
         "finder": finder,
         "settings": settings,
@@ -113,6 +105,7 @@ def fit_direction(
         "sources": len(sources),
         "targets": len(targets),
         "identical_pairs_left_out": given - len(sources),
+        "repeated": repeated(units0) + (0 if paired else repeated(units1)),
         "held_out": len(held0),
         "measure": "exact match with the target"
         if paired
@@ -129,7 +122,7 @@ def fit_direction(
             "settled": settled,
             **figures,
         }
-    return FittedDirection(direction, best, line, card)
+    return FittedDirection(direction, line, card)
 
 
 def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) -> tuple[list[str], list[str]]:
@@ -151,6 +144,32 @@ def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) ->
             raise LatentoptError(f"all but {len(kept)} of {len(sources)} pairs are twice the same text; 2 are needed")
         sources, targets = (list(side) for side in zip(*kept, strict=True))
     return sources, targets
+
+
+def units_of_sides(
+    sources: Sequence[str], targets: Sequence[str], paired: bool, least: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of each source (n,) and of each target (m,), numbered alike: what is never held out in part.
+
+    Of pairs both are the same, and pairs that share a text are one unit; of unpaired sets equal texts are.
+
+    Raises:
+        LatentoptError: when there are fewer than ``least`` on a side.
+    """
+    n = len(sources)
+    units = np.tile(units_of_pairs(sources, targets), 2) if paired else units_of_texts([*sources, *targets])
+    sides = units[:n], units[n:]
+    for count, what, side in zip((n, len(targets)), ("sources", "targets"), sides, strict=True):
+        different = len(np.unique(side))
+        if different < least:
+            told = (
+                f"{count} pairs, {different} of them different" if paired else f"{count} {what}, {different} different"
+            )
+            raise LatentoptError(
+                f"{told}: too few; at least {least} are needed"
+                + (", and pairs that share a text count as one" if paired else "")
+            )
+    return sides
 
 
 def finders(paired: bool) -> list[str]:
@@ -182,7 +201,11 @@ def find(
     A finder with ``made_pairs`` is given so many more of each pair (`latentopt.pairs.words.swap_words`), at most
     `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
-    factory = get("direction", finder)
+    try:
+        factory = get("direction", finder)
+    except LatentoptError as error:
+        known = {entry.name for entry in installed().entries("direction")}
+        raise error if finder in known else unknown("direction finder", finder, finders(paired)) from None
     if not hasattr(factory, "fit"):  # a direction that is no finder
         raise unknown("direction finder", finder, finders(paired))
     try:

@@ -6,6 +6,7 @@ behind which no ending is known that fits in what is left of the row, so no text
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class GrammarConstraint:
         if not isinstance(codec, T5VAECodec):
             raise LatentoptError(f"a grammar needs the tokens of a T5-VAE, which {codec.name!r} is not")
         tokenizer: Any = codec.tokenizer
+        self.fingerprint = hashlib.sha256(repr((codec.fingerprint, grammar, tuple(endings))).encode()).hexdigest()[:16]
         self.tokenizer, self.balances = tokenizer, codec.model.config.balance_brackets
         self.vocabulary = from_tokenizer(tokenizer, n_vocab=codec.model.config.vocab_size)
         self.fresh = LLMatcher(self.vocabulary, grammar, log_level=0)
