@@ -189,7 +189,11 @@ def load_commands() -> None:
 def main() -> None:
     """The entry point ``latentopt``."""
     signal.signal(signal.SIGTERM, _interrupt)
-    load_commands()
+    try:
+        load_commands()
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
     app()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,11 @@ logger = logging.getLogger("latentopt")
 PREFIX = "eval_"
 
 
+def _width() -> dict[str, Any]:
+    """How wide a bar is: as wide as the terminal; 80 where that does not tell."""
+    return {"dynamic_ncols": True} if os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 80, "nrows": 24}
+
+
 class Progress(TrainerCallback):
     """Shows steps, loss and the time that is left, and what each evaluation gave; all of it on standard error."""
 
@@ -21,9 +27,7 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
         if state.is_world_process_zero and sys.stderr.isatty():
-            self.bar = tqdm(
-                total=state.max_steps, initial=state.global_step, unit="step", file=sys.stderr, dynamic_ncols=True
-            )
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", file=sys.stderr, **_width())
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
         if self.bar is not None:
