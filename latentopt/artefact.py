@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,19 +62,23 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise LatentoptError(f"cannot write {folder}: {error.strerror}") from error
+    aside = folder.with_name(f".{folder.name}.old")
     try:
         save_file({name: value.contiguous().cpu() for name, value in module.state_dict().items()}, temporary / TENSORS)
         (temporary / TENSORS).chmod(0o644)
         (temporary / JSON).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
         if folder.exists():
-            folder.rename(temporary.with_suffix(".old"))
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
         temporary.rename(folder)
     except (OSError, SafetensorError) as error:
         raise LatentoptError(f"cannot write {folder}: {error}") from error
     finally:
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(temporary.with_suffix(".old"), ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_place(folder: Path, kind: str) -> None:
@@ -86,8 +91,24 @@ def check_place(folder: Path, kind: str) -> None:
         raise LatentoptError(f"{folder} exists and is no artefact; choose another place")
 
 
+def kind_of(ref: str, codec: Codec, kinds: Sequence[str]) -> str:
+    """Which of several kinds an artefact is of.
+
+    Raises:
+        LatentoptError: when it does not exist, is broken or of none of them.
+    """
+    wanted = " or ".join(kinds)
+    kind = str(_record(find_artefact(wanted, ref, codec))["kind"])
+    if kind not in kinds:
+        raise LatentoptError(f"{ref!r} is a {kind}, not a {wanted}")
+    return kind
+
+
 def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
     """The folder of an artefact: a path, or a name registered for this codec.
+
+    Args:
+        kind: what is looked for, or several such as ``"head or direction"``.
 
     Raises:
         LatentoptError: when there is none; it names those there are for the codec.
@@ -101,7 +122,9 @@ def find_artefact(kind: str, ref: str, codec: Codec) -> Path:
         raise LatentoptError(f"there is no {kind} in {ref}: it holds no {JSON}")
     if entry is None:
         kinds = {name: _record(Path(e.load()))["kind"] for name, e in entries.items() if name.startswith(prefix)}
-        raise unknown(kind, ref, [name.removeprefix(prefix) for name in sorted(kinds) if kinds[name] == kind])
+        raise unknown(
+            kind, ref, [name.removeprefix(prefix) for name in sorted(kinds) if kinds[name] in kind.split(" or ")]
+        )
     return Path(entry.load())
 
 

@@ -1,4 +1,4 @@
-"""Reading texts and tables, and writing files whole or not at all."""
+"""The columns of tables that are read, and writing files whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,114 +7,154 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 
 from latentopt.errors import LatentoptError
+from latentopt.reading import QUOTED, READABLE, Row, read_parts, unreadable
 
-READABLE = (".csv", ".tsv", ".jsonl", ".txt")
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table by the file's ending: .csv, .tsv, .jsonl, or .txt (one text a line, in the column ``text``; blank
-    lines are passed over).
+def read_table(path: Path, encoding: str | None = None) -> pd.DataFrame:
+    """A table by the file's ending: .csv, .tsv, .jsonl, or .txt (one text a line, in the column ``text``).
 
-    Raises:
-        LatentoptError: when the file is absent, empty, unreadable or of another ending.
+    Every row of the file is one of the table, a blank one too; see `latentopt.reading.read_parts`, which takes files of any
+    size.
     """
-    if path.suffix not in READABLE:
-        raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(READABLE)}")
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LatentoptError(f"{path} is not UTF-8: byte {error.start} is {error.reason}; convert it") from error
-    try:
-        if path.suffix == ".txt":
-            table = pd.DataFrame({"text": [line for line in content.splitlines() if line.strip()]}, dtype=object)
-        elif path.suffix == ".jsonl":
-            table = _read_objects(content)
-        else:
-            table = _read_separated(content, path)
-    except pd.errors.EmptyDataError:
-        raise LatentoptError(f"{path} is empty") from None
-    except ValueError as error:
-        raise LatentoptError(f"{path} is not a {path.suffix} table: {str(error).strip().splitlines()[0]}") from error
-    if table.empty:
-        raise LatentoptError(f"{path} is empty: it has no rows")
-    return table
-
-
-def _read_objects(content: str) -> pd.DataFrame:
-    """JSON lines with their types; pandas' own reader makes dates of some texts and rounds numbers."""
-    rows = []
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise ValueError(f"line {number} is no JSON object")
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _read_separated(content: str, path: Path) -> pd.DataFrame:
-    """The cells as they stand: a text may read "12" or "None", so only `number_column` makes numbers of them."""
-    tabs = path.suffix == ".tsv"
-    table = pd.read_csv(
-        StringIO(content),
-        sep="\t" if tabs else ",",
-        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-        dtype=str,
-        keep_default_na=False,
-        na_values=[""],
-    )
-    # Where every row has more cells than the header, pandas takes the first ones for an index.
-    if len(table) and not isinstance(table.index, pd.RangeIndex):
-        way_out = "a .tsv text holds no tab" if tabs else "put texts that hold a comma in double quotes"
-        raise LatentoptError(f"{path} has more cells in its rows than in its header; {way_out}")
-    return table
+    return pd.concat(read_parts(path, encoding), ignore_index=True)
 
 
 def column(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
-    """A column by name; an absent one is refused with the names there are."""
-    if name not in table:
-        there = ", ".join(map(str, table.columns))
-        way_out = "; separate columns by commas, or by tabs in a .tsv" if ";" in there else ""
-        raise LatentoptError(f"{path} has no column {name!r}; it has {there}{way_out}")
-    return table[name]
+    """A column by name, or by what is its name but for case and white space; an absent one is refused with those there are."""
+    return table[column_name(table, name, path)]
+
+
+def column_name(table: pd.DataFrame, name: str, path: Path) -> str:
+    """The name under which a column stands; see `column`."""
+    if name in table:
+        return name
+    alike = [there for there in table if str(there).strip().casefold() == name.strip().casefold()]
+    if len(alike) == 1:
+        return str(alike[0])
+    there = ", ".join(repr(str(other)) if re.search(r"^\s|\s$|[\t;,]", str(other)) else str(other) for other in table)
+    way_out = ""
+    if alike:
+        way_out = "; several are alike: tell which by its whole name"
+    elif "\t" in there.replace("\\t", "\t") and path.suffix.lower() == ".csv":
+        way_out = "; its columns are separated by tabs: name it .tsv"
+    elif len(table.columns) == 1 and re.search("[,;]", there) and path.suffix.lower() == ".tsv":
+        way_out = "; its columns are not separated by tabs: name it .csv"
+    elif ";" in there:
+        way_out = "; separate columns by commas, or by tabs in a .tsv"
+    raise LatentoptError(f"{path} has no column {name!r}; it has {there}{way_out}")
 
 
 def text_column(table: pd.DataFrame, name: str, path: Path) -> list[str]:
-    """A column of texts; a row without text is refused by its number."""
+    """A column of texts, row by row: a blank one is "", and one that holds no text a `Row` that says so."""
     values = column(table, name, path)
-    for row, value in enumerate(values, start=1):
-        if not isinstance(value, str) or not value.strip():
-            blank = isinstance(value, str) or value is None or value != value
-            what = "is empty" if blank else f"is no text but {value!r}"
-            raise LatentoptError(f"{path}: row {row} of column {name!r} {what}")
-    return list(values)
+    if values.dtype == object:
+        return [_text(value) for value in values]
+    return values.fillna("").astype(str).tolist()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    blank = value is None or value != value
+    return "" if blank else Row(str(value), readable=False)
+
+
+def rows_of(table: pd.DataFrame, name: str, path: Path) -> list[str]:
+    """As `text_column`, and each text knows what stands beside it in its row, as a `Row` does."""
+    texts, others = text_column(table, name, path), table.drop(columns=column_name(table, name, path))
+    if not len(others.columns):
+        return texts
+    cells = others.astype(object).where(others.notna(), None).to_dict("records")
+    # A line that cannot be read is a cell of each of its columns; once is enough.
+    given = table[column_name(table, name, path)].astype(object)
+    return [
+        Row(text, {str(key): None if cell is whole else cell for key, cell in beside.items()}, not unreadable(text))
+        for text, whole, beside in zip(texts, given, cells, strict=True)
+    ]
+
+
+def stream_texts(path: Path, name: str = "text", encoding: str | None = None) -> Iterator[str]:
+    """The texts of a file of any size, as `rows_of`, one after another; in the memory of a few thousand rows."""
+    for part in read_parts(path, encoding):
+        yield from rows_of(part, name, path)
+
+
+def beside(texts: Sequence[str], taken: Iterable[str] = ()) -> pd.DataFrame:
+    """What stands beside n texts in their rows, a row each; no column where nothing does.
+
+    Args:
+        taken: names that a column must not have: it is then ``input_NAME``.
+    """
+    table = pd.DataFrame([text.beside if isinstance(text, Row) else {} for text in texts], dtype=object)
+    names, free = {}, set(taken)
+    for name in table:
+        new = " ".join(str(name).split())  # of one line: the header of a table is one
+        while new in free:
+            new = f"input_{new}"
+        names[name] = new
+        free.add(new)
+    return table.rename(columns=names)
+
+
+def with_beside(table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
+    """A result with what stood beside its sources in their rows, in columns behind its own.
+
+    Args:
+        table: its ``source_id`` counts the texts from 0.
+        texts: all the sources.
+    """
+    others = beside(texts, map(str, table.columns))
+    if not len(others.columns):
+        return table
+    return table.join(others.iloc[table["source_id"].to_numpy()].set_index(table.index))
 
 
 def number_column(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
-    """A column of finite numbers, (n,) float64; the first row that holds none is named."""
-    values = column(table, name, path)
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(numbers))
+    """A column of numbers, (n,) float64, NaN where a row is blank.
+
+    Raises:
+        LatentoptError: when a row holds anything else, or every row is blank; the first is named.
+    """
+    values = column(table, name, path).astype(object)
+    lost = np.array([unreadable(value) for value in values], dtype=bool)
+    blank = values.isna().to_numpy() | lost | values.astype(str).str.strip().eq("").to_numpy()
+    numbers = pd.to_numeric(values.mask(blank), errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers) & ~blank)
     if len(bad):
-        held = values.astype(object).iloc[bad[0]]
-        what = "is empty" if held is None or held != held else f"holds {held!r}"
-        raise LatentoptError(f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} {what}")
+        held = values.iloc[bad[0]]
+        raise LatentoptError(
+            f"{path}: column {name!r} should hold numbers, but row {bad[0] + 1} holds {held!r}{_way_out(held)}"
+        )
+    if blank.all():
+        raise LatentoptError(f"{path}: column {name!r} should hold numbers, but is empty in every row")
     return numbers
+
+
+def _way_out(held: Any) -> str:
+    """How a number should be written that is written for people; which one it is is not guessed."""
+    ways = {
+        r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?": "write it without commas between the digits",
+        r"[+-]?\d{1,3}([\s'\u2019]\d{3})+([.,]\d+)?": "write it without gaps between the digits",
+        r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?": "write it without points between the digits, and with a decimal point",
+        r"[+-]?\d*,\d+": "write it with a decimal point",
+        r"[+-]?[\d.,]+\s*[kmb]": "write it out in digits",
+        r"[+-]?[\d.,]+\s*%": "write it without the sign, in every row",
+        r"(\D{0,3}\s*[+-]?[\d.,]*\d|[+-]?[\d.,]*\d\s*\D{1,3})": "write the number alone",
+    }
+    text = str(held).strip()
+    found = next((way for pattern, way in ways.items() if re.fullmatch(pattern, text, re.IGNORECASE)), None)
+    return f": {found}" if found and isinstance(held, str) else ""
 
 
 @contextmanager
@@ -132,6 +172,8 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb") as file:  # a power cut shall not leave an empty file in its place
+            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
@@ -150,21 +192,34 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(READABLE)}")
     with whole(path) as temporary:
         if path.suffix == ".txt":
-            lines = (" ".join(text.splitlines()) for text in column(table, "text", path))
+            lines = (LINE_END.sub(" ", text) for text in column(table, "text", path))
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         elif path.suffix == ".jsonl":
             table.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
         elif path.suffix == ".tsv":
-            # Unquoted, as `read_table` reads it.
-            flat = table.map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
-            flat.to_csv(temporary, sep="\t", index=False, quoting=csv.QUOTE_NONE)
+            # Unquoted, as it is read; save where its texts would then be taken for quoted ones.
+            flat = _spelt(table).map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
+            flat.to_csv(
+                temporary, sep="\t", index=False, quoting=csv.QUOTE_ALL if _seem_quoted(flat) else csv.QUOTE_NONE
+            )
         else:
             write_csv(table, temporary)
+
+
+def _spelt(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose lists and objects, which JSON lines can hold, are spelt as JSON."""
+    return table.map(lambda cell: json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | dict) else cell)
+
+
+def _seem_quoted(table: pd.DataFrame) -> bool:
+    cells = [cell for cell in table.to_numpy().ravel().tolist() if isinstance(cell, str) and cell.startswith('"')]
+    return any(QUOTED.fullmatch(cell) and '""' in cell[1:-1] for cell in cells)
 
 
 def write_csv(table: pd.DataFrame, file: Path | TextIO) -> None:
     """Write a table as CSV that reads back as it was, line breaks within a text included."""
     # By default a bare carriage return is written without quotes, and ends the row when it is read.
+    table = _spelt(table)
     risky = table.map(lambda cell: isinstance(cell, str) and "\r" in cell).to_numpy().any()
     table.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC if risky else csv.QUOTE_MINIMAL)
 

@@ -12,7 +12,13 @@ DRAFT = "the draft"
 IMPROVED = "improved"
 REPAIRED = "improved, made valid"
 UNCHANGED = "nothing better and valid was found"
-NO_MORE = "nothing further was found"
+EMPTY, TOO_LONG, UNREADABLE, FOREIGN = ASIDE = (
+    "empty",
+    "too long for the model",
+    "unreadable",
+    "in another language than the model's",
+)
+"""What becomes of a text that cannot be worked on: it is passed through as it is, in its place."""
 COLUMNS = ("source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid")
 
 
@@ -40,6 +46,7 @@ class Run:
     chunk: int
     splice: bool
     phrases: int
+    exact: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Result:
     Attributes:
         table: a row per candidate, sorted by draft and rank; rank 0 is the draft itself, whose status tells where
             there is no other row. The columns are `COLUMNS`, then one per term of the objective, per filter and per metric.
-        z: (rows, d) float32, the re-encoding of each row's text.
+        z: (rows, d) float32, the re-encoding of each row's text; NaN where a draft was passed through (`ASIDE`).
         run: what was asked for.
         counts: latents decoded (``tried``) and texts ``verified``; and of the drafts, those with a rewrite that came
             ``valid``, with one that was ``repaired``, and with none (``failed``).
@@ -61,18 +68,13 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
 
     def best(self, top: int = 1, with_source: bool = False) -> pd.DataFrame:
-        """Exactly ``top`` rows a draft; where fewer improved it, the draft's own text fills the rest.
+        """The best rows of each draft, ``top`` at most; of one that nothing improved its own text, and its status why.
 
         Args:
             with_source: put the draft itself (rank 0) before them.
         """
         drafts = self.table[self.table["rank"] == 0]
         chosen = self.table[self.table["rank"].between(1, top)]
-        found = chosen.groupby("source_id").size().reindex(drafts["source_id"], fill_value=0).to_numpy()
-        missing = np.clip(top - found, 0, None)
-        padding = drafts.loc[drafts.index.repeat(missing)].copy()
-        offsets = padding.groupby("source_id").cumcount().to_numpy()
-        padding["rank"] = np.repeat(found, missing) + offsets + 1
-        padding["status"] = np.where(np.repeat(found, missing) > 0, NO_MORE, UNCHANGED)
-        parts: list[Any] = [drafts, chosen, padding] if with_source else [chosen, padding]
+        left = drafts[~drafts["source_id"].isin(chosen["source_id"])].assign(rank=1)
+        parts: list[Any] = [drafts, chosen, left] if with_source else [chosen, left]
         return pd.concat(parts).sort_values(["source_id", "rank"], kind="stable").reset_index(drop=True)

@@ -26,7 +26,8 @@ from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.fitting import FittedDirection, units_of_sides
 from latentopt.directions.strength import STRENGTHS
-from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+from latentopt.directions.transfer_file import transfer_file, transfer_stream
+from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 

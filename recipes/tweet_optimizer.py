@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from archive import read_archive
+from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
@@ -31,7 +31,7 @@ from latentopt.codec import Fluency
 from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
-from latentopt.heads.targets import TRANSFORMS, checked_weights
+from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 
@@ -55,18 +55,20 @@ class Learned:
 def read_posts(options: argparse.Namespace) -> pd.DataFrame:
     """The posts of a table or an archive: ``text``, ``target`` and, where they are asked for, ``group`` and ``weight``."""
     path, group = options.table, options.group_column
-    if path.suffix == ".zip":
+    if is_archive(path):
         table = read_archive(path, options.replies)
         # Followers come with the years: what an old post got says nothing of its words.
         group = group or ("month" if len(set(table["month"])) > 1 else None)
     else:
         table = read_table(path)
-    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)})
+    posts = pd.DataFrame({"text": text_column(table, options.text_column, path)}, dtype=object)
     posts["target"] = number_column(table, options.target, path)
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
-        posts["weight"] = checked_weights(number_column(table, options.weight_column, path), len(table))
+        weights = number_column(table, options.weight_column, path)
+        posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
+        posts.loc[np.isnan(weights), "target"] = np.nan
     return counted_once(posts)
 
 
@@ -80,8 +82,10 @@ def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
 
 def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
     """How the number is transformed: as told, or as its kind needs."""
-    if options.transform or "weight" not in posts:
-        return options.transform or "log1p"
+    if options.transform:
+        return options.transform
+    if "weight" not in posts:
+        return transform_for(posts["target"].to_numpy())
     if (posts["target"] % 1).any():
         raise latentopt.LatentoptError(
             f"{options.table}: column {options.target!r} holds no counts; say --transform none where it is a rate already"
@@ -92,10 +96,11 @@ def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
-    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist())]
+    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed={options.target: posts["target"].to_numpy()})]
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)
+    print(f"{options.target} is learned by --transform {transform}")
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
     if fitted.card["repeated_texts"]:
@@ -137,8 +142,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--transform",
         choices=TRANSFORMS,
-        help="of the number: log1p for counts, rate for counts per weight, rank or none; rate where there are weights, "
-        "log1p where there are none, unless told",
+        help="of the number: log1p for counts, rate for counts per weight, rank or none; unless told, rate where there are "
+        "weights, else what fits its shape",
     )
     parser.add_argument(
         "--head-kind", default="auto", help="what is fitted: ridge, ngrams, ..., or auto, the best of them"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from latentopt import hookspecs, testing
+from latentopt.cli.reference import options
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -108,3 +110,29 @@ def test_the_tutorial_names_every_check() -> None:
 def required(function: object) -> list[str]:
     parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
     return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """What a page tells to type: the command and its options, of whole lines and of `latentopt ...` in the text."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    typed = re.findall(r"^ {4,}(?:.*-- )?latentopt ([a-z][a-z-]* .*)$", text, re.MULTILINE)
+    typed += re.findall(r"`(?:latentopt )?((?:" + "|".join(options()) + r") --?[a-z][^`]*)`", text)
+    typed += re.findall(r"`latentopt ([a-z][a-z-]* [^`]*)`", text)
+    found = []
+    for line in typed:
+        name, *words = shlex.split(line, comments=True)
+        found.append((name, [word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)]))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> None:
+    known = options()
+    for name, given in commands(page):
+        assert name in known, f"{page.name} names latentopt {name}"
+        missing = set(given) - known[name]
+        assert not missing, f"{page.name}: latentopt {name} has no {', '.join(missing)}"
+
+
+def test_the_commands_of_the_pages_are_found() -> None:
+    assert sum(len(commands(page)) for page in PAGES) > 40

@@ -164,14 +164,6 @@ def test_a_header_without_rows_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("ending", READABLE)
-def test_what_is_not_utf8_is_refused_by_its_byte(tmp_path, ending):
-    # Far enough into the file that a reader in pieces would count from the last piece.
-    path = put(tmp_path / f"latin{ending}", b"text\n" + b"a\n" * 200_000 + b"caf\xe9 au lait\n")
-    with pytest.raises(LatentoptError, match=f"latin{ending} is not UTF-8: byte 400008 is invalid"):
-        read_table(path)
-
-
-@pytest.mark.parametrize("ending", READABLE)
 def test_an_absent_file_and_a_folder_are_refused(tmp_path, ending):
     with pytest.raises(LatentoptError, match=f"cannot read .*absent{ending}: No such file"):
         read_table(tmp_path / f"absent{ending}")
@@ -183,15 +175,21 @@ def test_an_absent_file_and_a_folder_are_refused(tmp_path, ending):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.jsonl", '{"text": "a"}\n\n{"text": ', "is not a .jsonl table: line 3 is no JSON object"),
-        ("a.jsonl", '{"text": "a"}\n["b"]\n', "is not a .jsonl table: line 2 is no JSON object"),
+        ("a.jsonl", '\n{"text": ', "is not a .jsonl table: line 2 is no JSON object"),
+        ("a.jsonl", '["b"]\n', "is not a .jsonl table: line 1 is no JSON object"),
         ("a.jsonl", "[" * 100_000, "is not a .jsonl table: line 1 is no JSON object"),
         ("a.jsonl", "text\na\n", "is not a .jsonl table: line 1 is no JSON object"),
-        ("a.csv", 'text,n\n"open,1\n', "is not a .csv table"),
+        ("a.csv", 'text,n\n"open,1\n', "the quotation mark opened in line 2 is never closed"),
+        ("a.csv", 'text,n\n"two\nlines",1\n"open,1\nand on,2\n', "opened in line 4 is never closed"),
+        ("a.csv", '\n\ntext,n\n"two\nlines",1\n\nb,1,2\n', "line 7 has 3 cells, more than its header, which has 2"),
         ("a.csv", "text\nfine\none, two\n", "is not a .csv table.*line 3"),
         # An unquoted comma in every row is no index.
-        ("a.csv", "text\nHello, you\nBye, all\n", "more cells in its rows.*double quotes"),
-        ("a.tsv", "text\na\tb\n", "more cells in its rows.*no tab"),
+        (
+            "a.csv",
+            "text\nHello, you\nBye, all\n",
+            "line 2 has 2 cells, more than its header.*double quotes",
+        ),
+        ("a.tsv", "text\na\tb\n", "line 2 has 2 cells.*no tab"),
     ],
 )
 def test_a_malformed_table_is_refused(tmp_path, name, content, why):
@@ -205,39 +203,19 @@ def test_an_absent_column_is_refused_with_those_there_are(tmp_path):
     for read in (column, text_column, number_column):
         with pytest.raises(LatentoptError, match=r"table\.csv has no column 'likes'; it has text, score"):
             read(table, "likes", path)
-    with pytest.raises(LatentoptError, match="it has text;score; separate columns by commas"):
-        column(read_table(put(tmp_path / "semicolons.csv", "text;score\na;1\n")), "text", path)
     assert column(table, "score", path).tolist() == ["1"]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.csv", "text,n\nfine,1\n,2\n", "row 2 of column 'text' is empty"),
-        ("a.csv", "text,n\nfine,1\n  ,2\n", "row 2 of column 'text' is empty"),
-        ("a.jsonl", '{"text": "fine"}\n{"text": null}\n', "row 2 of column 'text' is empty"),
-        ("a.jsonl", '{"text": "fine"}\n{"n": 1}\n', "row 2 of column 'text' is empty"),
-        ("a.jsonl", '{"text": "fine"}\n{"text": 1984}\n', "row 2 of column 'text' is no text but 1984"),
-        ("a.jsonl", '{"text": "fine"}\n{"text": ["a", "b"]}\n', r"row 2 .* is no text but \['a', 'b'\]"),
-    ],
-)
-def test_a_row_without_text_is_named(tmp_path, name, content, why):
-    path = put(tmp_path / name, content)
-    with pytest.raises(LatentoptError, match=f"{name}: {why}$"):
-        text_column(read_table(path), "text", path)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "why"),
-    [
-        ("a.csv", "n,text\n1,a\n,b\n", "row 2 is empty"),
+        ("a.csv", "n,text\n,a\n,b\n", "is empty in every row"),
         ("a.csv", "n\n1\n2\nmany\n", "row 3 holds 'many'"),
         ("a.csv", "n\n1\nNaN\n", "row 2 holds 'NaN'"),
         ("a.csv", "n\n1\n-inf\n", "row 2 holds '-inf'"),
-        ("a.csv", 'n\n1\n"1,5"\n', "row 2 holds '1,5'"),
-        ("a.tsv", "n\ttext\n1\ta\n2 %\tb\n", "row 2 holds '2 %'"),
+        ("a.csv", 'n\n1\n"1,5"\n', "row 2 holds '1,5': write it with a decimal point"),
+        ("a.tsv", "n\ttext\n1\ta\n2 %\tb\n", "row 2 holds '2 %': write it without the sign, in every row"),
         ("a.txt", "one\n", "row 1 holds 'one'"),
-        ("a.jsonl", '{"n": 1}\n{"n": null}\n', "row 2 is empty"),
         ("a.jsonl", '{"n": 1}\n{"n": [2, 3]}\n', r"row 2 holds \[2, 3\]"),
         ("a.jsonl", '{"n": 1}\n{"n": "two"}\n', "row 2 holds 'two'"),
     ],
@@ -411,8 +389,6 @@ def test_csv_reads_back_as_it_was_whatever_the_texts_hold(texts):
     assert again["n"].tolist() == [1.5] * len(texts)
 
 
-def test_blank_lines_of_a_text_file_are_passed_over(tmp_path):
+def test_blank_lines_of_a_text_file_are_rows(tmp_path):
     table = read_table(put(tmp_path / "a.txt", "fine\r\n\n  \nalso fine\n\n"))
-    assert table["text"].tolist() == ["fine", "also fine"]
-    with pytest.raises(LatentoptError, match=r"a\.txt is empty"):
-        read_table(put(tmp_path / "a.txt", "\n \n"))
+    assert table["text"].tolist() == ["fine", "", "  ", "also fine", ""]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
 TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of the files that are read, such as cp1252. Told by itself unless given."),
+]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
@@ -29,29 +36,83 @@ Constrain = Annotated[
     str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
+ANY_LANGUAGE = "what is taken for another language is worked on all the same with --any-language"
+AnyLanguage = Annotated[
+    bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
+Exact = Annotated[
+    bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
+]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
 
 
-def load(model: str, device: str, dtype: str) -> Codec:
-    """The codec."""
+def load(model: str, device: str, dtype: str, any_language: bool = False) -> Codec:
+    """The codec.
+
+    Args:
+        any_language: forget which language its texts are in, so that none is another one.
+    """
+    from latentopt.language import Speaks
     from latentopt.loading import load_codec
 
-    return load_codec(model, device=device, dtype=dtype)
+    codec = load_codec(model, device=device, dtype=dtype)
+    if any_language and isinstance(codec, Speaks):
+        codec.language = None
+    return codec
 
 
-def read_texts(texts: list[str] | None, path: Path | None, name: str) -> list[str]:
-    """The texts given as arguments or in a file."""
+def given(ctx: typer.Context) -> set[str]:
+    """The names of the options that stand on the command line."""
+    return {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+
+
+def read_texts(texts: list[str] | None, path: Path | None, name: str, encoding: str | None = None) -> list[str]:
+    """The texts given as arguments or in a file, with what stands beside them there (`latentopt.files.rows_of`)."""
+    return list(stream(texts, path, name, encoding))
+
+
+def stream(texts: list[str] | None, path: Path | None, name: str, encoding: str | None) -> Iterator[str]:
+    """As `read_texts`, in constant memory."""
     if bool(texts) == (path is not None):
         raise LatentoptError("give texts as arguments or a file with --in, one of the two")
     if texts:
-        return texts
-    from latentopt.files import read_table, text_column
+        from latentopt.errors import listed
+
+        return iter(listed(texts))
+    from latentopt.files import stream_texts
 
     assert path is not None
-    return text_column(read_table(path), name, path)
+    return stream_texts(path, name, encoding)
+
+
+def tell_aside(statuses: Iterable[str]) -> None:
+    """Say how many texts were passed through as they are, and why, where any were."""
+    from latentopt.result import ASIDE, FOREIGN
+
+    counts = Counter(status for status in statuses if status in ASIDE)
+    if counts:
+        why = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        note(f"passed through {counts.total()} texts as they are: {why}")
+    if counts[FOREIGN]:
+        note(ANY_LANGUAGE)
+
+
+def watched(texts: Iterable[str], accepts: Mapping[str, Any], lacking: Counter[str]) -> Iterator[str]:
+    """The texts as they come; what filters ask to be kept that a text has not (`latentopt.filters.Filter`) is counted."""
+    asking = [filter.lacking for filter in accepts.values() if hasattr(filter, "lacking")]
+    for text in texts:
+        lacking.update(list(dict.fromkeys(word for lacks in asking for word in lacks(text))))
+        yield text
+
+
+def tell_lacking(lacking: Counter[str], texts: int) -> None:
+    """Say what was to be kept and is not there, in how many of the texts."""
+    for word, count in lacking.items():
+        where = "the text does not hold it" if texts == 1 else f"{count} of {texts} texts do not hold it"
+        note(f"{word!r} is to be kept, but {where}")
 
 
 def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, Any]:
@@ -73,7 +134,7 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get
+    from latentopt.plugins import get, installed
     from latentopt.spec import settings_of
 
     name, equals, value = spec.partition("=")
@@ -84,6 +145,10 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
         raise LatentoptError(
             f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
         ) from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 
@@ -117,12 +182,14 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
 
         write_table(table, out)
         note(f"wrote {len(table)} rows to {out}")
-    elif sys.stdout.isatty():
-        draw(table[columns] if columns else table)
-    else:
-        from latentopt.files import write_csv
+        return
+    with to_stdout():
+        if sys.stdout.isatty():
+            draw(table[columns] if columns else table)
+        else:
+            from latentopt.files import write_csv
 
-        write_csv(table, sys.stdout)
+            write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:
@@ -142,11 +209,30 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def keep_fitting(codec: Codec, *columns: list[str]) -> list[int]:
-    """The rows whose texts are all short enough for the codec; how many are not is said."""
-    verdicts = zip(*(codec.fits(texts) for texts in columns), strict=True)
-    rows = [row for row, each in enumerate(verdicts) if all(each)]
-    skipped = len(columns[0]) - len(rows)
-    if skipped:
-        note(f"skipped {skipped} of {len(columns[0])} rows that are too long for {codec.name}")
+def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | None = None) -> list[int]:
+    """The rows whose texts can all be read by the codec; how many are left out, and why, is said.
+
+    Args:
+        needed: columns by name, or None, in which a row is left out that holds nothing (NaN).
+    """
+    import numpy as np
+    import pandas as pd
+
+    from latentopt.language import foreign
+    from latentopt.reading import set_aside
+
+    why = np.full(len(columns[0]), "", dtype=object)
+    for texts in columns:
+        why = np.where(why == "", set_aside(codec, texts, any_language=True), why)
+    for name, values in (needed or {}).items():
+        if values is not None:
+            why[(why == "") & pd.isna(np.asarray(values, dtype=object))] = f"without {name}"
+    counts = Counter(why[why != ""].tolist())
+    if counts:
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        note(f"left out {counts.total()} of {len(why)} rows: {told}")
+    rows = np.flatnonzero(why == "").tolist()
+    others = np.logical_or.reduce([foreign(codec, [texts[row] for row in rows]) for texts in columns]).sum()
+    if others:
+        note(f"warning: {others} of {len(rows)} rows look to be in another language than {codec.name} knows; drop them")
     return rows

@@ -29,5 +29,10 @@ def decode(
     from latentopt.files import read_latents
 
     codec = common.load(model, device, dtype)
-    z = torch.from_numpy(read_latents(latents, codec.latent_dim)).to(codec.device)
-    common.show(pd.DataFrame({"text": codec.decode(z)}, dtype=object), out)
+    z = torch.from_numpy(read_latents(latents, codec.latent_dim))
+    none = z.isnan().all(1)  # what `encode` writes of a text that it cannot read
+    table = pd.DataFrame({"text": [""] * len(z)}, dtype=object)
+    table.loc[~none.numpy(), "text"] = codec.decode(z[~none].to(codec.device))
+    common.show(table, out)
+    if none.any():
+        common.note(f"{int(none.sum())} of {len(z)} latents are of no text (NaN): their rows are empty")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from latentopt.cli import app, common
+from latentopt.printing import to_stdout
 
 
 @app.command()
@@ -17,6 +18,7 @@ def doctor(
     text: Annotated[
         list[Path] | None, typer.Option(help="Texts it should be good at, one a line, best unseen ones.")
     ] = None,
+    encoding: common.Encoding = None,
     filters: common.Filters = None,
     n: Annotated[int, typer.Option("-n", min=20, help="How many samples to draw.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -29,13 +31,14 @@ def doctor(
     from latentopt.corpus.lines import Lines
     from latentopt.doctor import diagnose
 
-    texts = Lines(text) if text else None
+    texts = Lines(text, encoding) if text else None
     health = diagnose(common.load(model, device, dtype), texts, accepts, n, seed)
     if texts is None:
         common.note("without --text, texts that the model decoded itself stand in for a corpus")
     if as_json:
         rows = health.table.to_dict("records")
-        print(json.dumps({"model": model, "diagnosis": health.diagnosis, "rows": rows}, indent=2))
+        with to_stdout():
+            print(json.dumps({"model": model, "diagnosis": health.diagnosis, "rows": rows}, indent=2))
     else:
         common.show(health.table, None)
         common.note(f"{model}: {health.diagnosis}")

@@ -22,6 +22,7 @@ def fit_direction(
     from_file: Annotated[Path | None, typer.Option("--from", help="Unpaired: texts without the attribute.")] = None,
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     match: Annotated[
         bool, typer.Option("--match", help="Make pairs of --from and --to, by texts that say nearly the same.")
     ] = False,
@@ -56,7 +57,7 @@ def fit_direction(
     if compare and (settings or finder):
         raise LatentoptError("--compare tries every finder: leave out --finder and --set, or leave it out itself")
     if pairs is not None:
-        sources, targets = read_pairs(pairs, source_column, target_column)
+        sources, targets = read_pairs(pairs, source_column, target_column, encoding)
         data = pairs.name
         turned = reversed_rows(sources, targets)
         if turned:
@@ -65,8 +66,8 @@ def fit_direction(
     else:
         assert from_file is not None
         assert to_file is not None
-        sources = texts_of(read_table(from_file), text_column, from_file)
-        targets = texts_of(read_table(to_file), text_column, to_file)
+        sources = texts_of(read_table(from_file, encoding), text_column, from_file)
+        targets = texts_of(read_table(to_file, encoding), text_column, to_file)
         data = f"{from_file.name}, {to_file.name}"
     codec = common.load(model, device, "auto")
     if pairs is not None:
@@ -109,7 +110,9 @@ def fit_direction(
     if "held_out_score" in fitted.card.get("line", {}):
         common.note(f"with a strength for each text: {fitted.card['line']['held_out_score']:.3f}")
     if fitted.card["repeated"]:
-        common.note(repeating(fitted.card["repeated"], fitted.card["sources"] + (0 if paired else fitted.card["targets"])))
+        common.note(
+            repeating(fitted.card["repeated"], fitted.card["sources"] + (0 if paired else fitted.card["targets"]))
+        )
     if fitted.card["identical_pairs_left_out"]:
         common.note(f"left out {fitted.card['identical_pairs_left_out']} pairs of twice the same text")
     if held_out < FEW:

@@ -15,6 +15,7 @@ def fit_generator(
     in_file: Annotated[Path, typer.Option("--in", help="A file of texts, some thousands: .txt, .csv, .tsv or .jsonl.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The generator's folder.")],
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 600,
     weight: Annotated[
@@ -31,7 +32,7 @@ def fit_generator(
     from latentopt.generation.fitting import fit_generator as run
 
     check_place(out, "generator")
-    texts = texts_of(read_table(in_file), text_column, in_file)
+    texts = texts_of(read_table(in_file, encoding), text_column, in_file)
     codec = common.load(model, device, "auto")
     module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts)], steps, weight, seed)
     save_artefact(out, "generator", module, codec, card | {"data": in_file.name})

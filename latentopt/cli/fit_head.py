@@ -8,7 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from latentopt.cli import app, common
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, unknown
+
+TAKEN = {
+    "log1p": "counts, of which the logarithm is learned",
+    "rate": "counts, which are divided by {}",
+    "none": "learned as it stands",
+}
+"""What is said of the transform that was chosen."""
 
 
 @app.command()
@@ -17,6 +24,7 @@ def fit_head(
     target: Annotated[str, typer.Option(help="The column with the number, or the class.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The head's folder.")],
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     group_column: Annotated[
         str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
     ] = None,
@@ -24,8 +32,11 @@ def fit_head(
         str, typer.Option(help="The head's kind: ridge, logistic, mlp_ensemble, ..., or auto for the best of several.")
     ] = "ridge",
     transform: Annotated[
-        str, typer.Option(help="Of the target: log1p for counts, rate for counts per weight, rank, or none.")
-    ] = "none",
+        str,
+        typer.Option(
+            help="Of the target: log1p for counts, rate for counts per weight, rank, none, or auto for what fits its shape."
+        ),
+    ] = "auto",
     weight_column: Annotated[
         str | None, typer.Option(help="How much each row counts, such as its impressions.")
     ] = None,
@@ -47,24 +58,37 @@ def fit_head(
     from latentopt.heads.head import learns_classes
     from latentopt.heads.learning_curve import learning_curve as curve_of
     from latentopt.heads.learning_curve import reading
-    from latentopt.heads.targets import checked_weights
+    from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
+    from latentopt.reading import unreadable
     from latentopt.spec import parse_assignments
 
     check_place(out, "head")
-    table = read_table(in_file)
+    if transform not in ("auto", *TRANSFORMS):
+        raise unknown("transform", transform, ["auto", *TRANSFORMS])
+    table = read_table(in_file, encoding)
     texts = texts_of(table, text_column, in_file)
     options = parse_assignments(settings or [])
-    y = column(table, target, in_file).to_numpy()
+    labels = column(table, target, in_file)
+    y = labels.mask(labels.map(unreadable).to_numpy(dtype=bool)).infer_objects().to_numpy()
     if not learns_classes(head, options, y):
         y = number_column(table, target, in_file)
     groups = column(table, group_column, in_file).to_numpy() if group_column else None
-    weights = checked_weights(number_column(table, weight_column, in_file), len(table)) if weight_column else None
+    weights = number_column(table, weight_column, in_file) if weight_column else None
     codec = common.load(model, device, "auto")
-    rows = np.array(common.keep_fitting(codec, texts), dtype=int)
+    needed = {target: y, weight_column or "": weights}
+    rows = np.asarray(common.keep_fitting(codec, texts, needed=needed), dtype=np.int64)
+    if weights is not None:
+        weights = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
     data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)
+    weights = weights[rows] if weights is not None else None
+    if transform == "auto":
+        numbers = np.issubdtype(data[1].dtype, np.number) and not learns_classes(head, options, data[1])
+        transform = transform_for(data[1], weights) if numbers else "none"
+        if numbers:
+            common.note(f"the target {target!r}: {TAKEN[transform].format(weight_column)} (--transform {transform})")
     how: dict[str, Any] = {
         "seed": seed,
-        "weights": weights[rows] if weights is not None else None,
+        "weights": weights,
         "transform": transform,
         "reencodings": reencodings,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,13 @@ def optimize(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
     score: Annotated[
-        list[str] | None, typer.Option(help="Any function of one text, FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.")
+        list[str] | None,
+        typer.Option(help="Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."),
     ] = None,
     reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
     hold: Annotated[
@@ -45,6 +48,9 @@ def optimize(
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="End a search that for so many seconds proposes nothing better.")
+    ] = 120.0,
     splice: Annotated[
         bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
     ] = True,
@@ -52,7 +58,9 @@ def optimize(
         Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
     ] = None,
     phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
+    exact: common.Exact = True,
     seed: common.Seed = 0,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
     device: common.Device = "auto",
@@ -60,10 +68,13 @@ def optimize(
 ) -> None:
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
-    drafts = common.read_texts(texts, in_file, text_column)
-    borrowed = common.read_texts(None, phrases, phrases_column) if phrases else []
+    drafts = common.read_texts(texts, in_file, text_column, encoding)
+    borrowed = common.read_texts(None, phrases, phrases_column, encoding) if phrases else []
     if not (head or direction or score):
         raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
+    from latentopt.files import with_beside
+    from latentopt.reading import unreadable
+    from latentopt.result import ASIDE
     from latentopt.search.naming import build_objective
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
@@ -74,7 +85,10 @@ def optimize(
         common.build_all("filter", [*(filters or []), *kept], model=model),
         common.build_all("metric", metrics),
     )
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    drafts = list(common.watched(drafts, accepts, lacking))
+    common.tell_lacking(lacking, len(drafts))
+    codec = common.load(model, device, dtype, any_language)
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
     )
@@ -94,13 +108,23 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
-        phrases=borrowed,
+        exact=exact,
+        patience=patience,
+        phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
-    best = result.best(top, with_source)
+    best = with_beside(result.best(top, with_source), drafts)
     common.show(best, out, [*DRAWN, *measures])
+    common.tell_aside(result.table["status"])
     counts = result.counts
     repaired = f" ({counts['repaired']} of them after repair)" if counts["repaired"] else ""
     common.note(
         f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
         f"decoded, {counts['verified']} new texts verified"
     )
+    found = result.table[result.table["rank"] > 0].groupby("source_id").size()
+    searched = int((~result.table.loc[result.table["rank"] == 0, "status"].isin(ASIDE)).sum())
+    few = searched - int((found >= top).sum())
+    if top > 1 and few:
+        common.note(
+            f"fewer than {top} rewrites were found for {few} of {searched} drafts; the table has those there are"
+        )

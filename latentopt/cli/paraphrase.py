@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ def paraphrase(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
@@ -33,27 +35,36 @@ def paraphrase(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
+    exact: common.Exact = True,
     seed: common.Seed = 0,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
     common.check_out(out)
-    sources = common.read_texts(texts, in_file, text_column)
+    sources = common.read_texts(texts, in_file, text_column, encoding)
     from latentopt.artefact import load_artefact
+    from latentopt.files import with_beside
     from latentopt.generation.paraphrasing import CONTENT, REPAIRED
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    sources = list(common.watched(sources, accepts, lacking))
+    common.tell_lacking(lacking, len(sources))
+    codec = common.load(model, device, dtype, any_language)
     origin: dict[str, Any] = {
-        "rewriter": common.load(rewriter, device, dtype) if rewriter else None,
+        "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)
-    table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
-    common.show(table, out, ["source_id", "rank", "text", "status", "similarity"])
+    table = run(
+        codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact
+    )
+    common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
+    common.tell_aside(table["status"])
     found = table[table["rank"] > 0]
     done, repaired = found["source_id"].nunique(), int((found["status"] == REPAIRED).sum())
     common.note(

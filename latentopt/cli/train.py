@@ -16,19 +16,28 @@ from latentopt.errors import LatentoptError
 
 @app.command()
 def train(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(help="Instead: a table of pairs; of the source the decoder learns to write the target."),
     ] = None,
+    encoding: common.Encoding = None,
     size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
     start: Annotated[
         str | None,
-        typer.Option(help="A T5 or T5-VAE folder to start from; of a T5-VAE, --pairs keeps shape and latents."),
+        typer.Option(
+            help="A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; "
+            "--pairs keeps the latents of a T5-VAE, too."
+        ),
     ] = None,
     freeze_latents: Annotated[
         bool, typer.Option("--freeze-latents", help="Keep the latents of the T5-VAE to start from; train the decoder.")
+    ] = False,
+    new_latents: Annotated[
+        bool,
+        typer.Option("--new-latents", help="Keep encoder and decoder of the T5-VAE to start from; learn latents anew."),
     ] = False,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
@@ -40,7 +49,7 @@ def train(
     steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
     batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
     accumulation: Annotated[int, typer.Option(min=1, help="Take a batch in so many pieces, for want of memory.")] = 1,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 1e-3,
     bottleneck: Annotated[
         str, typer.Option(help="positional, attention, or fixed_length as in the first T5-VAE.")
     ] = "positional",
@@ -73,7 +82,10 @@ def train(
     seed: common.Seed = 0,
     device: common.Device = "auto",
 ) -> None:
-    """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off."""
+    """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off.
+
+    Ctrl-C and SIGTERM end it with a checkpoint.
+    """
     if bool(text) == (pairs is not None):
         raise LatentoptError("give --text FILE or --pairs FILE, one of the two")
     if constraint and not distillation:
@@ -81,9 +93,10 @@ def train(
     accepts = common.build_all("filter", [filter] if filter else None)
     from latentopt.corpus.lines import Lines
     from latentopt.pairs.words import read_pairs
+    from latentopt.training.checkpoints import last_complete_checkpoint
+    from latentopt.training.run import shaped_as_start
     from latentopt.training.run import train as run
     from latentopt.training.settings import Settings
-    from latentopt.training.trainer import last_complete_checkpoint
 
     settings = Settings(
         size=size,
@@ -103,6 +116,7 @@ def train(
         scheduled_sampling=scheduled_sampling,
         distillation=distillation,
         freeze_latents=freeze_latents,
+        new_latents=new_latents,
         noise=noise,
         mixing=mixing,
         jitter=jitter,
@@ -117,8 +131,9 @@ def train(
         seed=seed,
         device=device,
     )
+    settings = shaped_as_start(settings, common.given(ctx))
     texts: Sequence[str]
-    texts, targets = (Lines(text or []), None) if pairs is None else read_pairs(pairs)
+    texts, targets = (Lines(text or [], encoding), None) if pairs is None else read_pairs(pairs, encoding=encoding)
     validity, made = next(iter(accepts.values()), None), partial(common.constraint_of, constraint)
     try:
         run(texts, out, settings, validity, targets, made if constraint else None)

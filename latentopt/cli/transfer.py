@@ -15,6 +15,7 @@ def transfer(
     texts: common.Texts = None,
     in_file: common.InFile = None,
     text_column: common.TextColumn = "text",
+    encoding: common.Encoding = None,
     model: common.Model = "english-small",
     direction: Annotated[
         str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
@@ -33,6 +34,8 @@ def transfer(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
+    any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -42,8 +45,7 @@ def transfer(
     Files may be of any size; a run that was cut off leaves OUT.partial, and the same command goes on from there.
     """
     common.check_out(out)
-    if bool(texts) == (in_file is not None):
-        raise LatentoptError("give texts as arguments or a file with --in, one of the two")
+    sources = common.stream(texts, in_file, text_column, encoding)
     from collections import Counter
     from dataclasses import replace
 
@@ -51,25 +53,41 @@ def transfer(
 
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
-    from latentopt.directions.transfer_file import stream_texts, transfer_file, transfer_stream
+    from latentopt.directions.transfer_file import transfer_file, transfer_stream
+    from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
-    codec = common.load(model, device, dtype)
+    lacking: Counter[str] = Counter()
+    sources = common.watched(sources, accepts, lacking)
+    codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
     if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
     if isinstance(chosen, StrengthLine):
         chosen = replace(chosen, refine=refine)
-    sources = stream_texts(in_file, text_column) if in_file is not None else iter(texts or [])
     how_far = chosen if strength is None else strength
     policy: dict[str, Any] = {
         "constraint": common.constraint_of(constraint, codec),
         "constrain": constrain,
         "tries": tries,
+        "exact": exact,
     }
     if out is not None:
-        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
-        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        asked = {
+            "filters": filters,
+            "constraint": constraint,
+            "constrain": constrain,
+            "tries": tries,
+            "exact": exact,
+            "any_language": any_language,
+        }
+        try:
+            statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        except KeyboardInterrupt:
+            kept = out.with_name(f"{out.name}.partial")
+            raise KeyboardInterrupt(
+                f"the same command goes on from {kept}" if kept.is_dir() else "nothing was written"
+            ) from None
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
         table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
@@ -77,3 +95,6 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.tell_lacking(lacking, statuses.total())
+    if statuses[FOREIGN]:
+        common.note(common.ANY_LANGUAGE)

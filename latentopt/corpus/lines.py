@@ -13,6 +13,8 @@ import numpy as np
 
 from latentopt.corpus.spool import Spool, first_places
 from latentopt.errors import LatentoptError
+from latentopt.files import stream_texts
+from latentopt.reading import READABLE, read_lines, unreadable
 
 logger = logging.getLogger("latentopt")
 
@@ -47,15 +49,20 @@ class Lines(Selection):
 
     The lines are copied to a temporary file and read from there one by one, so that memory does not grow with them, and a
     file that changes meanwhile changes nothing. What is skipped (empty lines, duplicates, lines that are not
-    UTF-8 or longer than `LONGEST_LINE`) is counted in the log.
+    in the file's encoding or longer than `LONGEST_LINE`) is counted in the log.
+
+    A .csv, .tsv or .jsonl gives the texts of its column ``text``.
+
+    Args:
+        encoding: of the files; see `latentopt.reading.read_parts`.
 
     Raises:
         LatentoptError: when a file cannot be read, or no line is left.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], encoding: str | None = None) -> None:
         skipped: Counter[str] = Counter()
-        content, ends, hashes = _copied(_lines(paths, skipped))
+        content, ends, hashes = _copied(_lines(paths, skipped, encoding))
         first = first_places(hashes)
         skipped["duplicate"] = len(hashes) - len(first)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
@@ -67,25 +74,20 @@ class Lines(Selection):
         super().__init__(_Spans(content, ends), first)
 
 
-def _lines(paths: Sequence[Path], skipped: Counter[str]) -> Iterator[str]:
+def _lines(paths: Sequence[Path], skipped: Counter[str], encoding: str | None) -> Iterator[str]:
     """The lines of files that can be texts; the others are counted by why they cannot."""
     for path in paths:
-        try:
-            with path.open("rb") as file:
-                for raw in file:
-                    try:
-                        line = raw.decode("utf-8").removeprefix("\ufeff").strip()
-                    except UnicodeDecodeError:
-                        skipped["not UTF-8"] += 1
-                        continue
-                    if not line:
-                        skipped["empty"] += 1
-                    elif len(line) > LONGEST_LINE:
-                        skipped[f"longer than {LONGEST_LINE:,} characters"] += 1
-                    else:
-                        yield line
-        except OSError as error:
-            raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
+        table = path.suffix.lower() in READABLE and path.suffix.lower() != ".txt"
+        for text in stream_texts(path, encoding=encoding) if table else read_lines(path, encoding):
+            line = text.strip()
+            if unreadable(text):
+                skipped["unreadable"] += 1
+            elif not line:
+                skipped["empty"] += 1
+            elif len(line) > LONGEST_LINE:
+                skipped[f"longer than {LONGEST_LINE:,} characters"] += 1
+            else:
+                yield line
 
 
 def _copied(lines: Iterator[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_
 from latentopt.directions.direction import Direction
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
-from latentopt.errors import LatentoptError, listed, unknown
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
 from latentopt.pairs.words import swap_words
 from latentopt.plugins import get, installed
+
+logger = logging.getLogger("latentopt")
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
@@ -88,7 +91,9 @@ def fit_direction(
     rest1 = hold_out(order1, units1, max(1, len(order1) // 5))[1]
     rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
     if not len(rest1):
-        raise LatentoptError("the targets hold hardly a text that is not among the sources; there is too little to learn")
+        raise LatentoptError(
+            "the targets hold hardly a text that is not among the sources; there is too little to learn"
+        )
     seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
     trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
     moved = move_along(codec, [sources[row] for row in held0], z0[held0], trial, strengths)
@@ -174,7 +179,9 @@ def units_of_sides(
     for count, what, side in zip((n, len(targets)), ("sources", "targets"), sides, strict=True):
         different = len(np.unique(side))
         if different < least:
-            told = f"{count} pairs, {different} of them different" if paired else f"{count} {what}, {different} different"
+            told = (
+                f"{count} pairs, {different} of them different" if paired else f"{count} {what}, {different} different"
+            )
             raise LatentoptError(
                 f"{told}: too few; at least {least} are needed"
                 + (", and pairs that share a text count as one" if paired else "")
@@ -188,7 +195,8 @@ def finders(paired: bool) -> list[str]:
     for entry in installed().entries("direction"):
         try:
             target = entry.load()
-        except LatentoptError:
+        except LatentoptError as error:
+            logger.warning("left out: %s", error)
             continue
         if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
             names.append(entry.name)
@@ -210,14 +218,17 @@ def find(
     A finder with ``made_pairs`` is given so many more of each pair (`latentopt.pairs.words.swap_words`), at most
     `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
-    factory = get("direction", finder)
-    if not hasattr(factory, "fit"):  # a direction that is no finder
+    known = finder in {entry.name for entry in installed().entries("direction")}
+    factory = get("direction", finder) if known else None
+    if factory is None or not hasattr(factory, "fit"):  # none, or a direction that is no finder
         raise unknown("direction finder", finder, finders(paired))
     try:
         made = factory(**settings)
         fit = made.fit
     except (TypeError, AttributeError) as error:
         raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} cannot be made: {told(error)}") from error
     wanted = min(MOST_MADE, getattr(made, "made_pairs", 0) * len(z0)) if paired else 0
     more = swap_words(sources, targets, wanted)
     fits = [all(pair) for pair in zip(*map(codec.fits, more), strict=True)]
@@ -229,5 +240,32 @@ def find(
         )
     stacked, y = torch.cat([z0, z1]).cpu().numpy(), np.repeat([0, 1], [len(z0), len(z1)])
     groups = np.tile(np.arange(len(z0)), 2) if paired else None
-    direction: Direction = fit(stacked, y, groups=groups).direction_
-    return direction.to(codec.device).eval().requires_grad_(False)
+    try:
+        direction = fit(stacked, y, groups=groups).direction_
+    except LatentoptError:
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} cannot be fitted to these texts: {told(error)}") from error
+    if not isinstance(direction, Direction):
+        raise LatentoptError(f"{who(finder)} breaks its contract: direction_ is {direction!r:.60}, and no Direction")
+    direction = direction.to(codec.device).eval().requires_grad_(False)
+    _check_move(finder, direction, z1[:2])
+    return direction
+
+
+def _check_move(finder: str, direction: Direction, z: Tensor) -> None:
+    """Refuse a direction whose move or score of a few latents z (m, d) is not what one should be."""
+    try:
+        with torch.no_grad():
+            moved, scores = direction.move(z, torch.ones(len(z), dtype=z.dtype, device=z.device)), direction.score(z)
+        if moved.shape != z.shape or scores.shape != (len(z),):
+            raise LatentoptError(f"it moves {tuple(z.shape)} to {tuple(moved.shape)}, and scores {tuple(scores.shape)}")
+        if not bool(torch.isfinite(moved).all() and torch.isfinite(scores).all()):
+            raise LatentoptError("what it moves or scores is NaN or infinite")
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} breaks its contract: {told(error)}") from error
+
+
+def who(finder: str) -> str:
+    """A finder and its plugin, for a message."""
+    return f"the direction finder {finder!r} of plugin {installed().entry('direction', finder).plugin!r}"

@@ -20,10 +20,11 @@ from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.inversion import encode_drafts
+from latentopt.reading import set_aside
 from latentopt.validity import FAILED, TRIES, Decoded, Policy, decode_valid
 
 MOVED, REPAIRED, UNCHANGED, REFUSED = "moved", "moved, made valid", "unchanged", "refused by a filter"
-EMPTY, TOO_LONG = "empty", "too long for the model"
 SETTLED = "not moved: it has the attribute already"
 NOT_HELD = "not moved: the model cannot give the text back"
 NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
@@ -38,17 +39,20 @@ def transfer(
     constraint: Constraint | None = None,
     constrain: str = "failures",
     tries: int = TRIES,
+    exact: bool = True,
 ) -> pd.DataFrame:
     """Move texts along a direction and decode them.
 
-    A text that is empty, too long for the model, refused by a filter or, where it chooses its strength by itself, cannot
-    be moved comes back as it was; ``status`` says so.
+    A text that is empty, unreadable, too long for the model, refused by a filter or, where it chooses its strength by
+    itself, cannot be moved comes back as it was; ``status`` says so.
 
     Args:
         strength: a number for all texts (1 is the average edit seen in the pairs, a negative one goes the other way), or
             a line from which each text takes its own; the default line where None.
         constraint, constrain, tries: a text that the filters refuse is made valid, where it then still has what was
             asked for: see `latentopt.validity.Policy`.
+        exact: move from where the texts come back exactly (`latentopt.inversion`); from the codec's own encodings
+            otherwise. Scores always are of the codec's own.
 
     Returns:
         A row per text, in order: ``source_id, source, text, status, strength, before, after, similarity``, where
@@ -56,27 +60,24 @@ def transfer(
         what was not read); ``tried``, how many latents were decoded for it; ``valid``; and one column per filter.
     """
     sources = listed(texts)
-    for position, text in enumerate(sources):
-        if not isinstance(text, str):
-            raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+    aside = set_aside(codec, sources)
+    sources = [str(text) for text in sources]
     line = StrengthLine() if strength is None else strength
     if not isinstance(line, StrengthLine) and not math.isfinite(line):
         raise LatentoptError(f"the strength should be a finite number, got {line}")
-    blank = np.array([not text.strip() for text in sources], dtype=bool)
-    fits = np.array(codec.fits(sources), dtype=bool)
-    rows = np.flatnonzero(~blank & fits)
+    rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
-    z = codec.encode(read)
+    z, encoded = encode_drafts(codec, read, exact)
     policy = Policy(dict(filters or {}), constraint, constrain, tries)
-    chosen = _choose(codec, read, z, direction, line, policy)
+    chosen = _choose(codec, read, z, encoded, direction, line, policy)
     again = codec.encode(chosen["text"].tolist(), truncation=True)
-    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (z, again))
+    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (encoded, again))
     table = pd.DataFrame(
         {
             "source_id": range(len(sources)),
             "source": sources,
             "text": sources,
-            "status": np.select([blank, ~fits], [EMPTY, TOO_LONG], UNCHANGED),
+            "status": np.where(aside == "", UNCHANGED, aside),
             "strength": 0.0,
             "before": np.nan,
             "after": np.nan,
@@ -97,11 +98,17 @@ def _choose(
     codec: Codec,
     sources: Sequence[str],
     z: Tensor,
+    encoded: Tensor,
     direction: Direction,
     line: float | StrengthLine,
     policy: Policy,
 ) -> pd.DataFrame:
-    """What becomes of n sources with latents z (n, d): ``text, status, strength, tried``, the verdict of each filter."""
+    """What becomes of n sources: ``text, status, strength, tried``, the verdict of each filter.
+
+    Args:
+        z: (n, d), where they are moved from.
+        encoded: (n, d), their encodings, which the direction scores.
+    """
     # Strength 0 shows what the model makes of the text itself.
     strengths = np.array([0.0, *line.strengths] if isinstance(line, StrengthLine) else [line], dtype=float)
     moved = move_along(codec, sources, z, direction, strengths.tolist(), policy.decoding)
@@ -109,7 +116,7 @@ def _choose(
     reason = np.full(len(sources), UNCHANGED, dtype=object)
     if isinstance(line, StrengthLine):
         held = moved.similarity[0] >= line.min_rebuilt
-        settled = direction.score(z).double().cpu().numpy() > line.settled
+        settled = direction.score(encoded).double().cpu().numpy() > line.settled
         good = moved.reached(line.reach, line.min_similarity) & held & ~settled
         good[0] = False
         reason[:] = np.where((moved.scores[1:] >= line.reach).any(0), TOO_FAR, NOT_REACHED)

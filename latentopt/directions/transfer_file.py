@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
@@ -22,74 +21,11 @@ from latentopt.directions.direction import Direction
 from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer import transfer
 from latentopt.errors import LatentoptError
-from latentopt.files import READABLE, column, whole, write_table
+from latentopt.files import whole, with_beside, write_table
 from latentopt.filters import Filter
+from latentopt.reading import Row
 
 logger = logging.getLogger("latentopt")
-
-
-def stream_texts(path: Path, name: str = "text") -> Iterator[str]:
-    """The texts of a .csv, .tsv, .jsonl or .txt file, one after another; an empty line of a .txt is an empty text.
-
-    Raises:
-        LatentoptError: when the file cannot be read, is empty, or a row holds no text but something else.
-    """
-    if path.suffix not in READABLE:
-        raise LatentoptError(f"cannot tell the format of {path} by its ending; use {', '.join(READABLE)}")
-    read = {".txt": _lines, ".jsonl": _objects}.get(path.suffix, _cells)
-    empty = True
-    try:
-        for text in read(path, name):
-            empty = False
-            yield text
-    except OSError as error:
-        raise LatentoptError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LatentoptError(f"{path} is not UTF-8: {error.reason}; convert it") from error
-    if empty:
-        raise LatentoptError(f"{path} is empty")
-
-
-def _lines(path: Path, name: str) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig") as file:
-        for line in file:
-            yield line.rstrip("\n")
-
-
-def _objects(path: Path, name: str) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise LatentoptError(f"{path}: line {number} is no JSON object")
-            if not isinstance(row.get(name), str):
-                raise LatentoptError(f"{path}: line {number} has no text in {name!r} but {row.get(name)!r}")
-            yield row[name]
-
-
-def _cells(path: Path, name: str) -> Iterator[str]:
-    tabs = path.suffix == ".tsv"
-    try:
-        for part in pd.read_csv(
-            path,
-            sep="\t" if tabs else ",",
-            quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            chunksize=4096,
-            index_col=False,
-        ):
-            yield from column(part, name, path)
-    except pd.errors.EmptyDataError:
-        return
-    except pd.errors.ParserError as error:
-        raise LatentoptError(f"{path} is not a {path.suffix} table: {str(error).strip().splitlines()[0]}") from error
 
 
 def transfer_stream(
@@ -104,6 +40,8 @@ def transfer_stream(
 ) -> Iterator[pd.DataFrame]:
     """The tables of `latentopt.directions.transfer.transfer`, ``chunk`` texts at once.
 
+    What stands beside the texts in their rows, where they are `latentopt.reading.Row`s, stands in columns behind the others.
+
     Args:
         first: the ``source_id`` of the first text; it goes on counting from chunk to chunk.
         **policy: the other arguments of `transfer`.
@@ -111,6 +49,7 @@ def transfer_stream(
     remaining = iter(texts)
     while part := list(islice(remaining, chunk)):
         table = transfer(codec, part, direction, strength, filters, **policy)
+        table = with_beside(table, part)
         yield table.assign(source_id=table["source_id"] + first)
         first += len(part)
 
@@ -155,7 +94,8 @@ def transfer_file(
 
     def hashed() -> Iterator[str]:
         for text in texts:
-            digest.update(repr(text).encode())
+            cells = text.beside if isinstance(text, Row) else {}
+            digest.update(repr((str(text), cells) if cells else str(text)).encode())
             yield text
 
     remaining = hashed()
@@ -174,9 +114,10 @@ def transfer_file(
         size = record["bytes"]
         for table in transfer_stream(codec, remaining, direction, strength, filters, chunk, done, **policy):
             statuses.update(table["status"])
-            size = _append(table, folder, path.suffix, size)
+            columns = record.get("columns") or [str(name) for name in table.columns]
+            size = _append(_fitted(table, columns, path), folder, path.suffix, size)
             with whole(folder / PROGRESS) as temporary:
-                record = {**begun, "bytes": size, "texts": digest.hexdigest(), "statuses": statuses}
+                record = {**begun, "bytes": size, "texts": digest.hexdigest(), "statuses": statuses, "columns": columns}
                 temporary.write_text(json.dumps(record), encoding="utf-8")
         if statuses:
             os.truncate(folder / ROWS, size)  # a chunk half written, where nothing was left to move
@@ -188,12 +129,22 @@ def transfer_file(
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
-    """How far an earlier call came; None where no chunk of it is whole."""
+    """How far an earlier call came; None where no chunk of it is whole, or what it left is damaged."""
     rows, progress = folder / ROWS, folder / PROGRESS
+    own = (ROWS, PROGRESS, f".{PROGRESS}.")
+    if folder.exists() and not (folder.is_dir() and all(path.name.startswith(own) for path in folder.iterdir())):
+        raise LatentoptError(f"{folder}, where the rows would gather, holds something else; move it away")
     if not (rows.is_file() and progress.is_file()):
         return None
-    record: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
-    return record if rows.stat().st_size >= record["bytes"] else None
+    try:
+        record: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
+        if rows.stat().st_size >= record["bytes"]:
+            Counter(record["statuses"]).total()
+            return record
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    logger.warning("%s is damaged, so all texts are moved again", folder)
+    return None
 
 
 def _append(table: pd.DataFrame, folder: Path, ending: str, size: int) -> int:
@@ -210,6 +161,20 @@ def _append(table: pd.DataFrame, folder: Path, ending: str, size: int) -> int:
             out.flush()
             os.fsync(out.fileno())
             return out.tell()
+
+
+def _fitted(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFrame:
+    """A part of a table with the columns of the first one, which are those of the file; JSON lines have each their own."""
+    if path.suffix == ".jsonl":
+        return table
+    late = [str(name) for name in table.columns if name not in columns]
+    if late:
+        logger.warning(
+            "%s has no column for %s, which the first rows do not have: write a .jsonl to keep it",
+            path,
+            ", ".join(late),
+        )
+    return table.reindex(columns=columns)
 
 
 def _fingerprint(direction: Direction) -> str:

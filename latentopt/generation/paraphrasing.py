@@ -21,6 +21,9 @@ from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation.noise import Generator, Noise
+from latentopt.inversion import encode_drafts
+from latentopt.reading import set_aside
+from latentopt.text import composed
 from latentopt.validity import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
 
 PARAPHRASED, REPAIRED, REFUSED = "paraphrased", "paraphrased, made valid", "refused by a filter"
@@ -49,6 +52,7 @@ def paraphrase(
     generator: Generator | None = None,
     constraint: Constraint | None = None,
     constrain: str = "failures",
+    exact: bool = True,
 ) -> pd.DataFrame:
     """Texts decoded from around each source, the likeliest and most stable first.
 
@@ -69,6 +73,8 @@ def paraphrase(
         constraint, constrain: what the filters refuse is decoded again under a constraint; and where they refuse every
             candidate of a source, the nearest neighbour of the source that they accept is looked for, within
             `latentopt.validity.TRIES` tries. See `latentopt.validity.Policy`.
+        exact: look around where the texts come back exactly (`latentopt.inversion`), or around their plain encodings. A
+            rewriter, which is to write something else, has the latter.
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank``; ``status``,
@@ -77,18 +83,15 @@ def paraphrase(
         per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; ``tried``, how
         many latents were decoded as candidates of the source; and one column per filter. A source that has no
         paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
-        where it refused every candidate.
+        where it refused every candidate. So has a source that is empty, unreadable or too long for the codec or the rewriter
+        (`latentopt.result.ASIDE`).
 
     Raises:
-        LatentoptError: when there are no texts, one is empty or too long for the codec or the rewriter, a setting is out
-            of range, or both a rewriter and a generator are given.
+        LatentoptError: when there are no texts, a setting is out of range, or both a rewriter and a generator are given.
     """
     sources, filters = listed(texts), dict(filters or {})
     if not sources:
         raise LatentoptError("there are no texts to paraphrase")
-    for position, text in enumerate(sources):
-        if isinstance(text, str) and not text.strip():
-            raise LatentoptError(f"text {position + 1} is empty; drop it")
     if n < 1 or tries < 1:
         raise LatentoptError(f"n and tries should be at least 1, got {n} and {tries}")
     if not 0 < similarity < 1:
@@ -100,7 +103,12 @@ def paraphrase(
         raise LatentoptError("a generator moves the latents of its own codec: give it or a rewriter, not both")
     policy = Policy(filters, constraint, constrain)
     origin = Noise(codec, generator) if rewriter is None else Noise(rewriter, even=True)
-    z0 = codec.encode(sources)
+    aside = set_aside(codec, sources)
+    if rewriter is not None:
+        aside = np.where(aside == "", set_aside(rewriter, sources), aside)
+    places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
+    sources = [given[place] for place in places]
+    z0, _ = encode_drafts(codec, sources, exact)
     starts = z0 if rewriter is None else rewriter.encode(sources)
     rng = torch.Generator().manual_seed(seed)
     tables = []
@@ -109,13 +117,21 @@ def paraphrase(
         table = _paraphrased(
             codec, sources[part], z0[part], starts[part], origin, n, similarity, policy, rng, n * tries
         )
-        tables.append(table.assign(source_id=table["source_id"] + first))
-    return pd.concat(tables, ignore_index=True)
+        tables.append(table.assign(source_id=places[table["source_id"] + first]))
+    left = np.flatnonzero(aside != "")
+    if len(left):
+        texts = [given[place] for place in left]
+        rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
+        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(filters, True)}).reindex(
+            columns=[*COLUMNS, *filters]
+        )
+        tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
+    return pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
 
 
 def plain(text: str) -> str:
     """A text without what makes no other paraphrase: case, spacing and final punctuation."""
-    return " ".join(text.casefold().split()).rstrip(" .,;:!?…")
+    return " ".join(composed(text).casefold().split()).rstrip(" .,;:!?…")
 
 
 def _paraphrased(

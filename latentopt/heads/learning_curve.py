@@ -37,7 +37,8 @@ def learning_curve(
 ) -> pd.DataFrame:
     """Cross-validate a head on growing shares of the data; all are scored on the same held-out rows.
 
-    A share takes whole groups and all rows of a text, and each holds the ones before it. A share with fewer than 10 rows to fit on is left out.
+    A share takes whole groups and all rows of a text, and each holds the ones before it. A share with fewer than 10 rows
+    to fit on is left out.
     The intervals tell of the rows that are held out, not of those that a share happens to hold. The other arguments are
     those of `latentopt.heads.head.fit_head`.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import skew
 
 from latentopt.errors import LatentoptError
 
@@ -13,6 +14,29 @@ MINIMUM = 10
 """Fewer texts than this are refused: nothing could be held out."""
 
 TRANSFORMS = ("none", "log1p", "rate", "rank")
+
+
+SCALE = 10
+"""Whole numbers up to this may be marks on a scale; counts go beyond."""
+
+
+def transform_for(y: np.ndarray, weights: np.ndarray | None = None) -> str:
+    """The transform that fits the shape of a target (n,).
+
+    Counts of a weight (whole numbers, none above its weight) are taken as rates. Other counts whose logarithm is less
+    skewed than they are, as that of likes, are taken as logarithms. Labels, marks on a scale, rates and whatever else
+    stay as they are.
+
+    Args:
+        weights: (n,), above 0.
+    """
+    if not np.issubdtype(y.dtype, np.number) or not len(y) or (y < 0).any() or (y % 1 != 0).any():
+        return "none"
+    beyond = y.max() > SCALE
+    if weights is not None and (y <= weights).all() and (beyond or y.min() == 0):
+        return "rate"
+    values = y.astype(float)
+    return "log1p" if beyond and abs(skew(np.log1p(values))) < abs(skew(values)) else "none"
 
 
 def transformed(y: np.ndarray, transform: str, groups: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray:

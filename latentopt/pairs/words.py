@@ -9,26 +9,32 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
+import numpy as np
+
 from latentopt.errors import LatentoptError
 from latentopt.files import read_table, text_column
+from latentopt.reading import read_lines
 
 WORD = re.compile(r"\w+(?:'\w+)?")
 TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]")
 """A word or a mark."""
 
 
-def read_pairs(path: Path, source: str = "source", target: str = "target") -> tuple[list[str], list[str]]:
-    """The sources and targets of a table.
+def read_pairs(
+    path: Path, source: str = "source", target: str = "target", encoding: str | None = None
+) -> tuple[list[str], list[str]]:
+    """The sources and targets of a table, row by row; a side may be blank or unreadable, see `text_column`.
 
     Raises:
-        LatentoptError: when a column is absent, a row lacks a side, or a line of a .tsv has no tab: it is named.
+        LatentoptError: when a column is absent, or a line of a .tsv has no tab: it is named.
     """
-    if path.suffix == ".tsv" and path.is_file():
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, start=1):
+    table = read_table(path, encoding)
+    if path.suffix.lower() == ".tsv":
+        first, *rest = (table[name].notna().to_numpy() for name in table)
+        if (first & ~np.logical_or.reduce([np.zeros_like(first), *rest])).any():
+            for number, line in enumerate(read_lines(path, encoding), start=1):
                 if line.strip() and "\t" not in line:
                     raise LatentoptError(f"{path}: line {number} has no tab between source and target: {line[:60]!r}")
-    table = read_table(path)
     return text_column(table, source, path), text_column(table, target, path)
 
 

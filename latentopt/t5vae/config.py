@@ -43,6 +43,7 @@ class T5VAEConfig(T5Config):
         distillation: weight, in training, of the loss on what the model itself writes of random latents once it is made
             valid (`latentopt.training.distillation`); made anew after each checkpoint.
         posterior_components: of the mixture that is the aggregate posterior, chosen after training.
+        language: the ISO 639 code of the language of most texts that it was trained on; None where there is no such one.
         cell_radius: the distance in z at which half of the decodes change, measured after training (None before).
     """
 
@@ -71,6 +72,7 @@ class T5VAEConfig(T5Config):
         distillation: float = 0.0,
         posterior_components: int = 1,
         cell_radius: float | None = None,
+        language: str | None = None,
         **kwargs: Any,
     ) -> None:
         for value, known in ((bottleneck, BOTTLENECKS), (regulariser, REGULARISERS)):
@@ -97,6 +99,7 @@ class T5VAEConfig(T5Config):
         self.distillation = distillation
         self.posterior_components = posterior_components
         self.cell_radius = cell_radius
+        self.language = language
         kwargs.setdefault("feed_forward_proj", "gated-gelu")
         kwargs.setdefault("dropout_rate", 0.0)
         kwargs.setdefault("decoder_start_token_id", kwargs.get("pad_token_id", 0))

@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.corpus.spool import Spool
 from latentopt.t5vae.brackets import shorten
+from latentopt.t5vae.codec import token_ids
+from latentopt.text import one_line
 
 logger = logging.getLogger("latentopt")
 
@@ -78,10 +80,8 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         self.skipped = len(texts) - len(self)
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        if not len(texts):
-            return []
-        lines = [shorten(text) for text in texts] if self.balance_brackets else list(texts)
-        return self.tokenizer(lines, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        lines = [one_line(text) for text in texts]
+        return token_ids(self.tokenizer, [shorten(line) for line in lines] if self.balance_brackets else lines)
 
     def _fitting(
         self, sides: Sequence[Sequence[str]], part: slice

@@ -12,6 +12,7 @@ import numpy as np
 import regex as re
 
 from latentopt.filters import Filter
+from latentopt.text import composed
 from latentopt_text.filters import whole_words, words_of
 
 NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|\p{L}+")
@@ -56,18 +57,35 @@ def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
     return filter_pairs
 
 
+class KeepWords:
+    """Texts that hold each of some words that their draft holds (`keep_words`)."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words, self.pattern = {word.lower(): word for word in words}, whole_words(list(words))
+
+    def held(self, text: str) -> set[str]:
+        """Those of the words that a text holds."""
+        return {word.lower() for word in self.pattern.findall(composed(text))}
+
+    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        pairs = zip(texts, sources, strict=True)
+        kept = (self.held(source) <= self.held(text) for text, source in pairs)
+        return np.fromiter(kept, dtype=bool, count=len(texts))
+
+    def lacking(self, source: str) -> list[str]:
+        """Those of the words that a draft does not hold: its rewrites need not, either."""
+        # One that stands within another is found where that is.
+        held = " ".join(self.held(source))
+        return [word for lower, word in self.words.items() if not whole_words([lower]).search(held)]
+
+
 def keep_words(words: str) -> Filter:
     """Texts that hold each of these words that their draft holds, whatever the case.
 
     Args:
         words: separated by commas, or the path of a file with one a line; a draft without one of them need not get it.
     """
-    pattern = whole_words(words_of(words))
-
-    def held(text: str) -> set[str]:
-        return {word.lower() for word in pattern.findall(text)}
-
-    return _pairwise(lambda text, source: held(source) <= held(text))
+    return KeepWords(words_of(words))
 
 
 def numbers(text: str) -> Counter[str]:
@@ -89,7 +107,7 @@ def names(text: str) -> set[str]:
 
     A name that stands only at the beginning of a sentence is not found; a text all in capitals is all names.
     """
-    return {name.lower() for name in NAME.findall(text)} - {"i"}
+    return {name.lower() for name in NAME.findall(composed(text))} - {"i"}
 
 
 def keep_names() -> Filter:
@@ -99,7 +117,7 @@ def keep_names() -> Filter:
     """
 
     def words(text: str) -> set[str]:
-        return {word.lower() for word in WORD.findall(text)}
+        return {word.lower() for word in WORD.findall(composed(text))}
 
     return _pairwise(lambda text, source: names(source) <= words(text) and names(text) <= words(source))
 

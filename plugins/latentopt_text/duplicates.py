@@ -9,15 +9,17 @@ import numpy as np
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
+from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
+from latentopt.text import composed
 
 CELLS = 2**22
 """The most similarities held at once, float32: 16 MiB."""
 
 
 def _plain(text: str) -> str:
-    """Case and spacing make no other text."""
-    return " ".join(text.casefold().split())
+    """Case, spacing and Unicode form make no other text."""
+    return " ".join(composed(text).casefold().split())
 
 
 def duplicates(file: str, near: float = 0.9, column: str = "text") -> Filter:
@@ -34,7 +36,9 @@ def duplicates(file: str, near: float = 0.9, column: str = "text") -> Filter:
     if not isinstance(near, (int, float)) or not 0 < near <= 1:
         raise ValueError(f"the similarity should be a number above 0 and at most 1, got {near!r}")
     path = Path(file)
-    known = {_plain(text) for text in text_column(read_table(path), column, path)}
+    known = {_plain(text) for text in text_column(read_table(path), column, path) if text.strip()}
+    if not known:
+        raise LatentoptError(f"{path} holds no text")
     # By length: only texts of a like length can be near.
     held = sorted(known, key=len)
     lengths = np.array([len(text) for text in held])

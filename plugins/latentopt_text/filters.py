@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import regex as re
 
+from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, each, similarity
+from latentopt.reading import read_lines
+from latentopt.text import composed
 
 
 def max_chars(limit: int) -> Filter:
@@ -49,34 +52,34 @@ def blocklist(words: str) -> Filter:
         words: separated by commas, or the path of a file with one a line.
     """
     pattern = whole_words(words_of(words))
-    return each(lambda text: pattern.search(text) is None)
+    return each(lambda text: pattern.search(composed(text)) is None)
 
 
 def words_of(words: str) -> list[str]:
-    """The words of a list ``a,b,c`` or of a file with one a line.
+    """The words of a list ``a,b,c`` or of a file with one a line, in NFC.
 
     Raises:
-        ValueError: when there is none, or the file is absent or not UTF-8.
+        ValueError: when there is none, or the file is absent or cannot be read.
     """
     words = str(words)
     # Path.is_file raises where a long list of words is no possible file name.
     if os.path.isfile(words):
         try:
-            entries = Path(words).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"the file {words} cannot be read as UTF-8 text: {error}") from error
+            entries = list(read_lines(Path(words)))
+        except LatentoptError as error:
+            raise ValueError(str(error)) from error
     elif words.endswith(".txt") and "," not in words:
         raise ValueError(f"there is no file {words}")
     else:
         entries = words.split(",")
-    found = [entry.strip() for entry in entries if entry.strip()]
+    found = [composed(entry.strip()) for entry in entries if entry.strip()]
     if not found:
         raise ValueError(f"the list {words!r} holds no word")
     return found
 
 
 def whole_words(words: list[str]) -> re.Pattern[str]:
-    """A pattern that finds these words where they stand by themselves, whatever the case."""
+    """A pattern that finds these words, in NFC, where they stand by themselves in a text in NFC, whatever the case."""
     return re.compile(r"(?<!\w)(?:\L<words>)(?!\w)", re.IGNORECASE, words=words)
 
 

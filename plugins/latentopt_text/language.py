@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 from latentopt.filters import Filter, each
-
-
-@cache
-def _identifier(unsure: float) -> Any:
-    """One identifier per process and threshold: reading its model takes about a second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=unsure)
+from latentopt.language import identifier
 
 
 def language(codes: str, unsure: float = 0.2) -> Filter:
@@ -26,12 +16,12 @@ def language(codes: str, unsure: float = 0.2) -> Filter:
     """
     if not isinstance(unsure, (int, float)) or not 0 <= unsure <= 1:
         raise ValueError(f"the probability should be a number from 0 to 1, got {unsure!r}")
-    identifier = _identifier(unsure)
+    judge = identifier(unsure)
     wanted = {code.strip().lower() for code in str(codes).split(",") if code.strip()}
-    unheard = sorted(wanted - set(identifier.labels))
+    unheard = sorted(wanted - set(judge.labels))
     if unheard or not wanted:
         raise ValueError(
             f"{', '.join(unheard) or 'nothing'} is no language code known here; "
-            f"known: {', '.join(sorted(identifier.labels))}"
+            f"known: {', '.join(sorted(judge.labels))}"
         )
-    return each(lambda text: identifier.classify(text)[0] in wanted | {"und"})
+    return each(lambda text: judge.classify(text)[0] in wanted | {"und"})

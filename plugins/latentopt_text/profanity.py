@@ -5,6 +5,7 @@ from __future__ import annotations
 import regex as re
 
 from latentopt.filters import Filter, each
+from latentopt.text import composed
 from latentopt_text.filters import words_of
 
 ROOTS = """
@@ -45,4 +46,4 @@ def profanity(allow: str = "") -> Filter:
         rf"(?<![\w@*])(?:(?:{_disguised(roots - allowed)})\w*|(?:{_disguised(words - allowed)})(?:(?<=s)es|s)?)(?!\w)",
         re.IGNORECASE,
     )
-    return each(lambda text: pattern.search(text) is None)
+    return each(lambda text: pattern.search(composed(text)) is None)

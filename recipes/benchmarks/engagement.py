@@ -53,7 +53,9 @@ def main() -> None:
         rows.append(
             {"predictor": name, "cross-validated": fitted.score, "unseen tests": score, "low": low, "high": high}
         )
-    score, (low, high) = rank_correlation(test["rate"].to_numpy(), test["headline"].str.len().to_numpy(), tests, **drawn)
+    score, (low, high) = rank_correlation(
+        test["rate"].to_numpy(), test["headline"].str.len().to_numpy(), tests, **drawn
+    )
     rows.append(
         {
             "predictor": "length in characters",

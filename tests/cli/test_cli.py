@@ -94,15 +94,17 @@ def direction(tiny_folder: Path, data: Path) -> Path:
 WIDE = ("--set", "radius=40", "--set", "step_size=8", "--set", "restarts=3")
 
 
-def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_path):
+def test_optimize_writes_what_was_found_and_says_where_that_is_less_than_top(tiny_folder, data, head, tmp_path):
     out = tmp_path / "better.csv"
     arguments = ["optimize", "--in", data / "drafts.csv", "--model", tiny_folder, "--head", head, "--out", out, *WIDE]
     result = call(*arguments, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200")
     assert result.exit_code == 0, result.stderr
     table = pd.read_csv(out)
-    assert table["source_id"].tolist() == [0, 0, 1, 1, 2, 2]
-    assert table["rank"].tolist() == [1, 2] * 3
-    assert table["source"].tolist()[::2] == pd.read_csv(data / "drafts.csv")["text"].tolist()
+    first = table[table["rank"] == 1]
+    assert first["source"].tolist() == pd.read_csv(data / "drafts.csv")["text"].tolist()
+    few = 3 - (table["rank"] == 2).sum()
+    assert few
+    assert f"fewer than 2 rewrites were found for {few} of 3 drafts" in result.stderr
     expected = ["source_id", "source", "text", "rank", "status", "predicted", "verified", "similarity", "valid"]
     assert list(table.columns) == [*expected, "likes-head", "max_chars", "chrf"]
     assert "of 3 drafts rewritten" in result.stderr
@@ -113,6 +115,7 @@ def test_optimize_writes_exactly_top_rows_a_draft(tiny_folder, data, head, tmp_p
     assert again.read_bytes() == out.read_bytes()
     assert call(*arguments, "--with-source").exit_code == 0
     assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
+    assert "fewer than" not in call(*arguments).stderr  # of one that is asked for, "0 of 3 rewritten" says it
 
 
 def test_phrases_of_a_file_are_put_into_drafts(tiny_folder, data, tmp_path):
@@ -185,12 +188,14 @@ def test_a_direction_may_be_climbed_and_transferred(tiny_folder, tiny_codec, dir
     result = call("optimize", "a cat sat", "-m", tiny_folder, "--direction", f"{direction}=2", *WIDE)
     assert result.exit_code == 0, result.stderr
     assert "now" in result.stdout.splitlines()[0]
-    result = call("transfer", "a cat sat", "a dog", "-m", tiny_folder, "--direction", direction, "--strength", 0)
+    result = call(
+        "transfer", "a cat sat", "a dog", "-m", tiny_folder, "--direction", direction, "--strength", 0, "--no-exact"
+    )
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.splitlines()) == 3
     table = pd.read_csv(StringIO(result.stdout), keep_default_na=False)
     assert table["source"].tolist() == ["a cat sat", "a dog"]
-    # Strength 0 is a plain reconstruction, and one that a random model seldom gets right.
+    # Strength 0 without inversion is a plain reconstruction, and one that a random model seldom gets right.
     assert table["text"].tolist() == tiny_codec.decode(tiny_codec.encode(["a cat sat", "a dog"]))
 
 
@@ -382,9 +387,6 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["optimize", "--in", "{data}/empty.csv", "--head", "{head}"], ["empty.csv is empty"]),
         (["optimize", "--in", "{data}/header.csv", "--head", "{head}"], ["header.csv is empty"]),
         (["optimize", "--in", "{data}/likes.csv", "--text-column", "body", "--head", "{head}"], ["'body'", "likes"]),
-        (["optimize", "--in", "{data}/gap.csv", "--head", "{head}"], ["row 2", "'text'", "empty"]),
-        (["optimize", "--in", "{data}/long.csv", "--head", "{head}"], ["text 2 is too long", "10000 characters"]),
-        (["optimize", "--in", "{data}/number.jsonl", "--head", "{head}"], ["row 1", "no text", "1984"]),
         (["optimize", "a cat", "--in", "{data}/drafts.csv", "--head", "{head}"], ["one of the two"]),
         (["optimize", "--head", "{head}"], ["texts as arguments or a file"]),
         (["optimize", "a cat"], ["--head NAME"]),
@@ -394,7 +396,10 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["optimize", "a cat", "--score", "{data}/score.py:shorter"], ["no gradient", "cma"]),
         (["optimize", "a cat", "--head", "{head}", "--reach", "fame=1"], ["--reach fame names no head"]),
         (["optimize", "a cat", "--head", "{head}", "--caution", "1"], ["--caution needs", "mlp_ensemble"]),
-        (["optimize", "a cat", "--head", "{head}", "--hold", "fame"], ["no head or direction 'fame'"]),
+        (
+            ["optimize", "a cat", "--head", "{head}", "--hold", "fame"],
+            ["no head or direction is named 'fame'; known: "],
+        ),
         (["optimize", "a cat", "--head", "fame"], ["no head is named 'fame'"]),
         (["optimize", "a cat", "--head", "{head}=much"], ["weight", "much"]),
         (["optimize", "a cat", "--head", "{head}", "--searcher", "luck"], ["no searcher is named 'luck'", "gradient"]),
@@ -413,9 +418,6 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["transfer", "--in", "{data}/empty.csv", "--direction", "{direction}"], ["empty.csv is empty"]),
         (["transfer", "--direction", "{direction}"], ["texts as arguments or a file"]),
         (["transfer", "a cat", "--direction", "{direction}", "--refine", "3", "--strength", "1"], ["--refine"]),
-        (["paraphrase", "--in", "{data}/gap.csv"], ["row 2", "'text'", "empty"]),
-        (["paraphrase", "a cat", " "], ["text 2 is empty"]),
-        (["paraphrase", "--in", "{data}/long.csv"], ["text 2 is too long", "10000 characters"]),
         (["paraphrase", "a cat", "--similarity", "1"], ["similarity", "below 1, got 1.0"]),
         (["paraphrase", "a cat", "--filter", "taste"], ["no filter is named 'taste'"]),
         (["paraphrase"], ["texts as arguments or a file"]),
@@ -423,7 +425,7 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["fit-head", "--in", "{data}/likes.csv", "--target", "words", "--out", "{new}"], ["'words'", "row 1", "many"]),
         (
             ["fit-head", "--in", "{data}/likes.csv", "--target", "holes", "--out", "{new}"],
-            ["'holes'", "row 7", "empty"],
+            ["constant"],
         ),
         (["fit-head", "--in", "{data}/likes.csv", "--target", "same", "--out", "{new}"], ["constant"]),
         (["fit-head", "--in", "{data}/drafts.txt", "--target", "text", "--out", "{new}"], ["'text'", "row 1"]),
@@ -453,7 +455,7 @@ def test_a_constraint_that_cannot_be_kept_is_named(tiny_folder):
         (["decode", "{data}/drafts.csv"], ["drafts.csv", ".npy"]),
         (["sample", "--temperature", "0"], ["temperature"]),
         (["train", "--text", "{data}/nowhere.txt", "--out", "{new}"], ["nowhere.txt"]),
-        (["train", "--text", "{data}/empty.csv", "--out", "{new}"], ["empty.csv", "no text"]),
+        (["train", "--text", "{data}/empty.csv", "--out", "{new}"], ["empty.csv is empty"]),
         (["train", "--text", "{data}/drafts.txt", "--size", "huge", "--out", "{new}"], ["'huge'", "nano"]),
         (
             ["train", "--text", "{data}/drafts.txt", "--constraint", "python_line", "--out", "{new}"],
@@ -490,12 +492,14 @@ def test_two_terms_of_one_name_are_refused(tiny_folder, head):
     refused(call("optimize", "a cat", "-m", tiny_folder, "--head", head, "--head", f"{head}=-1"), "likes-head", "once")
 
 
-def test_an_empty_group_or_label_names_its_row(tiny_folder, tmp_path):
+def test_an_empty_group_is_refused_by_its_row_and_an_empty_label_left_out(tiny_folder, tmp_path):
     rows = "".join(f"text {i},{i},{'' if i == 4 else 'x'}\n" for i in range(20))
     (tmp_path / "t.csv").write_text("text,n,kind\n" + rows, encoding="utf-8")
     plain = ["fit-head", "--in", tmp_path / "t.csv", "-m", tiny_folder, "--out", tmp_path / "h"]
     refused(call(*plain, "--target", "n", "--group-column", "kind"), "group of row 5")
-    refused(call(*plain, "--target", "kind", "--head", "logistic"), "target of row 5")
+    result = call(*plain, "--target", "kind", "--head", "logistic")
+    refused(result, "constant")
+    assert "left out 1 of 20 rows: 1 without kind" in result.stderr
 
 
 def test_a_folder_that_is_no_artefact_is_refused_before_any_work(tiny_folder, data):

@@ -8,17 +8,16 @@ from latentopt.directions.direction import LinearDirection
 from latentopt.directions.fitting import fit_direction
 from latentopt.directions.strength import StrengthLine, strength_of
 from latentopt.directions.transfer import (
-    EMPTY,
     MOVED,
     NOT_HELD,
     NOT_REACHED,
     REFUSED,
     SETTLED,
     TOO_FAR,
-    TOO_LONG,
     transfer,
 )
 from latentopt.errors import LatentoptError
+from latentopt.result import EMPTY, TOO_LONG
 from latentopt.testing import ToyCodec
 
 FIRST, SECOND = torch.eye(12)[0] * 0.2, torch.eye(12)[1] * 0.2

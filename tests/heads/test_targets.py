@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
-from latentopt.heads.targets import checked_weights, transformed, within
+from latentopt.heads.targets import checked_weights, transform_for, transformed, within
 
 
 def test_counts_become_logarithms_and_rates_are_per_weight():
@@ -70,3 +70,25 @@ def test_weights_are_numbers_above_0(weights, message):
     with pytest.raises(LatentoptError, match=message):
         checked_weights(np.array(weights), 2)
     assert checked_weights(None, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "expected"),
+    [
+        ([0, 1, 2, 5, 9, 40, 900, 12_000], None, "log1p"),
+        ([1, 2, 3, 4, 5, 5, 4, 1], None, "none"),
+        ([0, 1, 0, 1, 1, 0, 1, 0], None, "none"),
+        ([20, 35, 41, 52, 60, 33, 47, 58], None, "none"),
+        ([0.01, 0.2, 0.3, 0.9, 12.5, 300.5], None, "none"),
+        ([-5, 3, 40, 900, 12_000], None, "none"),
+        ([0, 3, 7, 60, 2], [100, 200, 300, 900, 50], "rate"),
+        ([0, 3, 7, 9, 2], [100, 200, 300, 900, 50], "rate"),
+        ([1, 3, 5, 4, 2], [100, 200, 300, 900, 50], "none"),
+        ([0.1, 0.2, 0.5, 0.4], [100, 200, 300, 900], "none"),
+        ([10, 40, 900, 12_000], [1, 2, 3, 4], "log1p"),
+        ([], None, "none"),
+        (["yes", "no"], None, "none"),
+    ],
+)
+def test_the_transform_goes_by_the_shape_of_the_target(y, weights, expected):
+    assert transform_for(np.array(y), None if weights is None else np.array(weights)) == expected

@@ -57,10 +57,26 @@ def test_keep_words_reads_a_file(tmp_path):
     assert keeps(keep_words(str(path)), "a cat and a bird", "the cat", "the bird") == [True, False]
 
 
+def test_words_are_compared_in_one_unicode_form(tmp_path):
+    whole, parts = "caf\u00e9", "cafe\u0301"
+    for word, text in ((whole, parts), (parts, whole)):
+        assert keeps(keep_words(word), f"a {text}", f"the {word}", "the bar") == [True, False]
+        assert build("filter", f"blocklist={word}")([text, "bar"], ["", ""]).tolist() == [False, True]
+        (tmp_path / "words.txt").write_bytes(word.encode() + b"\r")
+        assert keeps(keep_words(str(tmp_path / "words.txt")), f"a {text}", f"the {word}", "the bar") == [True, False]
+        (tmp_path / "known.txt").write_text(f"{word}\n", encoding="utf-8")
+        assert build("filter", f"duplicates={tmp_path / 'known.txt'}")([text], [""]).tolist() == [False]
+    assert keeps(build("filter", "keep_names"), f"to {whole.title()}", f"to {parts.title()}") == [True]
+
+
 @pytest.mark.parametrize("name", ["keep_words", "blocklist"])
 @pytest.mark.parametrize(
     ("file", "content", "why"),
-    [("absent.txt", None, "no file"), ("empty.txt", b" \n", "no word"), ("latin.txt", b"caf\xe9", "UTF-8")],
+    [
+        ("absent.txt", None, "no file"),
+        ("empty.txt", b" \n", "no word"),
+        ("binary.txt", b"PK\x03\x04" + bytes(range(256)) * 9, "no text"),
+    ],
 )
 def test_a_bad_file_of_words_is_refused(tmp_path, name, file, content, why):
     if content is not None:
@@ -139,3 +155,10 @@ def test_keep_ending_takes_an_ellipsis_where_the_draft_has_one(ellipsis):
 
 def test_keep_ending_leaves_an_open_draft_open():
     assert keeps(keep_ending(), "It is", "It was", "It was.", "") == [True] * 3
+
+
+def test_keep_words_tells_what_a_draft_lacks():
+    kept = keep_words("sun,Café,New York,new")
+    assert kept.lacking("The SUN in new york at the cafe\u0301") == []
+    assert kept.lacking("sunny") == ["sun", "Café", "New York", "new"]
+    assert kept.lacking("new sun") == ["Café", "New York"]

@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from archive import read_archive
+from archive import is_archive, read_archive
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,3 +144,86 @@ def test_no_more_is_unpacked_than_the_limit_in_all_files(tmp_path):
 def test_an_archive_without_tweets_of_ones_own_is_refused(archive, entries):
     with pytest.raises(LatentoptError, match="holds no tweets of your own; those that answer someone"):
         read_archive(archive(entries))
+
+
+LONG = "We planted forty trees behind the school, and every one of them is still alive today. " * 5
+CUT = LONG[:250] + "\N{HORIZONTAL ELLIPSIS} https://t.co/abcdefghij"
+
+
+def note(text, when="2021-03-03T20:19:24.000Z"):
+    return {"noteTweet": {"noteTweetId": "7", "createdAt": when, "core": {"text": text, "urls": []}}}
+
+
+def with_notes(path, entries, notes):
+    body = {"data/tweets.js": HEAD + json.dumps(entries)}
+    return zipped(path, body | {"data/note-tweet.js": "window.YTD.note_tweet.part0 = " + json.dumps(notes)})
+
+
+@pytest.mark.parametrize("when", ["2021-03-03T20:19:24.000Z", "2021-03-03T20:19:25.000Z"])
+@pytest.mark.parametrize("text", [CUT, "@a @b " + CUT, LONG[:250]])
+def test_a_long_post_is_read_whole(tmp_path, text, when):
+    other = "Another post of the same second, which is longer than what a tweet may hold as well. " * 4
+    path = with_notes(
+        tmp_path / "a.zip", [tweet(text, 12), tweet("A short one.")], [note(other, when), note(LONG, when)]
+    )
+    table = read_archive(path)
+    assert table["text"].tolist() == [LONG.strip(), "A short one."]
+    assert table["favorites"].tolist() == [12, 3]
+
+
+def test_a_long_post_whose_whole_text_is_absent_is_left_out_and_counted(tmp_path, caplog):
+    kept = ["Wait\N{HORIZONTAL ELLIPSIS}", "Read this\N{HORIZONTAL ELLIPSIS} https://t.co/page"]
+    page = {"urls": [{"url": "https://t.co/page", "expanded_url": "https://example.org"}]}
+    itself = {"urls": [{"url": "https://t.co/abcdefghij", "expanded_url": "https://twitter.com/i/web/status/1"}]}
+    entries = [tweet(CUT), tweet(CUT, entities=itself), tweet(kept[0]), tweet(kept[1], entities=page)]
+    path = with_notes(tmp_path / "a.zip", entries, [note(LONG, "2022-03-03T20:19:24.000Z"), {"noteTweet": None}])
+    assert read_archive(path)["text"].tolist() == kept
+    assert caplog.messages == ["2 tweets were read; left out: 2 cut off, with no whole text in note-tweet.js"]
+
+
+def test_all_that_is_left_out_is_counted(archive, caplog):
+    entries = [
+        tweet("mine"),
+        tweet("RT @a: no"),
+        tweet("@b", in_reply_to_status_id="7"),
+        tweet(" "),
+        3,
+        tweet("no", ""),
+    ]
+    read_archive(archive(entries))
+    (told,) = caplog.messages
+    for reason in ("retweets of others", "replies", "without words", "without favorite_count", "that are no tweets"):
+        assert f"1 {reason}" in told
+
+
+def test_an_archive_is_read_unpacked_in_capitals_and_by_its_file_too(tmp_path):
+    body, folder = HEAD + json.dumps([tweet(CUT)]), tmp_path / "unpacked" / "data"
+    notes = "window.YTD.note_tweet.part0 = " + json.dumps([note(LONG)])
+    zipped(tmp_path / "A.ZIP", {"data/tweets.js": body, "data/note-tweet.js": notes})
+    folder.mkdir(parents=True)
+    (folder / "tweets.js").write_text(body)
+    (folder / "note-tweet.js").write_text(notes)
+    for path in (tmp_path / "A.ZIP", folder.parent, folder, folder / "tweets.js"):
+        assert is_archive(path)
+        assert read_archive(path)["text"].tolist() == [LONG.strip()]
+    assert not is_archive(tmp_path / "posts.csv")
+
+
+def test_an_archive_of_another_time_or_without_counts_is_named_as_what_it_is(tmp_path, archive):
+    old = 'Grailbird.data.tweets_2012_11 = [{"text": "hi", "created_at": "2012-11-30 14:05:22 +0000"}]'
+    files = {"data/js/tweets/2012_11.js": old, "data/js/tweet_index.js": "var tweet_index = []"}
+    unpacked = tmp_path / "unpacked"
+    for name, content in files.items():
+        (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / name).write_text(content)
+    for path in (zipped(tmp_path / "old.zip", files), unpacked):
+        with pytest.raises(LatentoptError, match=r"before 2019, which does not tell how often .* give its \.zip"):
+            read_archive(path)
+    uncounted = [{"tweet": {"full_text": "hi", "retweet_count": "1"}}] * 3
+    with pytest.raises(
+        LatentoptError, match="does not tell how often a tweet was liked: 3 tweets are without favorite_count"
+    ):
+        read_archive(archive(uncounted))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LatentoptError, match=r"empty holds no tweets\.js; give the archive as X sent it, a \.zip"):
+        read_archive(tmp_path / "empty")

@@ -146,8 +146,8 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--top", 2)
     assert table.groupby("source_id").size().tolist() == [3, 3]
     printed = capsys.readouterr()
-    assert "skipped 1 of 81 rows" in printed.err
-    assert "skipped 1 of 3 rows" in printed.err
+    assert "left out 1 of 81 rows" in printed.err
+    assert "left out 1 of 3 rows" in printed.err
     assert "warning: On texts it has not seen, this head predicts no better than chance" in printed.out
     assert "would more data help?" in printed.out
     assert "predicts no better than chance" in page

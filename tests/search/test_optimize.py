@@ -12,7 +12,7 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.heads.head import Head
-from latentopt.result import COLUMNS, DRAFT, IMPROVED, NO_MORE, UNCHANGED
+from latentopt.result import COLUMNS, DRAFT, IMPROVED, UNCHANGED
 from latentopt.search.objective import HeadTerm, Held, Objective, TextTerm
 from latentopt.search.optimize import optimize
 from latentopt.search.problem import Outcome, Problem, Proposal
@@ -281,13 +281,13 @@ def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
     assert table["valid"].tolist() == [True, True, True, False]
 
 
-def test_best_has_exactly_top_rows_a_draft():
+def test_best_has_what_was_found_and_of_a_draft_that_nothing_improved_its_own_text():
     result = run(["abc", "mno", "xyz"], filters={"no_o": each(lambda text: "o" not in text)}, top=3)
     best = result.best(3)
-    assert best["source_id"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert best["rank"].tolist() == [1, 2, 3] * 3
-    assert best["text"].tolist()[:6] == ["cbc", "bbc", "abc", "mno", "mno", "mno"]
-    assert best["status"].tolist()[:6] == [IMPROVED, IMPROVED, NO_MORE, UNCHANGED, UNCHANGED, UNCHANGED]
+    assert best["source_id"].tolist()[:3] == [0, 0, 1]
+    assert best["rank"].tolist()[:3] == [1, 2, 1]
+    assert best["text"].tolist()[:3] == ["cbc", "bbc", "mno"]
+    assert best["status"].tolist()[:3] == [IMPROVED, IMPROVED, UNCHANGED]
     assert result.best(1, with_source=True)["rank"].tolist() == [0, 1] * 3
 
 
@@ -303,7 +303,9 @@ def test_drafts_keep_their_order_whatever_the_chunks(texts, chunk):
     assert result.z.shape == (len(result.table), 12)
     whole = run(texts, top=2, chunk=100)
     assert whole.table["text"].tolist() == result.table["text"].tolist()
-    assert len(result.best(2)) == 2 * len(texts)
+    best = result.best(2)
+    assert best.loc[best["rank"] == 1, "source"].tolist() == texts
+    assert best.groupby("source_id").size().le(2).all()
 
 
 def test_the_budget_bounds_the_decodes_of_each_draft():
@@ -332,11 +334,9 @@ def test_the_run_says_what_is_needed_to_do_it_again():
     ("texts", "options", "message"),
     [
         ([], {}, "no drafts"),
-        (["abc", "  "], {}, "draft 2 is empty"),
-        (["abc", "x" * 10_000], {}, "text 2 is too long"),
         (["abc"], {"top": 0}, "top should be at least 1"),
         (["abc"], {"filters": {"text": each(bool)}}, "two columns of the result would be named text"),
-        (["abc"], {"searcher": Shift((float("nan"),))}, "'first' of the objective is NaN"),
+        (["abc"], {"searcher": Shift((float("nan"),))}, "the searcher Shift found nothing: it proposed z with NaN"),
     ],
 )
 def test_bad_input_is_named(texts, options, message):
@@ -349,7 +349,7 @@ def test_a_searcher_that_proposes_for_no_draft_is_named():
         def search(self, problem, rng):
             yield Proposal(problem.z0, torch.tensor([5]), 0)
 
-    with pytest.raises(LatentoptError, match="a searcher proposed"):
+    with pytest.raises(LatentoptError, match="the searcher Lost found nothing: it proposed for draft 5"):
         run(["abc"], Lost())
 
 

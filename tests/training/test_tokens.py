@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import tempfile
 import threading
 import tracemalloc
@@ -46,9 +47,12 @@ def test_lines_has_nothing_to_say_of_a_clean_file(tmp_path, caplog):
 
 
 def test_lines_skips_and_counts_what_no_model_reads(tmp_path, caplog):
-    (tmp_path / "a.txt").write_bytes(b"fine\nb\xe9d\n" + b"x" * 1_000_000 + b"\nalso fine\n\xff\xfe\n")
-    assert list(Lines([tmp_path / "a.txt"])) == ["fine", "also fine"]
-    assert caplog.messages == ["skipped lines: 2 not UTF-8, 1 longer than 10,000 characters"]
+    fine = "très fine, là-bas\n".encode()
+    (tmp_path / "a.txt").write_bytes(fine + b"b\xe9d\n" + b"x" * 1_000_000 + b"\nalso fine\n\xff\n")
+    assert list(Lines([tmp_path / "a.txt"])) == ["très fine, là-bas", "also fine"]
+    damage, skipped = caplog.messages
+    assert "2 characters that are not utf-8 are unreadable" in damage
+    assert skipped == "skipped lines: 2 unreadable, 1 longer than 10,000 characters"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_lines_skips_and_counts_what_no_model_reads(tmp_path, caplog):
         (None, "cannot read .*a.txt: No such file"),
         (b"", "a.txt holds no text$"),
         (b"\n \n\t\n", "a.txt holds no text; of its lines are 3 empty"),
-        ("caf\u00e9\n".encode("latin-1"), "a.txt holds no text; of its lines are 1 not UTF-8"),
+        (b"PK\x03\x04" + bytes(range(256)) * 9, "a.txt is no text: its bytes are those of another kind of file"),
     ],
 )
 def test_lines_refuses_what_holds_no_text(tmp_path, content, why):
@@ -183,8 +187,8 @@ def test_lines_are_those_of_the_file(texts):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.txt"
         path.write_text("\n".join(texts), encoding="utf-8", newline="")
-        written = path.read_bytes().decode().split("\n")
-        expected = list(dict.fromkeys(line for text in written if (line := text.removeprefix("\ufeff").strip())))
+        written = re.split("\r\n|\r|\n", path.read_bytes().decode("utf-8-sig"))
+        expected = list(dict.fromkeys(line for text in written if (line := text.strip())))
         try:
             assert list(Lines([path])) == expected
         except LatentoptError:

@@ -1,0 +1,448 @@
+"""One way in for text: whatever reads a file reads the same texts, and loses none without a word."""
+
+import csv
+import json
+import threading
+import tracemalloc
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from letters import plus_three
+from typer.testing import CliRunner
+
+from latentopt.cli import app, common
+from latentopt.corpus.lines import Lines
+from latentopt.directions.transfer_file import transfer_file
+from latentopt.errors import LatentoptError
+from latentopt.files import number_column, read_table, rows_of, stream_texts, text_column, write_table
+from latentopt.pairs.words import read_pairs
+from latentopt.reading import Row, read_lines, read_parts, unreadable
+
+# The folder is the same for each example: every one writes its file anew.
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+ENDS = ["\n", "\r\n", "\r"]
+ODD = [
+    "a\u2028b",
+    "a\x85b",
+    "a\x0bb",
+    "a\x0cb",
+    "\u2029",
+    "</s> <pad> <unk>",
+    '"',
+    'say "so"',
+    "NA",
+    "12",
+    "e\u0301",
+    "\ufffd",
+    "",
+]
+TEXTS = st.lists(
+    st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\t"))),
+    min_size=1,
+    max_size=6,
+)
+
+
+def put(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
+    path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
+    return path
+
+
+def content_of(texts: list[str], ending: str, end: str) -> str:
+    """A file of texts as another program would write it."""
+    if ending == ".txt":
+        return "".join(text + end for text in texts)
+    if ending == ".jsonl":
+        return "".join(
+            json.dumps({"id": n, "text": text}, ensure_ascii=n % 2 > 0) + end for n, text in enumerate(texts)
+        )
+    out = StringIO()
+    writer = csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([["id", "text"], *([n, text] for n, text in enumerate(texts))])
+    return out.getvalue()
+
+
+def everywhere(path: Path, **options: str) -> list[list[str]]:
+    """The texts of a file by each of its readers."""
+    table = read_table(path, **options)
+    return [
+        text_column(table, "text", path),
+        rows_of(table, "text", path),
+        list(stream_texts(path, **options)),
+        [text for part in read_parts(path, rows=2, **options) for text in text_column(part, "text", path)],
+        common.read_texts(None, path, "text", options.get("encoding")),
+        *map(list, read_pairs(path, "text", "text", **options)),
+    ]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".jsonl"])
+@quick
+@given(texts=TEXTS, end=st.sampled_from(ENDS), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+def test_one_file_gives_the_same_texts_to_all(tmp_path, ending, texts, end, encoding):
+    texts = [text.removeprefix("\ufeff") for text in texts]  # which is no character where a file begins
+    path = put(tmp_path / f"texts{ending}", content_of(texts, ending, end), encoding)
+    for read in everywhere(path):
+        assert read == texts
+        assert not any(map(unreadable, read))
+    stripped = list(dict.fromkeys(text.strip() for text in texts if text.strip()))
+    if stripped:
+        assert list(Lines([path])) == stripped
+    assert common.read_texts(texts, None, "text") == texts
+    if ending == ".txt":
+        assert list(read_lines(path)) == texts
+
+
+@pytest.mark.parametrize("end", ENDS, ids=repr)
+def test_lines_end_at_three_marks_and_nowhere_else(tmp_path, end):
+    for ending in (".txt", ".tsv"):
+        header = "" if ending == ".txt" else f"text{end}"
+        path = put(tmp_path / f"x{ending}", header + end.join(["a\u2028b", "c\x85d", "e\x0bf", "g\x1ch"]) + end)
+        assert list(stream_texts(path)) == ["a\u2028b", "c\x85d", "e\x0bf", "g\x1ch"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Un café crème, ça va très bien à la plage"),
+        ("cp1252", "It\u2019s \u201cfine\u201d \u2013 10 \u20ac\u2026"),
+        ("cp1252", "café"),
+        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
+        ("cp1251", "Сегодня хорошая погода, и мы идём гулять"),
+        ("cp932", "今日はとても良い天気ですね"),
+        ("utf-16-le", "plain words of English"),
+        ("utf-16-be", "plain words of English"),
+    ],
+)
+def test_another_encoding_is_read_after_saying_so(tmp_path, caplog, encoding, text):
+    path = put(tmp_path / "x.txt", f"first\n{text}\n" * 3, encoding)
+    assert list(stream_texts(path)) == ["first", text] * 3
+    assert list(Lines([path])) == ["first", text]
+    assert f"is read as {encoding}; --encoding NAME" in caplog.messages[0]
+
+
+def test_the_encoding_that_is_told_wins(tmp_path, caplog):
+    path = put(tmp_path / "x.txt", "щи\n", "cp1251")
+    for read in everywhere(path, encoding="cp1251"):
+        assert read == ["щи"]
+    assert list(Lines([path], "cp1251")) == ["щи"]
+    assert not [message for message in caplog.messages if "skipped" not in message]
+    with pytest.raises(LatentoptError, match="no encoding is named 'cp9'"):
+        read_table(path, "cp9")
+    with pytest.raises(LatentoptError, match="no encoding is named 'hex'"):
+        read_table(path, "hex")
+
+
+def test_a_bad_byte_far_into_a_file_costs_its_row_alone(tmp_path, caplog):
+    texts = ["où est-il"] * 20_000
+    path = put(tmp_path / "x.txt", "\n".join(texts).encode() + b"\nbr\xf6ken\nfine\n")
+    read = list(stream_texts(path))
+    assert read == [*texts, "br\ufffdken", "fine"]
+    assert [unreadable(text) for text in read[-3:]] == [False, True, False]
+    assert "1 characters that are not utf-8 are unreadable" in caplog.text
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    path = put(tmp_path / "x.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256)) * 20)
+    with pytest.raises(LatentoptError, match=r"x\.csv is no text"):
+        read_table(path)
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.txt")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe.txt").write_text("one\ntwo\none\n"))
+    writer.start()
+    assert list(stream_texts(tmp_path / "pipe.txt")) == ["one", "two", "one"]
+    writer.join()
+
+
+def test_semicolons_as_excel_writes_them_are_read_after_saying_so(tmp_path, caplog):
+    path = put(tmp_path / "x.csv", 'text;likes\r\n"Ça va; bien";3\r\noui, oui;4\r\n', "cp1252")
+    table = read_table(path)
+    assert text_column(table, "text", path) == ["Ça va; bien", "oui, oui"]
+    assert number_column(table, "likes", path).tolist() == [3, 4]
+    assert "read as cp1252" in caplog.messages[0]
+    assert "semicolons between its cells" in caplog.messages[1]
+    path = put(tmp_path / "y.csv", "sep=|\ntext|likes\na;b|3\n")
+    assert read_table(path).to_dict("list") == {"text": ["a;b"], "likes": ["3"]}
+
+
+@pytest.mark.parametrize("header", [" text", "Text", "TEXT ", "\ufeffText"])
+def test_a_header_is_found_whatever_its_case_and_space(tmp_path, header):
+    path = put(tmp_path / "x.csv", f"id,{header}\n1,a\n" if header[0] != "\ufeff" else f"{header},id\na,1\n")
+    for read in everywhere(path):
+        assert read == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("x.csv", "text\tlikes\na\t1\n", "its columns are separated by tabs: name it .tsv"),
+        ("x.tsv", "text,likes\na,1\n", "its columns are not separated by tabs: name it .csv"),
+        ("x.csv", "Text,TEXT\na,b\n", "several are alike"),
+        ("x.csv", "body,likes\na,1\n", "it has body, likes$"),
+        ("x.jsonl", '{"body": "a"}\n', "it has body$"),
+    ],
+)
+def test_a_column_that_is_not_found_is_hinted_at(tmp_path, name, content, why):
+    path = put(tmp_path / name, content)
+    for read in (lambda: list(stream_texts(path)), lambda: text_column(read_table(path), "text", path)):
+        with pytest.raises(LatentoptError, match=why):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("content", "texts", "said"),
+    [
+        ('text\tn\n"say ""so"" now"\t1\nplain\t2\n', ['say "so" now', "plain"], "undone"),
+        ('"text"\t"n"\n"all"\t"1"\n', ["all"], "undone"),
+        ('text\tn\n"Hello."\t1\nplain\t2\n', ['"Hello."', "plain"], "part of their texts"),
+        ('text\tn\n"open\t1\nsaid "so"\t2\n', ['"open', 'said "so"'], "part of their texts"),
+        ('text\tn\nsaid "so"\t2\n', ['said "so"'], None),
+    ],
+)
+def test_what_the_quotation_marks_of_a_tsv_are_is_said(tmp_path, caplog, content, texts, said):
+    path = put(tmp_path / "x.tsv", content)
+    assert list(stream_texts(path)) == texts == text_column(read_table(path), "text", path)
+    assert said in caplog.text if said else not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ('text,n\n"Great day,1\nnice,2\nsaid "yes",3\nfine,4\n', "in line 2 is closed in line 4"),
+        ('n,text\n5,"two\nlines"\n6,"Great day\n7,nice\n8,yes"\n9,fine\n', "in line 4 is closed in line 6"),
+        ('id,text,n\n1,"a,2\n2,b",3\n3,c,4\n', "in line 2 is closed in line 3"),
+        ('text,n\n"Dear all, hello\nthere, you\nand bye",1\nfine,2\n', None),
+        ('text,n\n"Great\nday",1\nfine,2\n', None),
+        ('text\n"Great\nday"\n', None),
+    ],
+)
+def test_rows_that_an_open_quote_swallows_are_named(tmp_path, caplog, content, named):
+    read_table(put(tmp_path / "x.csv", content))
+    assert ("looks like rows" in caplog.text) == (named is not None)
+    assert (named or "") in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("held", "way"),
+    [
+        ("9,900", "without commas between the digits"),
+        ("1,234,567.5", "without commas"),
+        ("1 234", "without gaps"),
+        ("1\u202f234", "without gaps"),
+        ("1.234,5", "without points between the digits"),
+        ("1,5", "with a decimal point"),
+        ("1.2K", "in digits"),
+        ("3 %", "without the sign"),
+        ("$12", "the number alone"),
+    ],
+)
+def test_a_number_written_for_people_is_refused_with_the_way_out(tmp_path, held, way):
+    path = put(tmp_path / "x.csv", f'text,n\na,1\nb,"{held}"\n')
+    with pytest.raises(LatentoptError, match=f"row 2 holds .*: write .*{way}"):
+        number_column(read_table(path), "n", path)
+
+
+def test_a_blank_number_is_no_number_and_no_error(tmp_path):
+    path = put(tmp_path / "x.csv", "text,n\na,1\nb,\nc,  \nd,4\n")
+    np.testing.assert_equal(number_column(read_table(path), "n", path), [1, np.nan, np.nan, 4])
+
+
+def test_half_a_surrogate_is_the_sign_for_a_lost_character(tmp_path, toy_codec):
+    path = put(tmp_path / "x.jsonl", r'{"text": "a\ud83d b"}' + "\n" + r'{"text": "\ud83d\ude00"}')
+    assert list(stream_texts(path)) == ["a\ufffd b", "\U0001f600"] == text_column(read_table(path), "text", path)
+    assert common.read_texts(["a\ud83d b"], None, "text") == ["a\ufffd b"]
+
+
+def test_what_stands_beside_a_text_goes_with_it(tmp_path):
+    path = put(
+        tmp_path / "x.jsonl", '{"id": 12345678901234567, "text": "a", "status": "new"}\n\n{"text": 5, "id": "b"}\nno\n'
+    )
+    texts = list(stream_texts(path))
+    assert [str(text) for text in texts] == ["a", "", "5", "no"]
+    assert [unreadable(text) for text in texts] == [False, False, True, True]
+    assert [text.beside for text in texts if isinstance(text, Row)] == [
+        {"id": 12345678901234567, "status": "new"},
+        {"id": None, "status": None},
+        {"id": "b", "status": None},
+        {"id": None, "status": None},
+    ]
+
+
+def test_memory_does_not_grow_with_a_file(tmp_path):
+    """With ten times the rows less than twice the memory, where a reader of the whole file would take ten times."""
+
+    def peak(n: int) -> int:
+        path = tmp_path / f"{n}.csv"
+        path.write_text("id,text\n" + "".join(f"{i},a green door and two old boats\n" for i in range(n)))
+        tracemalloc.start()
+        assert sum(1 for _ in stream_texts(path)) == n
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(100)  # what is imported on first use
+    assert peak(60_000) < 2 * peak(6_000)
+
+
+# Files of rows of all kinds, and what each command should make of the rows: "" where it can be worked on.
+LONG = "x" * 10_000
+FILES: dict[str, tuple[str | bytes, list[str]]] = {
+    "blank.txt": ("a cat sat\n\n \nthe dog ran\n", ["", "empty", "empty", ""]),
+    "long.txt": (f"{LONG}\na cat sat\n", ["too long for the model", ""]),
+    "broken.txt": ("où\na cat\n".encode() + b"\xff\n", ["", "", "unreadable"]),
+    "none.txt": ("\n\n", ["empty", "empty"]),
+    "gap.csv": ("id,text\n1,a cat\n2,\n3,  \n4,a dog\n", ["", "empty", "empty", ""]),
+    "lines.csv": ("text\na cat\n\na dog\n", ["", "empty", ""]),
+    "quoted.csv": (f'text,id\n"two\nlines",1\n{LONG},2\n', ["", "too long for the model"]),
+    "excel.csv": ("Text;id\r\nça va;1\r\n;2\r\n".encode("cp1252"), ["", "empty"]),
+    "wide.tsv": ("text\tid\na cat\t1\n\t2\n".encode("utf-16"), ["", "empty"]),
+    "kinds.jsonl": (
+        '{"text": "a cat", "id": 1}\n{"text": 7}\n{"text": null}\n{"te',
+        ["", "unreadable", "empty", "unreadable"],
+    ),
+    "half.jsonl": (r'{"text": "a \ud83d"}' + "\n{}\n", ["", "empty"]),
+    "special.txt": ("a </s> cat\n<pad>\n<unk>\n", ["", "", ""]),
+}
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def fitted(tiny_codec, tmp_path_factory) -> Path:
+    """A head, a direction and a table of each file."""
+    folder = tmp_path_factory.mktemp("fitted")
+    model = Path(tiny_codec.model.config.name_or_path)
+    words = ["a cat", "the dog", "old boats", "blue doors", "my hat", "one day"]
+    rows = [f"{word} {verb}" for word in words for verb in ("sat", "ran", "fell")]
+    write_table(pd.DataFrame({"text": rows, "n": range(len(rows))}), folder / "t.csv")
+    result = call("fit-head", "--in", folder / "t.csv", "--target", "n", "-m", model, "-o", folder / "head")
+    assert result.exit_code == 0, result.stderr
+    write_table(pd.DataFrame({"source": rows, "target": [f"{row} now" for row in rows]}), folder / "p.tsv")
+    result = call("fit-direction", "--pairs", folder / "p.tsv", "-m", model, "-o", folder / "direction")
+    assert result.exit_code == 0, result.stderr
+    for name, (content, _) in FILES.items():
+        put(folder / name, content)
+    return folder
+
+
+COMMANDS = {
+    "optimize": ["--head", "{}/head", "--set", "steps=1", "--no-splice"],
+    "transfer": ["--direction", "{}/direction", "--strength", "0.5"],
+    "paraphrase": ["-n", "1", "--tries", "2"],
+    "encode": [],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_row_comes_back_in_its_place_from_every_command(fitted, tiny_folder, tmp_path, command, name):
+    wanted, out = FILES[name][1], tmp_path / ("z.npy" if command == "encode" else "out.jsonl")
+    options = [option.format(fitted) for option in COMMANDS[command]]
+    result = call(command, "--in", fitted / name, "-m", tiny_folder, "-o", out, *options)
+    assert result.exit_code == 0, result.stderr
+    aside = [status for status in wanted if status]
+    for status in set(aside):
+        assert f"{aside.count(status)} {status}" in result.stderr
+    if command == "encode":
+        z = np.load(out)
+        assert np.isnan(z).any(1).tolist() == [bool(status) for status in wanted]
+        assert call("decode", out, "-m", tiny_folder, "-o", tmp_path / "out.txt").exit_code == 0
+        assert len((tmp_path / "out.txt").read_text().splitlines()) >= len(wanted)
+        return
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").split("\n") if line]
+    assert [row["source_id"] for row in rows] == list(range(len(wanted)))
+    read = list(stream_texts(fitted / name))
+    assert [row["source"] for row in rows] == read
+    for row, status, text in zip(rows, wanted, read, strict=True):
+        if status:
+            assert (row["status"], row["text"]) == (status, text)
+        else:
+            assert row["status"] not in aside
+        for column, cell in getattr(text, "beside", {}).items():
+            assert row[column] == cell
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_a_row_with_more_cells_than_its_header_is_refused_by_all(fitted, tiny_folder, tmp_path, ending):
+    comma = {".csv": ",", ".tsv": "\t"}[ending]
+    path = put(tmp_path / f"x{ending}", f"text{comma}id\na{comma}1\nb{comma}2{comma}3\n")
+    for command, options in COMMANDS.items():
+        options = [option.format(fitted) for option in options]
+        out = tmp_path / ("z.npy" if command == "encode" else "out.csv")
+        result = call(command, "--in", path, "-m", tiny_folder, "-o", out, *options)
+        assert result.exit_code == 1
+        assert "line 3 has 3 cells, more than its header, which has 2" in result.stderr
+        assert not out.exists()
+
+
+def test_rows_that_nothing_can_be_learned_from_are_left_out_and_counted(fitted, tiny_folder, tmp_path):
+    rows = "".join(f"{text},{n}\n" for n, text in enumerate(["a cat", "the dog", "old boats"] * 5))
+    put(tmp_path / "t.csv", f"text,n\n{rows},3\na cat,\n{LONG},4\n")
+    common = ["-m", tiny_folder, "-o", tmp_path / "out"]
+    result = call("fit-head", "--in", tmp_path / "t.csv", "--target", "n", *common)
+    assert result.exit_code == 0, result.stderr
+    assert "left out 3 of 18 rows: " in result.stderr
+    assert {"1 empty", "1 without n", "1 too long for the model"} <= set(
+        result.stderr.split("rows: ")[1].split("\n")[0].split(", ")
+    )
+
+
+def test_extra_columns_do_not_lose_to_those_of_the_result(fitted, tiny_folder, tmp_path):
+    path = put(tmp_path / "x.csv", "status,text,id\nnew,a cat,007\n")
+    for command in ("optimize", "transfer", "paraphrase"):
+        options = [option.format(fitted) for option in COMMANDS[command]]
+        result = call(command, "--in", path, "-m", tiny_folder, *options)
+        table = pd.read_csv(StringIO(result.stdout), dtype=str)
+        assert table["id"].tolist() == ["007"]
+        assert table["input_status"].tolist() == ["new"]
+
+
+@pytest.mark.parametrize("text", ["a </s> b", "<pad>", "<unk> c", "x = '</s>'"])
+def test_text_that_spells_a_special_token_stays_text(tiny_codec, text):
+    (ids,) = tiny_codec.tokenize([text])
+    special = set(tiny_codec.tokenizer.all_special_ids)
+    assert not special & set(ids[:-1])
+    assert tiny_codec.tokenizer.decode(ids[:-1], skip_special_tokens=True) == text
+    assert tiny_codec.fits([text]) == [True]
+
+
+def test_a_column_that_comes_late_is_told_where_a_file_cannot_hold_it(toy_codec, tmp_path, caplog):
+    path = put(tmp_path / "x.jsonl", '{"text": "nn", "id": [1]}\n{"text": "hn"}\n{"text": "mm", "late": 3}\n')
+    for ending in (".csv", ".jsonl"):
+        out = tmp_path / f"out{ending}"
+        parts = (text for part in read_parts(path, rows=2) for text in rows_of(part, "text", path))
+        transfer_file(toy_codec, parts, out, plus_three(), 1.0, chunk=2)
+        rows = pd.DataFrame(read_table(out))
+        assert rows["source"].tolist() == ["nn", "hn", "mm"]
+        assert rows["id"].tolist()[0] == ("[1]" if ending == ".csv" else [1])
+        assert ("late" in rows) == (ending == ".jsonl")
+    assert caplog.text.count("has no column for late") == 1
+
+
+def test_what_was_cut_off_goes_on_with_what_stands_beside_the_texts(toy_codec, tmp_path):
+    path = put(tmp_path / "x.csv", "id,text\n" + "".join(f"{n},nn\n" for n in range(6)))
+
+    def cut(texts):
+        yield from texts[:4]
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out.csv"
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(toy_codec, cut(list(stream_texts(path))), out, plus_three(), 1.0, chunk=2)
+    put(path, path.read_text().replace("1,nn", "7,nn"))
+    with pytest.raises(LatentoptError, match="begun with other texts"):
+        transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0, chunk=2)
+    put(path, path.read_text().replace("7,nn", "1,nn"))
+    transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0, chunk=2)
+    assert read_table(out)["id"].tolist() == [str(n) for n in range(6)]
