@@ -221,7 +221,7 @@ def test_the_command_takes_shape_and_latents_from_the_start(tiny_folder, tiny_co
         (["--pairs", "{}/notab.tsv"], "notab.tsv: line 3 has no tab"),
         (["--pairs", "{}/gap.tsv"], "1 pairs are too few to train on"),
         (["--pairs", "{}/other.tsv"], "no column 'source'; it has de, en"),
-        (["--pairs", "{}/pairs.tsv", "--start", "{}/nowhere"], "nowhere is no model folder to start from"),
+        (["--pairs", "{}/pairs.tsv", "--start", "{}/nowhere"], "there is no model folder"),
     ],
 )
 def test_the_command_names_what_is_wrong_with_the_pairs(tmp_path, arguments, message):
