@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(
     path
     for path in [*ROOT.glob("recipes/*.py"), *ROOT.glob("recipes/benchmarks/*.py")]
-    if path.name not in ("corpora.py", "pair_measures.py", "reporting.py", "sentiment_measures.py", "write_docs.py")
+    if path.name
+    not in ("archive.py", "corpora.py", "pair_measures.py", "reporting.py", "sentiment_measures.py", "write_docs.py")
 )
 
 
@@ -286,55 +287,6 @@ def test_the_tone_changer_holds_no_text_out_that_it_learned(tmp_path, tiny_folde
         tone_transfer,
         "report",
         lambda codec, fitted, *held: seen.append((fitted, held)) or report(codec, fitted, *held),
-    )
-    given = ["--pairs", tmp_path / "pairs.csv", "--finder", "mean_difference", "--out", tmp_path / "tone"]
-    monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given), "--model", str(tiny_folder)])
-    tone_transfer.main()
-    ((fitted, (held, _)),) = seen
-    assert {held.count(text) for text in held} == {3}
-    assert fitted.card["sources"] == 36 - len(held)
-    assert "24 of 36 rows repeat a text" in capsys.readouterr().out
-    pd.DataFrame({"source": sources, "target": "a dog"}).to_csv(tmp_path / "pairs.csv", index=False)
-    with pytest.raises(LatentoptError, match="12 pairs, 1 of them different: too few; at least 5"):
-        tone_transfer.main()
-
-
-def test_posts_that_stand_twice_in_an_archive_count_once(optimizer, posts, tmp_path, capsys):
-    entries = [
-        {"full_text": text, "favorite_count": str(likes), "retweet_count": "0"}
-        for text, likes in zip(posts["text"], posts["likes"], strict=True)
-    ]
-    learned = []
-    for times in (1, 4):
-        with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
-            archive.writestr("data/tweets.js", f"window.YTD.tweets.part0 = {json.dumps(entries * times)}")
-        _, page = optimizer(
-            "--table", tmp_path / "archive.zip", "--target", "favorites", "--head-kind", "ridge", "--no-phrases"
-        )
-        learned.append(next(line for line in capsys.readouterr().out.splitlines() if "On texts it has not seen" in line))
-    assert learned[0] == learned[1]
-
-
-def test_posts_that_repeat_with_other_numbers_are_held_out_together(optimizer, posts, tmp_path, capsys):
-    rng = np.random.default_rng(0)
-    posts = posts.drop_duplicates("text")
-    posts = posts.assign(likes=rng.permutation(len(posts)) * 10)
-    again = pd.concat([posts, posts.assign(likes=posts["likes"] + 1), posts.assign(likes=posts["likes"] + 2)])
-    again.to_csv(tmp_path / "posts.csv", index=False)
-    optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "ridge", "--no-phrases")
-    printed = capsys.readouterr().out
-    assert "rows repeat a text; equal texts are held out together" in printed
-    assert "no better than chance" in printed
-
-
-def test_the_tone_changer_holds_no_text_out_that_it_learned(tmp_path, tiny_folder, monkeypatch, capsys):
-    import tone_transfer
-
-    sources, targets = [f"the cat {n}" for n in range(12)], [f"a dog {n}" for n in range(12)]
-    pd.DataFrame({"source": sources * 3, "target": targets * 3}).to_csv(tmp_path / "pairs.csv", index=False)
-    seen, report = [], tone_transfer.report
-    monkeypatch.setattr(
-        tone_transfer, "report", lambda codec, fitted, *held: seen.append((fitted, held)) or report(codec, fitted, *held)
     )
     given = ["--pairs", tmp_path / "pairs.csv", "--finder", "mean_difference", "--out", tmp_path / "tone"]
     monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given), "--model", str(tiny_folder)])
