@@ -45,7 +45,7 @@ def fit_generator(
         torch.manual_seed(seed)
         generator = get("generator", kind).fit(z, codec.cell, steps, weight)
     generator = generator.to(codec.device).eval().requires_grad_(False)
-    measured = list((held_out or learnt)[:MEASURED])
+    measured = list(dict.fromkeys(held_out or learnt))[:MEASURED]
     card = {
         "texts": len(learnt),
         "held_out": len(held_out),
