@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import latentopt
+from latentopt.corpus.split import units_of_pairs
 
 import corpora
 import garbling
@@ -97,8 +98,9 @@ def fit(x: np.ndarray, table: pd.DataFrame, states: bool, card: dict[str, Any]) 
     """The verdict, and what it says of each row when it was fitted on others, (n,) probabilities."""
     regression = LogisticRegression(C=STRENGTH[states], class_weight="balanced", max_iter=1000)
     model, y = make_pipeline(StandardScaler(), regression), (table["kind"] == "people").to_numpy()
-    # One draft's rows are never on both sides.
-    unseen = cross_val_predict(model, x, y, groups=table["source"], cv=GroupKFold(5), method="predict_proba")[:, 1]
+    # No text is on both sides, neither as a draft nor as what became of one.
+    units = units_of_pairs(table["source"].tolist(), table["target"].tolist())
+    unseen = cross_val_predict(model, x, y, groups=units, cv=GroupKFold(5), method="predict_proba")[:, 1]
     model.fit(x, y)
     scaler, regression = model[0], model[-1]
     weights = regression.coef_[0] / scaler.scale_

@@ -67,7 +67,7 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
         weights = number_column(table, options.weight_column, path)
         posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
         posts.loc[np.isnan(weights), "target"] = np.nan
-    return counted_once(posts)
+    return posts
 
 
 def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +94,8 @@ def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
 def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
-    posts = posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed={options.target: posts["target"].to_numpy()})]
+    needed = {options.target: posts["target"].to_numpy()}
+    posts = counted_once(posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed=needed)])
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
     transform = transform_of(options, posts)

@@ -51,8 +51,8 @@ def train(codec: T5VAECodec, pairs: pd.DataFrame, validation: float, steps: int,
     """
     pairs = pairs.sample(frac=1, random_state=0)
     units = units_of_pairs(pairs["source"].tolist(), pairs["target"].tolist())
-    held = hold_out(np.arange(len(pairs)), units, max(1, round(validation * len(pairs))))
-    unseen, seen = (pairs.iloc[rows] for rows in held)
+    held, rest = hold_out(np.arange(len(pairs)), units, max(1, round(validation * len(pairs))))
+    unseen, seen = pairs.iloc[held], pairs.iloc[rest if len(rest) else held]  # all of them where texts link them all
     read, written = (codec.tokenize(seen[side].tolist()) for side in ("source", "target"))
     model = deepcopy(codec.model).requires_grad_(True)
     for module in model.modules():
