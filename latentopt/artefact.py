@@ -62,19 +62,23 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise LatentoptError(f"cannot write {folder}: {error.strerror}") from error
+    aside = folder.with_name(f".{folder.name}.old")
     try:
         save_file({name: value.contiguous().cpu() for name, value in module.state_dict().items()}, temporary / TENSORS)
         (temporary / TENSORS).chmod(0o644)
         (temporary / JSON).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
         if folder.exists():
-            folder.rename(temporary.with_suffix(".old"))
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
         temporary.rename(folder)
     except (OSError, SafetensorError) as error:
         raise LatentoptError(f"cannot write {folder}: {error}") from error
     finally:
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(temporary.with_suffix(".old"), ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_place(folder: Path, kind: str) -> None:

@@ -66,6 +66,18 @@ class Likelihood(Protocol):
 
 
 @runtime_checkable
+class Margins(Likelihood, Protocol):
+    """A codec that can also tell which token of a text it would not have written, without decoding."""
+
+    def margins(self, z: Tensor, texts: Sequence[str]) -> Tensor:
+        """z (n, d) and n texts -> how far each token's logit is above the highest other one, (n, t), differentiable in z.
+
+        The tokens before it are the true ones, and the margin behind the end of a text is infinite: where all are above 0,
+        greedy decoding gives the text.
+        """
+
+
+@runtime_checkable
 class Fluency(Protocol):
     """A codec that can also tell garbled text, where it knows which tokens follow one another."""
 

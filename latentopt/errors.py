@@ -1,8 +1,13 @@
 """The one exception users see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from textwrap import shorten
 
 from latentopt.text import whole_characters
+
+MISBEHAVIOUR = (Exception, SystemExit)
+"""What code of others may raise that should not end a command: all but an interrupt."""
 
 
 class LatentoptError(Exception):
@@ -20,3 +25,26 @@ def unknown(kind: str, name: str, known: list[str]) -> LatentoptError:
     """What to raise when nothing of this kind has this name."""
     listing = ", ".join(known) if known else "none"
     return LatentoptError(f"no {kind} is named {name!r}; known: {listing}")
+
+
+def told(error: BaseException) -> str:
+    """What was raised, in one line of bounded length: ``"ValueError: no such thing"``; of a `LatentoptError` the sentence."""
+    kind = type(error).__name__
+    try:
+        why = one_line(str(error))
+    except Exception:  # its own __str__ raises
+        why = ""
+    if isinstance(error, LatentoptError):
+        return why
+    return f"{kind}: {why}" if why else kind
+
+
+def one_line(text: str, width: int = 300) -> str:
+    """A text in one line of at most so many characters."""
+    return shorten(text, width, placeholder=" ...")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """``"; did you mean 'max_chars'?"``, or nothing where no known name is like it."""
+    found = get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

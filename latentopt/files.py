@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import tempfile
@@ -171,6 +172,8 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb") as file:  # a power cut shall not leave an empty file in its place
+            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
@@ -195,12 +198,17 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
         elif path.suffix == ".tsv":
             # Unquoted, as it is read; save where its texts would then be taken for quoted ones.
-            flat = table.map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
+            flat = _spelt(table).map(lambda cell: re.sub(r"[\t\r\n]+", " ", cell) if isinstance(cell, str) else cell)
             flat.to_csv(
                 temporary, sep="\t", index=False, quoting=csv.QUOTE_ALL if _seem_quoted(flat) else csv.QUOTE_NONE
             )
         else:
             write_csv(table, temporary)
+
+
+def _spelt(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose lists and objects, which JSON lines can hold, are spelt as JSON."""
+    return table.map(lambda cell: json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | dict) else cell)
 
 
 def _seem_quoted(table: pd.DataFrame) -> bool:
@@ -211,6 +219,7 @@ def _seem_quoted(table: pd.DataFrame) -> bool:
 def write_csv(table: pd.DataFrame, file: Path | TextIO) -> None:
     """Write a table as CSV that reads back as it was, line breaks within a text included."""
     # By default a bare carriage return is written without quotes, and ends the row when it is read.
+    table = _spelt(table)
     risky = table.map(lambda cell: isinstance(cell, str) and "\r" in cell).to_numpy().any()
     table.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC if risky else csv.QUOTE_MINIMAL)
 

@@ -10,7 +10,7 @@ import numpy as np
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cpdist
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 
 logger = logging.getLogger("latentopt")
 
@@ -89,7 +89,7 @@ def apply_filter(name: str, accepts: Filter, texts: Sequence[str], sources: Sequ
         LatentoptError: when it gives another number of verdicts than there are texts, when they are not bool, or when
             it raises on all of `BROKEN` texts or more.
     """
-    raised: list[tuple[str, Exception]] = []
+    raised: list[tuple[str, BaseException]] = []
     verdicts = _by_halves(name, accepts, texts, sources, raised)
     if len(raised) == len(texts) >= BROKEN:
         text, error = raised[0]
@@ -107,14 +107,14 @@ def _by_halves(
     accepts: Filter,
     texts: Sequence[str],
     sources: Sequence[str],
-    raised: list[tuple[str, Exception]],
+    raised: list[tuple[str, BaseException]],
 ) -> np.ndarray:
     """The verdicts, and what was ``raised`` on which texts: one of n costs 2 log n more calls, and n of them 2n."""
     if not len(texts):
         return np.zeros(0, dtype=bool)
     try:
         given = accepts(texts, sources)
-    except Exception as error:
+    except MISBEHAVIOUR as error:
         if len(texts) == 1:
             raised.append((texts[0], error))
             return np.zeros(1, dtype=bool)
@@ -122,6 +122,36 @@ def _by_halves(
         parts = [(texts[:half], sources[:half]), (texts[half:], sources[half:])]
         return np.concatenate([_by_halves(name, accepts, *part, raised) for part in parts])
     return _verdicts(f"the filter {name!r}", given, len(texts))
+
+
+def apply_metric(name: str, metric: Metric, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+    """The metric's numbers, (n,) float; NaN, and a warning, where it raises or gives no number: it should cost no work."""
+    try:
+        return _numbers(metric(texts, sources), len(texts))
+    except MISBEHAVIOUR as error:
+        why: BaseException = error
+    missing = 0
+    values = np.full(len(texts), np.nan)
+    for row, (text, source) in enumerate(zip(texts, sources, strict=True)):
+        try:
+            values[row] = _numbers(metric([text], [source]), 1)[0]
+        except MISBEHAVIOUR as error:
+            why, missing = error, missing + 1
+    if missing:
+        logger.warning("the metric %r has no number for %d of %d texts: %s", name, missing, len(texts), told(why))
+    else:
+        logger.warning("the metric %r was asked about one text at a time, as of all together: %s", name, told(why))
+    return values
+
+
+def _numbers(given: object, n: int) -> np.ndarray:
+    """What a metric gave, (n,) float, or an error."""
+    values = np.asarray(given)
+    if values.shape != (n,):
+        raise LatentoptError(f"it gave values of shape {values.shape} for {n} texts")
+    if (n and not (np.issubdtype(values.dtype, np.number) or values.dtype == bool)) or np.iscomplexobj(values):
+        raise LatentoptError(f"it gave {values.tolist()[0]!r}, which is no number")
+    return values.astype(float)
 
 
 GIVEN_BACK = 0.8

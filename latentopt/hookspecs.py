@@ -28,7 +28,12 @@ class Register(Protocol):
 
 @hookspec
 def register_codecs(register: Register) -> None:
-    """Offer codecs: factories ``(device="auto", dtype="auto") -> Codec``, or the folder of a T5-VAE."""
+    """Offer codecs: factories ``(device="auto", dtype="auto") -> Codec``, or the folder of a model."""
+
+
+@hookspec
+def register_loaders(register: Register) -> None:
+    """Offer loaders of model folders, under their ``model_type``: ``(folder, device="auto", dtype="auto") -> Codec``."""
 
 
 @hookspec
@@ -67,6 +72,11 @@ def register_metrics(register: Register) -> None:
 
 
 @hookspec
+def register_judges(register: Register) -> None:
+    """Offer judges: factories of ``(texts, sources) -> (n,) float`` that know their unit (`latentopt.judges.Judge`)."""
+
+
+@hookspec
 def register_datasets(register: Register) -> None:
     """Offer data sets: factories of a list of texts."""
 
@@ -74,6 +84,11 @@ def register_datasets(register: Register) -> None:
 @hookspec
 def register_artefacts(register: Register) -> None:
     """Offer fitted heads, directions and generators: the folder, under the name ``"codec/name"``."""
+
+
+@hookspec
+def register_commands(register: Register) -> None:
+    """Offer commands: functions with parameters as typer reads them, or a ``typer.Typer`` with commands of its own."""
 
 
 @hookspec

@@ -79,7 +79,7 @@ def foreign(codec: Codec, texts: Sequence[str]) -> np.ndarray:
     found = sure & (probability < np.where(letters < SHORT, UNLIKELY_IF_SHORT, UNLIKELY))
     doubtful = np.flatnonzero(sure & ~found & (letters >= SHORT) & (probability < DOUBTFUL))
     if len(doubtful):
-        asked = [texts[row] for row in doubtful]
+        asked = [texts[row] for row in doubtful.tolist()]
         found[doubtful] = similarity(codec.decode(codec.encode(asked)), asked) < GIVEN_BACK
     return found
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pluggy
 
 from latentopt import hookspecs
-from latentopt.errors import LatentoptError, unknown
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, nearest, one_line, told, unknown
+from latentopt.metadata import entry_points, normalised, owner_of
+from latentopt.printing import to_stderr
 
 logger = logging.getLogger("latentopt")
 
 KINDS = (
     "codec",
+    "loader",
     "head",
     "searcher",
     "direction",
@@ -27,9 +31,13 @@ KINDS = (
     "filter",
     "constraint",
     "metric",
+    "judge",
     "dataset",
     "artefact",
+    "command",
 )
+OWN = "latentopt"
+"""The package whose plugins come first, so that no other can take a name of theirs."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +56,19 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            loaded: Any = import_module(module)
-            for part in attribute.split("."):
-                loaded = getattr(loaded, part)
-        except Exception as error:
+            with to_stderr():
+                loaded: Any = import_module(module)
+                for part in attribute.split("."):
+                    loaded = getattr(loaded, part)
+        except MISBEHAVIOUR as error:
             raise LatentoptError(
-                f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be loaded from {self.target!r}: {error}; "
+                f"{self} cannot be loaded from {self.target!r}: {told(error)}; "
                 f"LATENTOPT_DISABLE={self.plugin} hides the plugin"
             ) from error
         return loaded
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
 
     def offers(self, cls: type) -> bool:
         """Whether the target is this class, told without importing anything."""
@@ -69,9 +81,63 @@ class PluginInfo:
 
     name: str
     version: str = ""
+    package: str = ""
     hooks: list[str] = field(default_factory=list)
     offers: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+
+class Hooks(pluggy.PluginManager):
+    """A plugin manager that leaves out single hooks that are wrong, instead of the plugin.
+
+    Attributes:
+        faults: what was wrong with those of the plugin registered last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(hookspecs.GROUP)
+        self.add_hookspecs(hookspecs)
+        self.faults: list[str] = []
+
+    def register(self, plugin: Any, name: str | None = None) -> str | None:
+        """See `pluggy.PluginManager.register`."""
+        self.faults = []
+        return super().register(plugin, name)
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        """The options of a hook's implementation; None for what is none, or a wrong one."""
+        try:
+            options, function = super().parse_hookimpl_opts(plugin, name), getattr(plugin, name)
+        except MISBEHAVIOUR as error:  # of a module that makes its names when they are asked for
+            if name in self.known:
+                self.faults.append(f"{name} raised {told(error)}")
+            return None
+        if options is None:
+            if name in self.known and inspect.isroutine(function):
+                self.faults.append(f"{name} is no hook, as it does not stand under @hookimpl")
+            return None
+        hook = options.get("specname") or name
+        fault = self._fault(hook, function, options)
+        if fault:
+            self.faults.append(fault)
+            return None
+        return options if hook in self.known else None
+
+    @property
+    def known(self) -> list[str]:
+        """The names of the hooks."""
+        return sorted(name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.GROUP}_spec"))
+
+    def _fault(self, hook: str, function: Any, options: Any) -> str:
+        """What is wrong with an implementation, if anything."""
+        if hook not in self.known:
+            return "" if options.get("optionalhook") else f"unknown hook {hook!r}{nearest(hook, self.known)}"
+        if options.get("wrapper") or options.get("hookwrapper"):
+            return f"{hook} is a wrapper, which no hook here can be"
+        wanted = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+        asked = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+        wrong = [name for name in asked if name not in wanted]
+        return f"{hook} asks for {', '.join(wrong)}, and is given {', '.join(wanted)}" if wrong else ""
 
 
 class Plugins:
@@ -83,51 +149,62 @@ class Plugins:
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
-        self.manager = pluggy.PluginManager(hookspecs.GROUP)
-        self.manager.add_hookspecs(hookspecs)
+        self.manager = Hooks()
         self.infos: dict[str, PluginInfo] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
 
     @classmethod
     def discover(cls) -> Plugins:
-        """All installed plugins, in the order of their names.
+        """All installed plugins, those of latentopt first, in the order of their names.
 
         ``LATENTOPT_DISABLE=a,b`` hides plugins and ``LATENTOPT_LOAD_PLUGINS=a,b`` loads only those, both before they
-        are imported; ``LATENTOPT_STRICT=1`` raises where a plugin is broken.
+        are imported; each is named by its own name or that of its package. ``LATENTOPT_STRICT=1`` raises where a plugin
+        is broken.
         """
         plugins = cls(strict=os.environ.get("LATENTOPT_STRICT", "") not in ("", "0"))
-        disabled = _names("LATENTOPT_DISABLE") or set()
-        only = _names("LATENTOPT_LOAD_PLUGINS")
-        for point in sorted(entry_points(group=hookspecs.GROUP), key=lambda p: (p.name, p.value)):
-            if point.name in disabled or (only is not None and point.name not in only):
+        points = entry_points(group=hookspecs.GROUP)
+        disabled = _names("LATENTOPT_DISABLE", points) or set()
+        only = _names("LATENTOPT_LOAD_PLUGINS", points)
+        for point in sorted(points, key=_order):
+            names = _names_of(point)
+            if names & disabled or (only is not None and not names & only):
                 continue
-            version = point.dist.version if point.dist else ""
+            package, version = owner_of(point)
             try:
-                plugin = point.load()
-            except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                info = plugins.infos.setdefault(point.name, PluginInfo(point.name, version))
-                plugins._report(info, f"it does not import: {type(error).__name__}: {error}", error)
+                with to_stderr():
+                    plugin = point.load()
+            except MISBEHAVIOUR as error:
+                info = PluginInfo(point.name, version, package)
+                plugins.infos.setdefault(point.name, info)
+                plugins._report(info, f"it does not import: {told(error)}", error)
             else:
-                plugins.add(point.name, plugin, version)
+                plugins.add(point.name, plugin, version, package)
         return plugins
 
-    def add(self, name: str, plugin: Any, version: str = "") -> PluginInfo:
+    def add(self, name: str, plugin: Any, version: str = "", package: str = "") -> PluginInfo:
         """Register one plugin (a module or object) and collect what it offers."""
+        info = PluginInfo(name, version, package)
         if name in self.infos:
-            info = self.infos[name]
-            self._report(info, "two plugins have this name; the first one is used")
+            first = self.infos[name]
+            whose = f" of the package {first.package!r}" if first.package else ""
+            self._report(info, f"two plugins have this name; the first one{whose} is used")
+            first.errors += info.errors
+            return first
+        self.infos[name] = info
+        registered = self.manager.get_name(plugin)
+        if registered is not None:
+            self._report(info, f"it is the same as plugin {registered!r}, which is used")
             return info
-        info = self.infos[name] = PluginInfo(name, version)
         try:
-            self.manager.register(plugin, name)
-            self.manager.check_pending()
-        except Exception as error:
+            with to_stderr():
+                self.manager.register(plugin, name)
+        except MISBEHAVIOUR as error:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
-            self._report(info, str(error), error)
+            self._report(info, told(error), error)
             return info
+        for fault in self.manager.faults:
+            self._report(info, fault)
         # Each plugin's own implementation is called, not one broadcast, so that every entry knows its owner.
         for caller in sorted(self.manager.get_hookcallers(plugin) or [], key=lambda c: c.name):
             info.hooks.append(caller.name)
@@ -144,23 +221,41 @@ class Plugins:
         def register(name: str, target: Any, help: str = "") -> None:
             if not isinstance(name, str):
                 raise TypeError(f"a name should be a string, got {name!r}")
-            taken = self._entries.get((kind, name))
-            if taken is not None:
-                clashes.append(f"the {kind} name {name!r} is already taken by plugin {taken.plugin!r}")
+            if not name.strip() or set(name) & set("=\n"):
+                raise ValueError(f"a name should be a line without '=', got {name!r}")
+            taken = self._taken(kind, name)
+            if taken:
+                clashes.append(f"the {kind} name {name!r} is already taken by {taken}")
                 return
-            self._entries[kind, name] = Entry(kind, name, target, help, info.name)
+            self._entries[kind, name] = Entry(kind, name, target, one_line(str(help)), info.name)
             info.offers.append(f"{kind} {name}")
 
         try:
-            implementation(register)
-        except Exception as error:
-            self._report(info, f"{hook} raised {type(error).__name__}: {error}", error)
+            with to_stderr():
+                implementation(register)
+        except MISBEHAVIOUR as error:
+            self._report(info, f"{hook} raised {told(error)}", error)
         for clash in clashes:
             self._report(info, clash)
 
+    def _taken(self, kind: str, name: str) -> str:
+        """Who has a name already, if anyone."""
+        if kind == "command":
+            from latentopt.cli import COMMANDS
+
+            if name.replace("-", "_") in COMMANDS:
+                return "latentopt itself"
+        entry = self._entries.get((kind, name))
+        return f"plugin {entry.plugin!r}" if entry else ""
+
     def _report(self, info: PluginInfo, why: str, error: BaseException | None = None) -> None:
-        why = " ".join(why.split())
-        line = f"plugin {info.name!r}: {why} (LATENTOPT_DISABLE={info.name} hides it)"
+        why = one_line(why)
+        package = info.package if normalised(info.package) != OWN else ""
+        whose = f" of the package {package!r}" if package else ""
+        # Where another plugin has its name, that of its package hides it alone.
+        taken = info.name in self.infos and self.infos[info.name] is not info
+        hides = normalised(package) if taken and package else info.name
+        line = f"plugin {info.name!r}{whose}: {why} (LATENTOPT_DISABLE={hides} hides it)"
         info.errors.append(why)
         if self.strict:
             raise LatentoptError(line) from error
@@ -183,17 +278,43 @@ class Plugins:
         for implementation in self._implementations(hook):
             info = self.infos[implementation.plugin_name]
             try:
-                implementation.function(**{name: arguments[name] for name in implementation.argnames})
-            except Exception as error:
-                self._report(info, f"{hook} raised {type(error).__name__}: {error}", error)
+                with to_stderr():
+                    implementation.function(**{name: arguments[name] for name in implementation.argnames})
+            except MISBEHAVIOUR as error:
+                self._report(info, f"{hook} raised {told(error)}", error)
 
     def _implementations(self, hook: str) -> Iterator[Any]:
         yield from getattr(self.manager.hook, hook).get_hookimpls()
 
 
-def _names(variable: str) -> set[str] | None:
+def described(kind: str, made: Any) -> str:
+    """What an object is, for a message: ``"the searcher 'walk' of plugin 'walks'"`` where its class is registered."""
+    cls = made if isinstance(made, type) else type(made)
+    for entry in installed().entries(kind):
+        if entry.offers(cls):
+            return f"the {entry}"
+    return f"the {kind} {cls.__name__}"
+
+
+def _order(point: EntryPoint) -> tuple[bool, str, str]:
+    return normalised(owner_of(point)[0]) != OWN, point.name, point.value
+
+
+def _names_of(point: EntryPoint) -> set[str]:
+    """What a plugin may be called in a variable: its name, and that of its package."""
+    return {point.name, normalised(owner_of(point)[0])} - {""}
+
+
+def _names(variable: str, points: list[EntryPoint]) -> set[str] | None:
+    """The plugins that an environment variable names; those that are not installed are told."""
     value = os.environ.get(variable)
-    return None if value is None else {name.strip() for name in value.split(",") if name.strip()}
+    if value is None:
+        return None
+    names = {name.strip() for name in value.split(",") if name.strip()}
+    known = {name for point in points for name in _names_of(point)}
+    for name in sorted(names - known):
+        logger.warning("%s names %r, and no such plugin is installed%s", variable, name, nearest(name, sorted(known)))
+    return names
 
 
 @cache
@@ -208,3 +329,8 @@ def get(kind: str, name: str) -> Any:
     ``latentopt.get("filter", "max_chars")(280)`` makes the filter.
     """
     return installed().entry(kind, name).load()
+
+
+def offers(kind: str, name: str) -> bool:
+    """Whether anything of this kind was registered under this name."""
+    return any(entry.name == name for entry in installed().entries(kind))

@@ -106,7 +106,7 @@ def set_aside(codec: Codec, texts: Sequence[str], any_language: bool = False) ->
     why = np.select([lost, blank, ~fits], [UNREADABLE, EMPTY, TOO_LONG], "").astype(object)
     if not any_language:
         left = np.flatnonzero(why == "")
-        why[left[foreign(codec, [texts[row] for row in left])]] = FOREIGN
+        why[left[foreign(codec, [texts[row] for row in left.tolist()])]] = FOREIGN
     return why
 
 
@@ -269,7 +269,7 @@ def _objects(file: TextIO, path: Path, rows: int) -> Iterator[pd.DataFrame]:
         names = list(dict.fromkeys([*names, *(name for row in found if isinstance(row, dict) for name in row)]))
         if not names and any(line.strip() for line in lines):
             first = next(number for number, line in enumerate(lines, start=1) if line.strip())
-            raise LatentoptError(f"{path} is not a .jsonl table: line {first} is no JSON object")
+            raise LatentoptError(f"{path} is not a .jsonl table: line {first} is no JSON object, as each should be")
         made = [row if isinstance(row, dict) else dict.fromkeys(names, row) for row in found]
         yield pd.DataFrame(made, columns=names, dtype=object)
 

@@ -46,6 +46,7 @@ class Run:
     chunk: int
     splice: bool
     phrases: int
+    exact: bool
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from latentopt.errors import LatentoptError
-from latentopt.plugins import get
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.plugins import get, installed, offers
 
 
 def parse_value(text: str) -> Any:
@@ -74,6 +74,8 @@ def build(kind: str, spec: str, offered: Mapping[str, Any] | None = None, **sett
         LatentoptError: when the name is unknown or the factory refuses its settings.
     """
     name, equals, value = spec.partition("=")
+    if kind in ("filter", "metric") and offers("judge", name) and not offers(kind, name):
+        return _judge_as(kind, name, parse_value(value) if equals else None, offered or {}, settings)
     factory = get(kind, name)
     arguments = [value if _takes_text(factory) else parse_value(value)] if equals else []
     try:
@@ -84,3 +86,20 @@ def build(kind: str, spec: str, offered: Mapping[str, Any] | None = None, **sett
     except (TypeError, ValueError) as error:
         takes = f"; it takes {settings_of(factory)}" if callable(factory) else ""
         raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}{takes}") from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry(kind, name)} cannot be made: {told(error)}") from error
+
+
+def _judge_as(kind: str, name: str, value: Any, offered: Mapping[str, Any], settings: dict[str, Any]) -> Any:
+    """A judge as a filter, where the value is its limit, or as a metric, where it is the first setting."""
+    from latentopt.judges import judge_filter, load_judge
+
+    parameters = list(inspect.signature(get("judge", name)).parameters)
+    settings = settings | {key: given for key, given in offered.items() if key in parameters}
+    if kind == "filter":
+        return judge_filter(name, value, **settings)
+    if value is not None and not parameters:
+        raise LatentoptError(f"the judge {name!r} takes no settings, got {value!r}")
+    return load_judge(name, **settings | ({} if value is None else {parameters[0]: value}))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentopt.corpus.split import is_held_out
+from latentopt.corpus.split import is_held_out, text_key
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT = 0.02
@@ -103,7 +103,7 @@ def evaluated() -> frozenset[str]:
         texts.update(table.loc[table["held_out"], ["source", "target"]].to_numpy().ravel())
     table = headlines()
     texts.update(table.loc[table["held_out"], "headline"])
-    return frozenset(text.strip().casefold() for text in texts)
+    return frozenset(map(text_key, texts))
 
 
 def training_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -112,13 +112,13 @@ def training_rows(table: pd.DataFrame) -> pd.DataFrame:
     The same headline may stand in two tests, and the same sentence in two pairs, so the row's own hash is not enough.
     """
     columns = [name for name in ("source", "target", "headline") if name in table]
-    seen = table[columns].apply(lambda texts: texts.str.strip().str.casefold().isin(evaluated())).any(axis=1)
+    seen = table[columns].map(lambda text: text_key(text) in evaluated()).any(axis=1)
     return table[~table["held_out"] & ~seen]
 
 
 def trainable(text: str) -> bool:
     """Whether an autoencoder may be trained on this text."""
-    return not is_held_out(text, HELD_OUT) and text.strip().casefold() not in evaluated()
+    return not is_held_out(text, HELD_OUT) and text_key(text) not in evaluated()
 
 
 def unseen(texts: list[str]) -> list[str]:

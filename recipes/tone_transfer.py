@@ -22,8 +22,9 @@ from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
+from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitting import FittedDirection, units_of_sides
 from latentopt.directions.strength import STRENGTHS
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
@@ -32,6 +33,8 @@ from latentopt.plugins import installed
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
 COLUMNS = ["source", "text", "status", "strength", "before", "after"]
+FEWEST = 5
+"""Pairs that share no text, of which one can be held out."""
 SHOWN = 12
 """Rows of the table of moved sentences in a report."""
 
@@ -82,10 +85,15 @@ def fit(codec: latentopt.Codec, options: argparse.Namespace) -> FittedDirection:
     turned = reversed_rows(sources, targets)
     if turned:
         print(f"warning: {len(turned)} pairs look the wrong way round, the first in row {turned[0] + 1}")
-    rows = np.random.default_rng(options.seed).permutation(keep_fitting(codec, sources, targets))
-    held, rest = ([(sources[row], targets[row]) for row in part] for part in np.split(rows, [len(rows) // 5]))
-    if not held:
-        raise latentopt.LatentoptError(f"{len(rows)} pairs are too few to hold some out; at least 5 are needed")
+    rows = keep_fitting(codec, sources, targets)
+    if len(rows) < FEWEST:
+        raise latentopt.LatentoptError(f"{len(rows)} pairs are too few to hold some out; at least {FEWEST} are needed")
+    sources, targets = [sources[row] for row in rows], [targets[row] for row in rows]
+    units, _ = units_of_sides(sources, targets, True, FEWEST)
+    if repeated(units):
+        print(repeating(repeated(units), len(units)))
+    order = np.random.default_rng(options.seed).permutation(len(rows))
+    held, rest = ([(sources[row], targets[row]) for row in part] for part in hold_out(order, units, len(rows) // 5))
     finder = options.finder
     if finder == "best":
         comparison = Comparison(codec, *zip(*rest, strict=True), seed=options.seed)

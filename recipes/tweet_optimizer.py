@@ -28,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.codec import Fluency
+from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
@@ -68,7 +69,15 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
         weights = number_column(table, options.weight_column, path)
         posts["weight"] = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
         posts.loc[np.isnan(weights), "target"] = np.nan
-    return posts
+    return counted_once(posts)
+
+
+def counted_once(posts: pd.DataFrame) -> pd.DataFrame:
+    """The posts without those that stand there again, all else being the same too."""
+    again = posts.assign(text=posts["text"].map(text_key)).duplicated()
+    if again.any():
+        print(f"{again.sum()} of {len(posts)} posts stand there again, with the same text and number: each counts once")
+    return posts[~again].reset_index(drop=True)
 
 
 def transform_of(options: argparse.Namespace, posts: pd.DataFrame) -> str:
@@ -94,6 +103,8 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     print(f"{options.target} is learned by --transform {transform}")
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
+    if fitted.card["repeated_texts"]:
+        print(repeating(fitted.card["repeated_texts"], len(texts)))
     try:
         curve = learning_curve(codec, texts, y, groups, fitted.card["head"], **how)
         print(f"would more data help? {reading(curve)}")

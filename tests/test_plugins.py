@@ -29,7 +29,31 @@ BROKEN = {
     "needs what is absent": ("import no_such_module_here", "No module named 'no_such_module_here'"),
     "misspells a hook": (
         "@hookimpl\ndef register_filterz(register): register('z', None)",
-        "unknown hook 'register_filterz'",
+        "unknown hook 'register_filterz'; did you mean 'register_filters'?",
+    ),
+    "forgets the mark of a hook": (
+        "def register_filters(register): register('z', None)",
+        "register_filters is no hook, as it does not stand under @hookimpl",
+    ),
+    "wraps a hook": (
+        "@hookimpl(wrapper=True)\ndef register_filters(register): yield",
+        "register_filters is a wrapper",
+    ),
+    "leaves in a hook": (
+        "@hookimpl\ndef register_filters(register): sys.exit('enough')",
+        "register_filters raised SystemExit: enough",
+    ),
+    "raises what cannot be told": (
+        "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd",
+        "it does not import: Odd",
+    ),
+    "takes a command of latentopt": (
+        "@hookimpl\ndef register_commands(register): register('fit-head', print)",
+        "the command name 'fit-head' is already taken by latentopt itself",
+    ),
+    "has a name that cannot be written": (
+        "@hookimpl\ndef register_filters(register): register('a=b', None)",
+        "a name should be a line without '='",
     ),
     "misnames an argument": ("@hookimpl\ndef register_filters(registre): registre('z', None)", "registre"),
     "asks for too much": ("@hookimpl\ndef register_filters(register, run): register('z', None)", "run"),
@@ -185,6 +209,92 @@ def test_a_hook_that_raises_loses_neither_what_came_before_nor_the_other_hooks(i
     assert offered(Plugins.discover()) == [("filter", "first", "half"), ("metric", "second", "half")]
 
 
+def test_a_misspelt_hook_costs_only_itself(install, caplog):
+    install(
+        "half",
+        """
+        @hookimpl
+        def register_filterz(register): register("lost", int)
+
+        @hookimpl
+        def register_heads(registre): registre("lost", int)
+
+        @hookimpl
+        def register_metrics(register): register("kept", int)
+        """,
+    )
+    assert offered(Plugins.discover()) == [("metric", "kept", "half")]
+    assert len(caplog.messages) == 2
+
+
+PRINTS = """
+import os
+print("at import")
+os.system("echo from a process")
+
+@hookimpl
+def register_filters(register):
+    print("in a hook")
+    register("loud", "a_test_plugin_target:make")
+
+@hookimpl
+def run_started(run):
+    print("at a run")
+"""
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(install, tmp_path, capfd):
+    install("loud", PRINTS)
+    (tmp_path / "a_test_plugin_target.py").write_text("print('at first use')\nmake = int\n")
+    plugins = Plugins.discover()
+    plugins.entry("filter", "loud").load()
+    plugins.notify("run_started", run=None)
+    print("a result")
+    out, err = capfd.readouterr()
+    assert out == "a result\n"
+    assert sorted(err.splitlines()) == ["at a run", "at first use", "at import", "from a process", "in a hook"]
+
+
+def test_no_plugin_takes_a_name_of_latentopt_itself(install, caplog, monkeypatch):
+    own, other = (type("P", (), {"name": name, "version": "1"})() for name in ("latentopt", "aaa-plugin"))
+    install("text", GOOD.format("short"))
+    install("aaa", GOOD.format("short"))
+    points = [point._for(package) for point, package in zip(install.points, (own, other), strict=True)]
+    monkeypatch.setattr("latentopt.plugins.entry_points", lambda group: points)
+    assert offered(Plugins.discover()) == [("filter", "short", "text")]
+    assert caplog.messages == [
+        "plugin 'aaa' of the package 'aaa-plugin': the filter name 'short' is already taken by plugin 'text' "
+        "(LATENTOPT_DISABLE=aaa hides it)"
+    ]
+
+
+@pytest.mark.parametrize("hidden", ["", "beta-plugin"])
+def test_of_two_plugins_of_one_name_the_line_says_how_to_hide_the_second(install, caplog, monkeypatch, hidden):
+    packages = [type("P", (), {"name": name, "version": "1"})() for name in ("Alpha_Plugin", "Beta_Plugin")]
+    for name in ("one", "two"):
+        install("style", GOOD.format(name))
+    points = [point._for(package) for point, package in zip(install.points, packages, strict=True)]
+    monkeypatch.setattr("latentopt.plugins.entry_points", lambda group: points)
+    monkeypatch.setenv("LATENTOPT_DISABLE", hidden)
+    assert offered(Plugins.discover()) == [("filter", "one", "style")]
+    assert caplog.messages == (
+        []
+        if hidden
+        else [
+            "plugin 'style' of the package 'Beta_Plugin': two plugins have this name; the first one of the package "
+            "'Alpha_Plugin' is used (LATENTOPT_DISABLE=beta-plugin hides it)"
+        ]
+    )
+
+
+@pytest.mark.parametrize("variable", ["LATENTOPT_DISABLE", "LATENTOPT_LOAD_PLUGINS"])
+def test_an_unknown_name_in_a_variable_is_told_with_the_nearest_one(install, monkeypatch, caplog, variable):
+    install("style", GOOD.format("a"))
+    monkeypatch.setenv(variable, "stile")
+    Plugins.discover()
+    assert caplog.messages == [f"{variable} names 'stile', and no such plugin is installed; did you mean 'style'?"]
+
+
 def test_the_same_name_may_stand_for_things_of_different_kinds(install, caplog):
     install("a", "@hookimpl\ndef register_filters(register): register('x', int)")
     install("b", "@hookimpl\ndef register_metrics(register): register('x', float)")
@@ -207,8 +317,7 @@ def test_one_module_under_two_names_is_registered_once(install, caplog):
     module = install("a", GOOD.format("one"))
     install("b", GOOD.format("one"), module)
     assert offered(Plugins.discover()) == [("filter", "one", "a")]
-    (message,) = caplog.messages
-    assert message.startswith("plugin 'b': ")
+    assert caplog.messages == ["plugin 'b': it is the same as plugin 'a', which is used (LATENTOPT_DISABLE=b hides it)"]
 
 
 def test_disabled_plugins_are_not_imported(install, monkeypatch, caplog):
@@ -217,7 +326,7 @@ def test_disabled_plugins_are_not_imported(install, monkeypatch, caplog):
     plugins = Plugins.discover()
     assert [name for name, module in modules.items() if module in sys.modules] == ["a", "d"]
     assert list(plugins.infos) == ["a", "d"]
-    assert not caplog.records
+    assert caplog.messages == ["LATENTOPT_DISABLE names 'no-such-plugin', and no such plugin is installed"]
 
 
 @pytest.mark.parametrize(("value", "loaded"), [("b", ["b"]), ("d, a", ["a", "d"]), ("", []), ("no-such-plugin", [])])
@@ -302,7 +411,7 @@ def test_unknown_names_and_kinds_list_the_known_ones(install):
         latentopt.get("filter", "shirt")
     with pytest.raises(LatentoptError, match=r"^no metric is named 'short'; known: none$"):
         latentopt.get("metric", "short")
-    with pytest.raises(LatentoptError, match=r"^no kind is named 'filters'; known: codec, head, "):
+    with pytest.raises(LatentoptError, match=r"^no kind is named 'filters'; known: codec, loader, head, "):
         latentopt.get("filters", "short")
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,9 @@ AnyLanguage = Annotated[
     bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
+Exact = Annotated[
+    bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
+]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
@@ -130,7 +134,7 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get
+    from latentopt.plugins import get, installed
     from latentopt.spec import settings_of
 
     name, equals, value = spec.partition("=")
@@ -141,6 +145,10 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
         raise LatentoptError(
             f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
         ) from error
+    except (LatentoptError, OSError):
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 
@@ -174,12 +182,14 @@ def show(table: pd.DataFrame, out: Path | None, columns: list[str] | None = None
 
         write_table(table, out)
         note(f"wrote {len(table)} rows to {out}")
-    elif sys.stdout.isatty():
-        draw(table[columns] if columns else table)
-    else:
-        from latentopt.files import write_csv
+        return
+    with to_stdout():
+        if sys.stdout.isatty():
+            draw(table[columns] if columns else table)
+        else:
+            from latentopt.files import write_csv
 
-        write_csv(table, sys.stdout)
+            write_csv(table, sys.stdout)
 
 
 def draw(table: pd.DataFrame) -> None:

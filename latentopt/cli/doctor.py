@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from latentopt.cli import app, common
+from latentopt.printing import to_stdout
 
 
 @app.command()
@@ -36,7 +37,8 @@ def doctor(
         common.note("without --text, texts that the model decoded itself stand in for a corpus")
     if as_json:
         rows = health.table.to_dict("records")
-        print(json.dumps({"model": model, "diagnosis": health.diagnosis, "rows": rows}, indent=2))
+        with to_stdout():
+            print(json.dumps({"model": model, "diagnosis": health.diagnosis, "rows": rows}, indent=2))
     else:
         common.show(health.table, None)
         common.note(f"{model}: {health.diagnosis}")

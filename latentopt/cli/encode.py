@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from latentopt.cli import app, common
-
-if TYPE_CHECKING:
-    pass
+from latentopt.errors import LatentoptError
 
 
 @app.command()
@@ -20,6 +18,13 @@ def encode(
     text_column: common.TextColumn = "text",
     encoding: common.Encoding = None,
     model: common.Model = "english-small",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Move latents until they decode to their texts, where that can be done.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="With --exact, a table of what came of each text: .csv, .tsv, .jsonl or .txt."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")] = Path("latents.npy"),
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
@@ -29,16 +34,33 @@ def encode(
     Row i is the text of row i; it is NaN where that one is empty, unreadable or too long.
     """
     common.check_out(out, ".npy")
+    common.check_out(report)
+    if report and not exact:
+        raise LatentoptError("--report tells what became of texts that were encoded with --exact; add that")
     sources = common.read_texts(texts, in_file, text_column, encoding)
     import numpy as np
 
-    from latentopt.files import write_latents
+    from latentopt.files import write_latents, write_table
+    from latentopt.inversion import LADDER, encode_exact
     from latentopt.reading import set_aside
 
     codec = common.load(model, device, dtype)
     aside = set_aside(codec, sources, any_language=True)
     z = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
-    z[aside == ""] = codec.encode([text for text, why in zip(sources, aside, strict=True) if not why]).cpu().numpy()
+    places = np.flatnonzero(aside == "")
+    read = [sources[place] for place in places]
+    if not exact:
+        z[places] = codec.encode(read).cpu().numpy()
+    else:
+        found = encode_exact(codec, read, ladder=() if report is None else LADDER)
+        z[places] = found.z.cpu().numpy()
+        if report is not None:
+            write_table(found.table(read).assign(source_id=places), report)
+            common.note(f"wrote {len(read)} rows to {report}")
+        lost = [row for row, good in enumerate(found.exact) if not good]
+        common.note(f"{len(read) - len(lost)} of {len(read)} texts come back exactly")
+        if lost:
+            common.note(f"text {places[lost[0]] + 1} does not: {read[lost[0]]!r} is read as {found.decoded[lost[0]]!r}")
     write_latents(z, out)
     common.tell_aside(aside)
     common.note(f"wrote latents of shape {z.shape} to {out}")

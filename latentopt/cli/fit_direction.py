@@ -38,6 +38,7 @@ def fit_direction(
 ) -> None:
     """Find the direction that turns sources into targets, report the held-out score and save it."""
     from latentopt.artefact import check_place, save_artefact
+    from latentopt.corpus.split import repeating
     from latentopt.directions.comparison import Comparison, reading
     from latentopt.directions.fitting import fit_direction as run
     from latentopt.directions.strength import STRENGTHS
@@ -108,6 +109,10 @@ def fit_direction(
     common.note(f"held-out {measure}: {score:.3f} of {held_out} at strength {fitted.strength:g}")
     if "held_out_score" in fitted.card.get("line", {}):
         common.note(f"with a strength for each text: {fitted.card['line']['held_out_score']:.3f}")
+    if fitted.card["repeated"]:
+        common.note(
+            repeating(fitted.card["repeated"], fitted.card["sources"] + (0 if paired else fitted.card["targets"]))
+        )
     if fitted.card["identical_pairs_left_out"]:
         common.note(f"left out {fitted.card['identical_pairs_left_out']} pairs of twice the same text")
     if held_out < FEW:

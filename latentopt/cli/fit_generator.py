@@ -26,6 +26,7 @@ def fit_generator(
 ) -> None:
     """Learn where around a text other texts are, for paraphrase --generator; only texts are needed, no pairs."""
     from latentopt.artefact import check_place, save_artefact
+    from latentopt.corpus.split import repeating
     from latentopt.files import read_table
     from latentopt.files import text_column as texts_of
     from latentopt.generation.fitting import fit_generator as run
@@ -40,4 +41,6 @@ def fit_generator(
         f"log-density of what is decoded around {card['measured']} held-out texts: {density['generator']:.1f}, "
         f"with plain noise {density['noise']:.1f}, of the texts {density['texts']:.1f}"
     )
+    if card["repeated_texts"]:
+        common.note(repeating(card["repeated_texts"], card["texts"] + card["held_out"]))
     common.note(f"wrote the generator to {out}")

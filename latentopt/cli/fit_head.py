@@ -51,6 +51,7 @@ def fit_head(
     import numpy as np
 
     from latentopt.artefact import check_place, save_artefact
+    from latentopt.corpus.split import repeating
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
     from latentopt.heads.head import fit_head as run
@@ -98,6 +99,10 @@ def fit_head(
     common.note(
         f"held-out rank correlation{within} on {len(rows)} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
     )
+    if low <= 0:
+        common.note("warning: on texts it has not seen, this head predicts no better than chance")
+    if fitted.card["repeated_texts"]:
+        common.note(repeating(fitted.card["repeated_texts"], len(rows)))
     for candidate in fitted.card.get("candidates", []):
         common.note(f"  {candidate['head']}: {candidate['held_out_rank_correlation']:.3f}")
     if "note" in fitted.card:
@@ -108,8 +113,6 @@ def fit_head(
             f"calibrated: expected calibration error {figures['expected_calibration_error']:.3f}, "
             f"before {figures['expected_calibration_error_before']:.3f}"
         )
-    if low <= 0:
-        common.note("warning: on texts it has not seen, this head predicts no better than chance")
     common.note(f"wrote the head to {out}")
     if learning_curve:
         try:

@@ -23,6 +23,7 @@ def interpolate(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
     picture: Annotated[Path | None, typer.Option(help="Draw it here too: .svg.")] = None,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -40,9 +41,9 @@ def interpolate(
     codec = common.load(model, device, dtype)
     made = common.constraint_of(constraint, codec)
     if len(texts) == 2:
-        table, counts = run(codec, texts[0], texts[1], steps, accepts, path, made, constrain, tries)
+        table, counts = run(codec, texts[0], texts[1], steps, accepts, path, made, constrain, tries, exact)
     else:
-        table, counts = grid(codec, texts, steps, accepts, path, made, constrain, tries)
+        table, counts = grid(codec, texts, steps, accepts, path, made, constrain, tries, exact)
     if picture is not None:
         from latentopt.files import whole
         from latentopt.generation.picture import draw_texts

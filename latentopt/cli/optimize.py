@@ -24,7 +24,8 @@ def optimize(
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
     score: Annotated[
-        list[str] | None, typer.Option(help="Any function of one text, FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.")
+        list[str] | None,
+        typer.Option(help="Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."),
     ] = None,
     reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
     hold: Annotated[
@@ -47,6 +48,9 @@ def optimize(
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="End a search that for so many seconds proposes nothing better.")
+    ] = 120.0,
     splice: Annotated[
         bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
     ] = True,
@@ -54,6 +58,7 @@ def optimize(
         Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
     ] = None,
     phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
+    exact: common.Exact = True,
     seed: common.Seed = 0,
     any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
@@ -103,6 +108,8 @@ def optimize(
         constrain=constrain,
         tries=tries,
         splice=splice,
+        exact=exact,
+        patience=patience,
         phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
     best = with_beside(result.best(top, with_source), drafts)

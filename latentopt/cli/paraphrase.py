@@ -35,6 +35,7 @@ def paraphrase(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
+    exact: common.Exact = True,
     seed: common.Seed = 0,
     any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
@@ -59,7 +60,9 @@ def paraphrase(
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
     made = common.constraint_of(constraint, origin["rewriter"] or codec)
-    table = run(codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain)
+    table = run(
+        codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact
+    )
     common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
     common.tell_aside(table["status"])
     found = table[table["rank"] > 0]

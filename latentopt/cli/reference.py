@@ -17,7 +17,8 @@ HEAD = """# The commands
 
 Made of the commands themselves by `python -m latentopt.cli.reference`; `latentopt COMMAND --help` prints the same.
 What several commands share: a file named with `--in` is read by its ending (.csv, .tsv, .jsonl, .txt), one named with
-`--out` is written whole or not at all, and the exit code is 0 where the command did what it was asked to, 1 or 2 where it
+`--out` is written whole or not at all, a row that is empty, unreadable or too long is passed through in its place, with a
+status, and the exit code is 0 where the command did what it was asked to, 1 or 2 where it
 did not, 130 after an interrupt.
 """
 

@@ -35,6 +35,10 @@ def train(
     freeze_latents: Annotated[
         bool, typer.Option("--freeze-latents", help="Keep the latents of the T5-VAE to start from; train the decoder.")
     ] = False,
+    new_latents: Annotated[
+        bool,
+        typer.Option("--new-latents", help="Keep encoder and decoder of the T5-VAE to start from; learn latents anew."),
+    ] = False,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
     vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
@@ -78,7 +82,10 @@ def train(
     seed: common.Seed = 0,
     device: common.Device = "auto",
 ) -> None:
-    """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off."""
+    """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off.
+
+    Ctrl-C and SIGTERM end it with a checkpoint.
+    """
     if bool(text) == (pairs is not None):
         raise LatentoptError("give --text FILE or --pairs FILE, one of the two")
     if constraint and not distillation:
@@ -86,10 +93,10 @@ def train(
     accepts = common.build_all("filter", [filter] if filter else None)
     from latentopt.corpus.lines import Lines
     from latentopt.pairs.words import read_pairs
+    from latentopt.training.checkpoints import last_complete_checkpoint
     from latentopt.training.run import shaped_as_start
     from latentopt.training.run import train as run
     from latentopt.training.settings import Settings
-    from latentopt.training.trainer import last_complete_checkpoint
 
     settings = Settings(
         size=size,
@@ -109,6 +116,7 @@ def train(
         scheduled_sampling=scheduled_sampling,
         distillation=distillation,
         freeze_latents=freeze_latents,
+        new_latents=new_latents,
         noise=noise,
         mixing=mixing,
         jitter=jitter,

@@ -34,6 +34,7 @@ def transfer(
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
+    exact: common.Exact = True,
     any_language: common.AnyLanguage = False,
     out: common.OutTable = None,
     device: common.Device = "auto",
@@ -69,6 +70,7 @@ def transfer(
         "constraint": common.constraint_of(constraint, codec),
         "constrain": constrain,
         "tries": tries,
+        "exact": exact,
     }
     if out is not None:
         asked = {
@@ -76,9 +78,16 @@ def transfer(
             "constraint": constraint,
             "constrain": constrain,
             "tries": tries,
+            "exact": exact,
             "any_language": any_language,
         }
-        statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        try:
+            statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+        except KeyboardInterrupt:
+            kept = out.with_name(f"{out.name}.partial")
+            raise KeyboardInterrupt(
+                f"the same command goes on from {kept}" if kept.is_dir() else "nothing was written"
+            ) from None
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
         table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from sacrebleu.metrics import CHRF
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.directions.fitting import KEPT, check_sides, find, finders
-from latentopt.errors import LatentoptError
+from latentopt.corpus.split import unit_folds
+from latentopt.directions.fitting import KEPT, check_sides, find, finders, units_of_sides
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import similarity
 from latentopt.pairs.words import edit_signature
+
+logger = logging.getLogger("latentopt")
 
 FINE = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 """The strengths of which each fold takes the best on its own training rows."""
@@ -28,8 +32,8 @@ ENOUGH = 0.02
 class Comparison:
     """Cross-validation of direction finders.
 
-    Each fold fits on its training rows, takes the strength that serves these best, and moves held-out sources by it. Pairs
-    are scored by exact match with the target and by chrF; unpaired sets by the share of moved and decoded texts that keep
+    A text is never in a fold and among its training rows. Each fold fits on its training rows, takes the strength that
+    serves these best, and moves held-out sources by it. Pairs are scored by exact match with the target and by chrF; unpaired sets by the share of moved and decoded texts that keep
     half of their source and that a logistic regression takes for targets. It knows all rows, the held-out sources as
     sources.
 
@@ -54,6 +58,7 @@ class Comparison:
         fewest = min(len(self.sources), len(self.targets))
         if fewest < 2 * folds:
             raise LatentoptError(f"{fewest} rows are too few to compare finders; at least {2 * folds} are needed")
+        self.units0, self.units1 = units_of_sides(self.sources, self.targets, paired, 2 * folds)
         self.codec, self.paired, self.folds, self.tested, self.seed = codec, paired, folds, tested, seed
         self.z0, self.z1 = codec.encode(self.sources), codec.encode(self.targets)
         self.judge: LogisticRegression | None = None
@@ -65,30 +70,43 @@ class Comparison:
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """A row per finder, the best first: ``finder``, its scores, and ``strength``, the median over the folds.
 
-        The scores are ``exact`` and ``chrf`` with pairs held out, and the same of ``templates`` where whole edits
-        ("is" to "was") are held out too; NaN where the pairs know but one. Unpaired it is ``reached``.
+        A finder that fails is left out and told. The scores are ``exact`` and ``chrf`` with pairs held out, and the same of
+        ``templates`` where whole edits ("is" to "was") are held out too; NaN where the pairs know but one. Unpaired it is
+        ``reached``.
         """
         splits = {"": self._splits()}
         if self.paired:
             splits["templates_"] = self._template_splits()
-        rows = []
+        rows, failed = [], []
         for name in names or finders(self.paired):
-            row: dict[str, object] = {"finder": name}
-            strengths: list[float] = []
-            for prefix, folds in splits.items():
-                parts = []
-                for train0, train1, test in folds:
-                    score, strength = self.score(name, train0, train1, test)
-                    parts.append(score)
-                    strengths.append(strength)
-                for measure in ("exact", "chrf") if self.paired else ("reached",):
-                    row[prefix + measure] = float(np.mean([part[measure] for part in parts])) if parts else np.nan
-            rows.append(row | {"strength": float(np.median(strengths))})
+            try:
+                rows.append(self._row(name, splits))
+            except MISBEHAVIOUR as error:
+                failed.append(f"{name}: {told(error)}")
+                logger.warning("left out: %s", failed[-1])
+        if not rows:
+            raise LatentoptError(f"no finder could be compared; {failed[0] if failed else 'none is installed'}")
         table = pd.DataFrame(rows)
         measures = [column for column in ("exact", "templates_exact", "reached") if column in table]
         order = table.assign(_mean=table[measures].mean(axis=1), _chrf=table["chrf"] if self.paired else 0.0)
         order = order.sort_values(["_mean", "_chrf"], ascending=False, kind="stable")
         return order.drop(columns=["_mean", "_chrf"]).reset_index(drop=True)
+
+    def _row(
+        self, name: str, splits: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]]
+    ) -> dict[str, object]:
+        """The row of a finder in the table, the names of its scores led by those of the splits."""
+        row: dict[str, object] = {"finder": name}
+        strengths: list[float] = []
+        for prefix, folds in splits.items():
+            parts = []
+            for train0, train1, test in folds:
+                score, strength = self.score(name, train0, train1, test)
+                parts.append(score)
+                strengths.append(strength)
+            for measure in ("exact", "chrf") if self.paired else ("reached",):
+                row[prefix + measure] = float(np.mean([part[measure] for part in parts])) if parts else np.nan
+        return row | {"strength": float(np.median(strengths))}
 
     def learning_curve(self, name: str, shares: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)) -> pd.DataFrame:
         """A row per number of pairs: ``pairs`` fitted on and the scores of a finder, all on the same held-out rows.
@@ -100,8 +118,13 @@ class Comparison:
             parts, counts = [], []
             for train0, train1, test in self._splits():
                 some0, some1 = (train[: round(share * len(train))] for train in (train0, train1))
-                if min(len(some0), len(some1)) >= 4:
+                if min(len(some0), len(some1)) < 4:
+                    continue
+                try:
                     parts.append(self.score(name, some0, some1, test)[0])
+                except MISBEHAVIOUR as error:
+                    logger.warning("no point of the learning curve of %s at %d rows: %s", name, len(some0), told(error))
+                else:
                     counts.append(len(some0))
             if parts:
                 rows.append({"pairs": round(np.mean(counts))} | pd.DataFrame(parts).mean().to_dict())
@@ -133,25 +156,41 @@ class Comparison:
         return {"exact": exact, "chrf": float(CHRF().corpus_score(texts, [expected]).score)}
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Training rows of both sides and held-out sources, in random order."""
+        """Training rows of both sides and held-out sources, in random order, equal ones side by side."""
         rng = np.random.default_rng(self.seed)
         order0 = rng.permutation(len(self.sources))
         order1 = order0 if self.paired else rng.permutation(len(self.targets))
-        halves = (KFold(self.folds).split(order) for order in (order0, order1))
-        return [(order0[a], order1[c], order0[b]) for (a, b), (c, _) in zip(*halves, strict=True)]
+        halves = (
+            unit_folds(order, units, self.folds) for order, units in ((order0, self.units0), (order1, self.units1))
+        )
+        return [
+            (train0, self._without(train1, test), test) for (train0, test), (train1, _) in zip(*halves, strict=True)
+        ]
+
+    def _without(self, targets: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """The rows of targets that share no text with the sources of a test."""
+        return targets[~np.isin(self.units1[targets], self.units0[test])]
 
     def _template_splits(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The same with all pairs of one edit on one side; none where there is but one edit."""
+        """The same with all pairs of one edit on one side; none where there is but one edit.
+
+        Pairs of two edits may share a text: it is held out, and not fitted on as well.
+        """
         order = np.random.default_rng(self.seed).permutation(len(self.sources))
         templates = np.array([edit_signature(self.sources[row], self.targets[row]) for row in order])
         folds = min(self.folds, len(np.unique(templates)))
         if folds < 2:
             return []
-        return [(order[a], order[a], order[b]) for a, b in GroupKFold(folds).split(order, groups=templates)]
+        splits = [(order[a], order[b]) for a, b in GroupKFold(folds).split(order, groups=templates)]
+        trains = [self._without(train, test) for train, test in splits]
+        # Texts may link all edits, and leave nothing to fit on.
+        return [(train, train, test) for train, (_, test) in zip(trains, splits, strict=True) if len(train) > 1]
 
 
 def reading(curve: pd.DataFrame) -> str:
     """What a learning curve says, in one sentence."""
+    if curve.empty:
+        return "there is no learning curve"
     measure = "exact" if "exact" in curve else "reached"
     last = curve.iloc[-1]
     if last[measure] == 0:

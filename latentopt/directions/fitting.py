@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
+from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
-from latentopt.errors import LatentoptError, listed, unknown
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
 from latentopt.pairs.words import swap_words
 from latentopt.plugins import get, installed
+
+logger = logging.getLogger("latentopt")
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
@@ -56,6 +60,8 @@ def fit_direction(
 ) -> FittedDirection:
     """Fit a direction from pairs, or from two unpaired sets, and measure it on a fifth of the rows held out.
 
+    A text that was learned is never held out: pairs that share one (`latentopt.corpus.split.text_key`) stay together.
+
     Pairs are scored by exact match of the moved and decoded source with its target. For unpaired sets there is no right
     answer; the score is the share of decoded texts that keep half of their source and whose re-encoding scores above one
     half. Pairs of twice the same text
@@ -68,20 +74,26 @@ def fit_direction(
         strengths: those tried; a single one fixes the strength.
 
     Raises:
-        LatentoptError: when there are fewer than two texts on a side, or both sides hold the same texts.
+        LatentoptError: when there are fewer than two different texts on a side, or both sides hold the same texts.
     """
     if not strengths or not all(map(math.isfinite, strengths)):
         raise LatentoptError(f"strengths should be finite numbers, got {', '.join(map(str, strengths))}")
     given = len(sources)
     sources, targets = check_sides(sources, targets, paired)
+    units0, units1 = units_of_sides(sources, targets, paired)
     strengths = sorted(strengths)
     settings = dict(settings or {})
     z0, z1 = codec.encode(sources), codec.encode(targets)
     rng = np.random.default_rng(seed)
     order0 = rng.permutation(len(sources))
     order1 = order0 if paired else rng.permutation(len(targets))
-    held0, rest0 = np.split(order0, [max(1, len(order0) // 5)])
-    _, rest1 = np.split(order1, [max(1, len(order1) // 5)])
+    held0, rest0 = hold_out(order0, units0, max(1, len(order0) // 5))
+    rest1 = hold_out(order1, units1, max(1, len(order1) // 5))[1]
+    rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
+    if not len(rest1):
+        raise LatentoptError(
+            "the targets hold hardly a text that is not among the sources; there is too little to learn"
+        )
     seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
     trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
     moved = move_along(codec, [sources[row] for row in held0], z0[held0], trial, strengths)
@@ -110,6 +122,7 @@ def fit_direction(
         "sources": len(sources),
         "targets": len(targets),
         "identical_pairs_left_out": given - len(sources),
+        "repeated": repeated(units0) + (0 if paired else repeated(units1)),
         "held_out": len(held0),
         "measure": "exact match with the target"
         if paired
@@ -150,13 +163,40 @@ def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) ->
     return sources, targets
 
 
+def units_of_sides(
+    sources: Sequence[str], targets: Sequence[str], paired: bool, least: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of each source (n,) and of each target (m,), numbered alike: what is never held out in part.
+
+    Of pairs both are the same, and pairs that share a text are one unit; of unpaired sets equal texts are.
+
+    Raises:
+        LatentoptError: when there are fewer than ``least`` on a side.
+    """
+    n = len(sources)
+    units = np.tile(units_of_pairs(sources, targets), 2) if paired else units_of_texts([*sources, *targets])
+    sides = units[:n], units[n:]
+    for count, what, side in zip((n, len(targets)), ("sources", "targets"), sides, strict=True):
+        different = len(np.unique(side))
+        if different < least:
+            told = (
+                f"{count} pairs, {different} of them different" if paired else f"{count} {what}, {different} different"
+            )
+            raise LatentoptError(
+                f"{told}: too few; at least {least} are needed"
+                + (", and pairs that share a text count as one" if paired else "")
+            )
+    return sides
+
+
 def finders(paired: bool) -> list[str]:
     """The names of the registered finders that can work on pairs, or on two unpaired sets."""
     names = []
     for entry in installed().entries("direction"):
         try:
             target = entry.load()
-        except LatentoptError:
+        except LatentoptError as error:
+            logger.warning("left out: %s", error)
             continue
         if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
             names.append(entry.name)
@@ -180,13 +220,15 @@ def find(
     """
     known = finder in {entry.name for entry in installed().entries("direction")}
     factory = get("direction", finder) if known else None
-    if not hasattr(factory, "fit"):  # none, or a direction that is no finder
+    if factory is None or not hasattr(factory, "fit"):  # none, or a direction that is no finder
         raise unknown("direction finder", finder, finders(paired))
     try:
         made = factory(**settings)
         fit = made.fit
     except (TypeError, AttributeError) as error:
         raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} cannot be made: {told(error)}") from error
     wanted = min(MOST_MADE, getattr(made, "made_pairs", 0) * len(z0)) if paired else 0
     more = swap_words(sources, targets, wanted)
     fits = [all(pair) for pair in zip(*map(codec.fits, more), strict=True)]
@@ -198,5 +240,32 @@ def find(
         )
     stacked, y = torch.cat([z0, z1]).cpu().numpy(), np.repeat([0, 1], [len(z0), len(z1)])
     groups = np.tile(np.arange(len(z0)), 2) if paired else None
-    direction: Direction = fit(stacked, y, groups=groups).direction_
-    return direction.to(codec.device).eval().requires_grad_(False)
+    try:
+        direction = fit(stacked, y, groups=groups).direction_
+    except LatentoptError:
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} cannot be fitted to these texts: {told(error)}") from error
+    if not isinstance(direction, Direction):
+        raise LatentoptError(f"{who(finder)} breaks its contract: direction_ is {direction!r:.60}, and no Direction")
+    direction = direction.to(codec.device).eval().requires_grad_(False)
+    _check_move(finder, direction, z1[:2])
+    return direction
+
+
+def _check_move(finder: str, direction: Direction, z: Tensor) -> None:
+    """Refuse a direction whose move or score of a few latents z (m, d) is not what one should be."""
+    try:
+        with torch.no_grad():
+            moved, scores = direction.move(z, torch.ones(len(z), dtype=z.dtype, device=z.device)), direction.score(z)
+        if moved.shape != z.shape or scores.shape != (len(z),):
+            raise LatentoptError(f"it moves {tuple(z.shape)} to {tuple(moved.shape)}, and scores {tuple(scores.shape)}")
+        if not bool(torch.isfinite(moved).all() and torch.isfinite(scores).all()):
+            raise LatentoptError("what it moves or scores is NaN or infinite")
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{who(finder)} breaks its contract: {told(error)}") from error
+
+
+def who(finder: str) -> str:
+    """A finder and its plugin, for a message."""
+    return f"the direction finder {finder!r} of plugin {installed().entry('direction', finder).plugin!r}"

@@ -20,6 +20,7 @@ from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.inversion import encode_drafts
 from latentopt.reading import set_aside
 from latentopt.validity import FAILED, TRIES, Decoded, Policy, decode_valid
 
@@ -38,6 +39,7 @@ def transfer(
     constraint: Constraint | None = None,
     constrain: str = "failures",
     tries: int = TRIES,
+    exact: bool = True,
 ) -> pd.DataFrame:
     """Move texts along a direction and decode them.
 
@@ -49,6 +51,8 @@ def transfer(
             a line from which each text takes its own; the default line where None.
         constraint, constrain, tries: a text that the filters refuse is made valid, where it then still has what was
             asked for: see `latentopt.validity.Policy`.
+        exact: move from where the texts come back exactly (`latentopt.inversion`); from the codec's own encodings
+            otherwise. Scores always are of the codec's own.
 
     Returns:
         A row per text, in order: ``source_id, source, text, status, strength, before, after, similarity``, where
@@ -63,11 +67,11 @@ def transfer(
         raise LatentoptError(f"the strength should be a finite number, got {line}")
     rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
-    z = codec.encode(read)
+    z, encoded = encode_drafts(codec, read, exact)
     policy = Policy(dict(filters or {}), constraint, constrain, tries)
-    chosen = _choose(codec, read, z, direction, line, policy)
+    chosen = _choose(codec, read, z, encoded, direction, line, policy)
     again = codec.encode(chosen["text"].tolist(), truncation=True)
-    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (z, again))
+    chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (encoded, again))
     table = pd.DataFrame(
         {
             "source_id": range(len(sources)),
@@ -94,11 +98,17 @@ def _choose(
     codec: Codec,
     sources: Sequence[str],
     z: Tensor,
+    encoded: Tensor,
     direction: Direction,
     line: float | StrengthLine,
     policy: Policy,
 ) -> pd.DataFrame:
-    """What becomes of n sources with latents z (n, d): ``text, status, strength, tried``, the verdict of each filter."""
+    """What becomes of n sources: ``text, status, strength, tried``, the verdict of each filter.
+
+    Args:
+        z: (n, d), where they are moved from.
+        encoded: (n, d), their encodings, which the direction scores.
+    """
     # Strength 0 shows what the model makes of the text itself.
     strengths = np.array([0.0, *line.strengths] if isinstance(line, StrengthLine) else [line], dtype=float)
     moved = move_along(codec, sources, z, direction, strengths.tolist(), policy.decoding)
@@ -106,7 +116,7 @@ def _choose(
     reason = np.full(len(sources), UNCHANGED, dtype=object)
     if isinstance(line, StrengthLine):
         held = moved.similarity[0] >= line.min_rebuilt
-        settled = direction.score(z).double().cpu().numpy() > line.settled
+        settled = direction.score(encoded).double().cpu().numpy() > line.settled
         good = moved.reached(line.reach, line.min_similarity) & held & ~settled
         good[0] = False
         reason[:] = np.where((moved.scores[1:] >= line.reach).any(0), TOO_FAR, NOT_REACHED)

@@ -129,12 +129,22 @@ def transfer_file(
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
-    """How far an earlier call came; None where no chunk of it is whole."""
+    """How far an earlier call came; None where no chunk of it is whole, or what it left is damaged."""
     rows, progress = folder / ROWS, folder / PROGRESS
+    own = (ROWS, PROGRESS, f".{PROGRESS}.")
+    if folder.exists() and not (folder.is_dir() and all(path.name.startswith(own) for path in folder.iterdir())):
+        raise LatentoptError(f"{folder}, where the rows would gather, holds something else; move it away")
     if not (rows.is_file() and progress.is_file()):
         return None
-    record: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
-    return record if rows.stat().st_size >= record["bytes"] else None
+    try:
+        record: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
+        if rows.stat().st_size >= record["bytes"]:
+            Counter(record["statuses"]).total()
+            return record
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    logger.warning("%s is damaged, so all texts are moved again", folder)
+    return None
 
 
 def _append(table: pd.DataFrame, folder: Path, ending: str, size: int) -> int:

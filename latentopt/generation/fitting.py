@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from latentopt.codec import Codec
-from latentopt.corpus.split import split
+from latentopt.corpus.split import repeated, split, units_of_texts
 from latentopt.errors import LatentoptError, listed
 from latentopt.generation.noise import Generator, Noise
 from latentopt.plugins import get
@@ -36,7 +36,8 @@ def fit_generator(
     Raises:
         LatentoptError: when there are fewer than two texts to learn from, or one is too long for the codec.
     """
-    learnt, held_out = split(listed(texts), HELD_OUT)
+    texts = listed(texts)
+    learnt, held_out = split(texts, HELD_OUT)
     if len(learnt) < 2:
         raise LatentoptError(f"{len(learnt)} texts are too few to fit a generator on: at least 2 are needed")
     z = codec.encode(list(learnt)).float().cpu()
@@ -44,10 +45,11 @@ def fit_generator(
         torch.manual_seed(seed)
         generator = get("generator", kind).fit(z, codec.cell, steps, weight)
     generator = generator.to(codec.device).eval().requires_grad_(False)
-    measured = list((held_out or learnt)[:MEASURED])
+    measured = list(dict.fromkeys(held_out or learnt))[:MEASURED]
     card = {
         "texts": len(learnt),
         "held_out": len(held_out),
+        "repeated_texts": repeated(units_of_texts(texts)),
         "measured": len(measured),
         "steps": steps,
         "weight": weight,

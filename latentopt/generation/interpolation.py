@@ -16,6 +16,7 @@ from latentopt.codec import Codec, Likelihood
 from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter, similarity
+from latentopt.inversion import encode_drafts
 from latentopt.validity import TRIES, Policy, decode_valid
 
 PATHS = ("straight", "spherical", "guided")
@@ -88,6 +89,7 @@ def interpolate(
     constraint: Constraint | None = None,
     constrain: str = "failures",
     tries: int = TRIES,
+    exact: bool = True,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Texts decoded along a path between two encodings.
 
@@ -95,6 +97,7 @@ def interpolate(
         steps: points on the path, both ends included.
         path: ``straight``, ``spherical`` or ``guided`` (by the decoder's likelihood).
         constraint, constrain, tries: how a point whose text is not valid is repaired, see `latentopt.validity.Policy`.
+        exact: between where the texts come back exactly (`latentopt.inversion`), or their plain encodings.
 
     Returns:
         A row per point: ``step``, ``position`` (0 to 1), ``text``, ``status``, ``similarity`` to the text before it (1
@@ -105,7 +108,7 @@ def interpolate(
     """
     if steps < 2:
         raise LatentoptError(f"an interpolation has at least 2 steps, got {steps}")
-    start, end = _encoded(codec, [first, last]).unsqueeze(1)
+    start, end = _encoded(codec, [first, last], exact).unsqueeze(1)
     between = _between(path)
     positions = torch.linspace(0, 1, steps, device=start.device)
     points = between(start, end, positions)
@@ -128,6 +131,7 @@ def grid(
     constraint: Constraint | None = None,
     constrain: str = "failures",
     tries: int = TRIES,
+    exact: bool = True,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Texts decoded on a grid between three texts (a triangle, the first on top) or four (a square, read as lines).
 
@@ -145,7 +149,7 @@ def grid(
     if path == "guided":
         raise LatentoptError("a guided path goes between two texts; use straight or spherical for a grid")
     between = _between(path)
-    z = _encoded(codec, corners).unsqueeze(1)
+    z = _encoded(codec, corners, exact).unsqueeze(1)
     top, lower = (z[0], z[0]) if len(corners) == 3 else (z[0], z[1])
     down = torch.linspace(0, 1, steps, device=z.device)
     left, right = between(top, z[-2], down), between(lower, z[-1], down)
@@ -164,10 +168,10 @@ def _between(path: str) -> Between:
     return spherical if path == "spherical" else straight
 
 
-def _encoded(codec: Codec, texts: Sequence[str]) -> Tensor:
+def _encoded(codec: Codec, texts: Sequence[str], exact: bool) -> Tensor:
     if not all(text.strip() for text in texts):
         raise LatentoptError(f"an interpolation goes between {len(texts)} texts, and one of them is empty")
-    return codec.encode(texts)
+    return encode_drafts(codec, texts, exact)[0]
 
 
 def _decoded(

@@ -21,6 +21,7 @@ from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation.noise import Generator, Noise
+from latentopt.inversion import encode_drafts
 from latentopt.reading import set_aside
 from latentopt.text import composed
 from latentopt.validity import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
@@ -51,6 +52,7 @@ def paraphrase(
     generator: Generator | None = None,
     constraint: Constraint | None = None,
     constrain: str = "failures",
+    exact: bool = True,
 ) -> pd.DataFrame:
     """Texts decoded from around each source, the likeliest and most stable first.
 
@@ -71,6 +73,8 @@ def paraphrase(
         constraint, constrain: what the filters refuse is decoded again under a constraint; and where they refuse every
             candidate of a source, the nearest neighbour of the source that they accept is looked for, within
             `latentopt.validity.TRIES` tries. See `latentopt.validity.Policy`.
+        exact: look around where the texts come back exactly (`latentopt.inversion`), or around their plain encodings. A
+            rewriter, which is to write something else, has the latter.
 
     Returns:
         A row per paraphrase, by source and ``rank`` from 1 on: ``source_id, source, text, rank``; ``status``,
@@ -104,7 +108,7 @@ def paraphrase(
         aside = np.where(aside == "", set_aside(rewriter, sources), aside)
     places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
     sources = [given[place] for place in places]
-    z0 = codec.encode(sources)
+    z0, _ = encode_drafts(codec, sources, exact)
     starts = z0 if rewriter is None else rewriter.encode(sources)
     rng = torch.Generator().manual_seed(seed)
     tables = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +18,15 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import Tensor, nn
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError, unknown
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told, unknown
 from latentopt.heads.training import Examples, fit_module, imitate, prepare
 from latentopt.heads.validation import assign_folds, interval, platt_scaling, rank_correlation, rank_correlations
 from latentopt.plugins import get, installed
 from latentopt.spec import build
 
 __all__ = ["FittedHead", "Head", "as_torch", "fit_head", "rank_correlation"]
+
+logger = logging.getLogger("latentopt")
 
 AUTO = {
     "numbers": ("ridge", "mlp_ensemble", "ngrams", "gradient_boosting"),
@@ -132,6 +135,9 @@ def fit_head(
 ) -> FittedHead:
     """Fit a registered head on the latents of texts, and score it by cross-validation.
 
+    Rows of equal texts (`latentopt.corpus.split.text_key`) stay in one fold, and so do groups that share a text: what was
+    learned is never held out.
+
     The log-odds of a classifier are calibrated by Platt scaling on the held-out rows, where its twin has a method
     ``rescale(mean, std)``.
 
@@ -155,11 +161,13 @@ def fit_head(
     fitters = _candidates(codec, head, settings, y, seed)
     classifier = fitters[0].classifier
     examples = prepare(codec, texts, y, groups, weights, transform, reencodings, classifier, seed)
-    fold = assign_folds(examples.y, examples.groups, classifier, folds, seed)
-    held_out = np.stack([fitter.predict_held_out(examples, fold) for fitter in fitters])
+    fold = assign_folds(examples, classifier, folds, seed)
+    fitters, predicted, modules = _fitted(fitters, examples, fold)
+    held_out = np.stack(predicted)
     # A fold with high targets leaves low ones to fit on, so its predictions are low: only within a fold do they compare.
-    scores, draws = rank_correlations(examples.y, held_out, examples.groups, strata=fold, seed=seed)
-    modules = [fitter.fit(examples, np.arange(len(examples.y))) for fitter in fitters]
+    scores, draws = rank_correlations(
+        examples.y, held_out, examples.groups, strata=fold, seed=seed, units=examples.units
+    )
     smooth = [i for i, module in enumerate(modules) if getattr(module, "differentiable", True)] or [0]
     chosen = max(smooth, key=lambda i: scores[i])
     module, score = modules[chosen], float(scores[chosen])
@@ -168,6 +176,7 @@ def fit_head(
         "head": fitters[chosen].name,
         "settings": fitters[chosen].settings,
         "texts": len(examples.y),
+        "repeated_texts": examples.repeated,
         "groups": len(np.unique(examples.groups)) if examples.groups is not None else None,
         "transform": transform,
         "weighted": weights is not None,
@@ -241,7 +250,11 @@ class Fitter:
             made = make()
         if module_class and not list(made.parameters()):
             raise LatentoptError(f"the head {name!r} cannot be fitted: the module has no parameters to train")
-        return cls(name, settings, make, not module_class and is_classifier(made), getattr(made, "reads", False), seed)
+        try:
+            classifier = not module_class and is_classifier(made)
+        except MISBEHAVIOUR as error:
+            raise LatentoptError(f"the head {name!r} is no estimator of scikit-learn: {told(error)}") from error
+        return cls(name, settings, make, classifier, getattr(made, "reads", False), seed)
 
     def fit(self, examples: Examples, rows: np.ndarray) -> Head:
         """The head fitted on some of the examples; the same seed gives the same head."""
@@ -259,8 +272,10 @@ class Fitter:
             raise LatentoptError(f"the head {self.name!r} takes no weights of rows; leave them out or use another head")
         try:
             return as_torch(made.fit(z, y, **{prefix + name: value for name, value in taken.items()}))
-        except (TypeError, ValueError) as error:
-            raise LatentoptError(f"the head {self.name!r} cannot be fitted: {error}") from error
+        except LatentoptError:
+            raise
+        except MISBEHAVIOUR as error:
+            raise LatentoptError(f"the head {self.name!r} cannot be fitted: {told(error)}") from error
 
     def predict_held_out(self, examples: Examples, fold: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
         """The prediction for each row by a head fitted on the other folds, (n,).
@@ -272,7 +287,15 @@ class Fitter:
         for number in np.unique(fold):
             fitted_on = (fold != number) if kept is None else (fold != number) & kept
             test = fold == number
-            predicted[test] = _predict(self.fit(examples, np.flatnonzero(fitted_on)), examples, np.flatnonzero(test))
+            module = self.fit(examples, np.flatnonzero(fitted_on))
+            try:
+                predicted[test] = _predict(module, examples, np.flatnonzero(test))
+            except LatentoptError:
+                raise
+            except MISBEHAVIOUR as error:
+                raise LatentoptError(f"the head {self.name!r} cannot predict: {told(error)}") from error
+        if not np.isfinite(predicted).all():
+            raise LatentoptError(f"the head {self.name!r} predicts NaN or infinite values")
         return predicted
 
 
@@ -300,7 +323,34 @@ def _candidates(
     names = AUTO["numbers" if np.issubdtype(np.asarray(y).dtype, np.number) else "labels"]
     if settings:
         raise LatentoptError(f"the head 'auto' takes no settings; give them to one of {', '.join(names)}")
-    return [Fitter.of(name, None, codec.latent_dim, seed) for name in names]
+    made, failed = [], []
+    for name in names:
+        try:
+            made.append(Fitter.of(name, None, codec.latent_dim, seed))
+        except MISBEHAVIOUR as error:
+            failed.append(error)
+            logger.warning("the head %r is left out: %s", name, told(error))
+    if not made:
+        raise LatentoptError(f"no head can be fitted; {told(failed[0])}")
+    return made
+
+
+def _fitted(
+    fitters: list[Fitter], examples: Examples, fold: np.ndarray
+) -> tuple[list[Fitter], list[np.ndarray], list[Head]]:
+    """What each kind of head predicts held out, (n,), and the head fitted on all rows; of several, those that work."""
+    found, failed = [], []
+    for fitter in fitters:
+        try:
+            found.append((fitter, fitter.predict_held_out(examples, fold), fitter.fit(examples, np.arange(len(fold)))))
+        except MISBEHAVIOUR as error:
+            if len(fitters) == 1:
+                raise
+            failed.append(error)
+            logger.warning("the head %r is left out: %s", fitter.name, told(error))
+    if not found:
+        raise LatentoptError(f"no head can be fitted; {told(failed[0])}")
+    return [row[0] for row in found], [row[1] for row in found], [row[2] for row in found]
 
 
 @torch.inference_mode()

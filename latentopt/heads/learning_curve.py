@@ -37,7 +37,8 @@ def learning_curve(
 ) -> pd.DataFrame:
     """Cross-validate a head on growing shares of the data; all are scored on the same held-out rows.
 
-    A share takes whole groups, and each holds the ones before it. A share with fewer than 10 rows to fit on is left out.
+    A share takes whole groups and all rows of a text, and each holds the ones before it. A share with fewer than 10 rows
+    to fit on is left out.
     The intervals tell of the rows that are held out, not of those that a share happens to hold. The other arguments are
     those of `latentopt.heads.head.fit_head`.
 
@@ -58,18 +59,19 @@ def learning_curve(
         raise LatentoptError(f"the sizes of a learning curve are shares above 0 and at most 1, got {list(sizes)}")
     fitter = Fitter.of(head, settings, codec.latent_dim, seed)
     examples = prepare(codec, texts, y, groups, weights, transform, reencodings, fitter.classifier, seed)
-    fold = assign_folds(examples.y, examples.groups, fitter.classifier, folds, seed)
-    codes = np.arange(len(fold)) if examples.groups is None else pd.factorize(examples.groups)[0]
-    place = np.random.default_rng(seed).permutation(codes.max() + 1)[codes] / (codes.max() + 1)
+    fold, units = assign_folds(examples, fitter.classifier, folds, seed), examples.units
+    place = np.random.default_rng(seed).permutation(units.max() + 1)[units] / (units.max() + 1)
     count = {size: float((place < size).sum() * (1 - 1 / (fold.max() + 1))) for size in sorted(set(sizes))}
-    shares = [size for size in count if count[size] >= MINIMUM]
+    # A few large units may all be held out at once, and leave nothing to fit on.
+    least = {size: min((place[fold != k] < size).sum() for k in range(fold.max() + 1)) for size in count}
+    shares = [size for size in count if count[size] >= MINIMUM and least[size] >= 2]
     if not shares or shares[-1] < 2 * shares[0]:
         raise LatentoptError(
             f"{len(fold)} rows in shares of {', '.join(f'{size:g}' for size in count)} make no learning curve; it needs "
             f"a share with {MINIMUM} rows to fit on, and one twice as large"
         )
     predicted = np.stack([fitter.predict_held_out(examples, fold, place < size) for size in shares])
-    scores, draws = rank_correlations(examples.y, predicted, examples.groups, strata=fold, seed=seed)
+    scores, draws = rank_correlations(examples.y, predicted, examples.groups, strata=fold, seed=seed, units=units)
     rows = []
     for i, size in enumerate(shares):
         low, high = interval(draws[:, i])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import skew
 
 from latentopt.errors import LatentoptError
 
@@ -34,8 +35,8 @@ def transform_for(y: np.ndarray, weights: np.ndarray | None = None) -> str:
     beyond = y.max() > SCALE
     if weights is not None and (y <= weights).all() and (beyond or y.min() == 0):
         return "rate"
-    values = pd.Series(y, dtype=float)
-    return "log1p" if beyond and abs(np.log1p(values).skew()) < abs(values.skew()) else "none"
+    values = y.astype(float)
+    return "log1p" if beyond and abs(skew(np.log1p(values))) < abs(skew(values)) else "none"
 
 
 def transformed(y: np.ndarray, transform: str, groups: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray:
@@ -91,6 +92,16 @@ def check_target(texts: Sequence[str], y: np.ndarray) -> None:
         check_labels("target", y)
     if len(np.unique(y)) < 2:
         raise LatentoptError("the target is constant: there is nothing to learn")
+
+
+def enough_texts(texts: Sequence[str], units: np.ndarray) -> None:
+    """Refuse texts that hardly differ, by the unit of equal texts that each belongs to, (n,)."""
+    different = len(np.unique(units))
+    if different < MINIMUM:
+        raise LatentoptError(
+            f"{len(texts)} rows, {different} of them with different texts, are too few to fit a head; at least {MINIMUM} "
+            "different texts are needed"
+        )
 
 
 def check_labels(what: str, labels: np.ndarray | None) -> None:

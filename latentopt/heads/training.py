@@ -13,8 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latentopt.codec import Codec
+from latentopt.corpus.split import joined, repeated, units_of_texts
 from latentopt.errors import LatentoptError, listed
-from latentopt.heads.targets import check_labels, check_target, checked_weights, transformed, within
+from latentopt.heads.targets import (
+    check_labels,
+    check_target,
+    checked_weights,
+    enough_texts,
+    transformed,
+    within,
+)
 
 BATCH = 1024
 """More rows than this are drawn in batches of so many."""
@@ -36,7 +44,9 @@ class Examples:
         texts: (n,) object.
         z: latents of the texts, (n, d).
         y: the target, (n,).
-        groups: (n,); rows of one group belong together.
+        groups: (n,); the rows of one group are compared with one another alone.
+        units: (n,), from 0; what is never held out in part, see `units_of`.
+        repeated: how many rows hold a text that stood in a row before.
         weights: (n,), with mean 1.
         copies: re-encodings of each text, (n, r, d); they share its target, weight and group, and are never scored.
         cell: the codec's cell radius.
@@ -46,6 +56,8 @@ class Examples:
     z: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None
+    units: np.ndarray
+    repeated: int
     weights: np.ndarray | None
     copies: np.ndarray
     cell: float
@@ -56,16 +68,18 @@ class Examples:
         """Rows to fit on, m of them with their copies: z (m, d), y (m,), weights (m,) and units (m,).
 
         For a head that reads there are texts (m,) in place of z, and no copies.
-        A unit is what belongs together: a group, or a text with its copies. There are none where each row stands alone.
+        The units are None where each row stands alone.
         """
+        weights, r = self.weights, 0 if reads else self.copies.shape[1]
+        alone = self.groups is None and not self.repeated and not r
         if reads:
-            parts = [part[rows] if part is not None else None for part in (self.weights, self.groups)]
-            return self.texts[rows], self.y[rows], *parts
-        r = self.copies.shape[1]
+            return self.texts[rows], self.y[rows], None if weights is None else weights[rows], self._units(rows, alone)
         again = np.concatenate([rows, np.repeat(rows, r)])
         z = np.concatenate([self.z[rows], self.copies[rows].reshape(-1, self.z.shape[1])])
-        units = self.groups[again] if self.groups is not None else again if r else None
-        return z, self.y[again], self.weights[again] if self.weights is not None else None, units
+        return z, self.y[again], None if weights is None else weights[again], self._units(again, alone)
+
+    def _units(self, rows: np.ndarray, alone: bool) -> np.ndarray | None:
+        return None if alone else self.units[rows]
 
 
 def prepare(
@@ -87,6 +101,8 @@ def prepare(
         raise LatentoptError(f"{len(texts)} texts but {len(groups)} groups")
     check_labels("group", groups)
     weights = checked_weights(weights, len(texts))
+    equal = units_of_texts(texts)
+    enough_texts(texts, equal)
     if classifier:
         classes, y = np.unique(y, return_inverse=True)
         if len(classes) != 2:
@@ -102,8 +118,29 @@ def prepare(
     copies = reencode(codec, z, reencodings, seed).float()
     relative = weights / weights.mean() if weights is not None else None
     return Examples(
-        np.array(texts, dtype=object), z.cpu().numpy(), y, groups, relative, copies.cpu().numpy(), codec.cell
+        texts=np.array(texts, dtype=object),
+        z=z.cpu().numpy(),
+        y=y,
+        groups=groups,
+        units=units_of(equal, groups),
+        repeated=repeated(equal),
+        weights=relative,
+        copies=copies.cpu().numpy(),
+        cell=codec.cell,
     )
+
+
+def units_of(equal: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """What is never held out in part, (n,) from 0: rows of equal texts (n,), and of groups that share a text.
+
+    Where texts that stand in many groups link most of the rows, equal texts alone: no groups could be held out for long, and
+    what was learned of a group's other texts tells nothing of these.
+    """
+    if groups is None:
+        return equal
+    linked = joined(groups, equal)
+    alone, together = (np.bincount(joined(column)).max() for column in (groups, linked))
+    return equal if together > max(alone, len(equal) / 2) else linked
 
 
 def reencode(codec: Codec, z: Tensor, copies: int, seed: int) -> Tensor:
@@ -132,14 +169,15 @@ def imitate(head: Any, codec: Codec, examples: Examples, seed: int) -> float:
     """Fit, in a head that reads texts, what imitates it in latents: around its texts, it is asked what they decode to.
 
     Returns:
-        The correlation of the imitation with what is read, over a tenth of the texts decoded, kept for that.
+        The correlation of the imitation with what is read, over a tenth of the distinct texts decoded, kept for that.
     """
     order = np.random.default_rng(seed).permutation(len(examples.z))[:IMITATED]
     z = torch.from_numpy(examples.z[order]).to(codec.device)
     z = torch.cat([z, neighbours(codec, z, max(1, IMITATED // len(z)), seed, FARTHEST)])
-    y = head.read(codec.decode(z)).double().cpu().numpy()
-    z = z.cpu()
-    kept = torch.rand(len(z), generator=torch.Generator().manual_seed(seed)) < 0.1
+    texts = codec.decode(z)
+    y = head.read(texts).double().cpu().numpy()
+    z, units = z.cpu(), torch.from_numpy(units_of_texts(texts))
+    kept = (torch.rand(len(z), generator=torch.Generator().manual_seed(seed)) < 0.1)[units]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fit_module(head.imitator(z.shape[1]), z[~kept].numpy(), y[~kept.numpy()], cell=codec.cell)

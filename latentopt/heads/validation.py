@@ -7,30 +7,34 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from latentopt.errors import LatentoptError
+from latentopt.heads.training import Examples
 
 
-def assign_folds(y: np.ndarray, groups: np.ndarray | None, classifier: bool, folds: int, seed: int) -> np.ndarray:
-    """The fold in which each row is held out, (n,); rows of one group share theirs."""
+def assign_folds(examples: Examples, classifier: bool, folds: int, seed: int) -> np.ndarray:
+    """The fold in which each row is held out, (n,); rows of one unit share theirs."""
+    units, groups = examples.units, examples.groups
+    first = np.unique(units, return_index=True)[1]
     if groups is not None:
-        distinct = len(np.unique(groups))
-        if distinct < 2:
+        if len(np.unique(groups)) < 2:
             raise LatentoptError("the group column holds a single group; without it, drop the option")
-        splits = GroupKFold(min(folds, distinct), shuffle=True, random_state=seed).split(y, groups=groups)
+        splits = KFold(min(folds, len(first)), shuffle=True, random_state=seed).split(first)
     elif classifier:
-        fewest = int(np.unique(y, return_counts=True)[1].min())
+        # A text that stands in both classes goes by the more frequent one.
+        label = np.bincount(units, examples.y) > np.bincount(units) / 2
+        fewest = int(min(label.sum(), (~label).sum()))
         if fewest < 2:
-            raise LatentoptError("one class has a single row; each needs at least 2")
-        splits = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed).split(y, y)
+            raise LatentoptError("one class has a single text; each needs at least 2")
+        splits = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed).split(label, label)
     else:
-        # Two rows in a fold at least: predictions are compared within a fold.
-        splits = KFold(min(folds, len(y) // 2), shuffle=True, random_state=seed).split(y)
-    fold = np.empty(len(y), dtype=int)
+        # Two texts in a fold at least: predictions are compared within a fold.
+        splits = KFold(min(folds, len(first) // 2), shuffle=True, random_state=seed).split(first)
+    fold = np.empty(len(first), dtype=int)
     for number, (_, test) in enumerate(splits):
         fold[test] = number
-    return fold
+    return fold[units]
 
 
 def rank_correlation(
@@ -40,6 +44,7 @@ def rank_correlation(
     strata: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    units: np.ndarray | None = None,
 ) -> tuple[float, tuple[float, float]]:
     """Spearman's rank correlation with a 95 % bootstrap interval; within groups where groups are given.
 
@@ -48,11 +53,13 @@ def rank_correlation(
 
     Args:
         strata: (n,), used where there are no groups: rows are compared within a stratum alone, but drawn one by one.
+        units: (n,), what the bootstrap draws: of rows with equal texts one tells what all do, so that drawn one by one they
+            would make the interval too narrow. Groups, or else rows, unless told.
 
     Returns:
         The correlation (0 where one side is constant) and the interval.
     """
-    scores, draws = rank_correlations(y, predicted[None], groups, strata, resamples, seed)
+    scores, draws = rank_correlations(y, predicted[None], groups, strata, resamples, seed, units)
     low, high = interval(draws[:, 0])
     return float(scores[0]), (low, high)
 
@@ -64,14 +71,16 @@ def rank_correlations(
     strata: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    units: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rank correlations of k predictions (k, n) with y, (k,), and their bootstrap draws, (resamples, k).
 
     All predictions are scored on the same draws, so that differences between them may be read off the draws. The rest
     is as in `rank_correlation`.
     """
-    codes = np.arange(len(y)) if groups is None else pd.factorize(groups)[0]
-    compared = codes if groups is not None else np.zeros(len(y)) if strata is None else strata
+    compared = groups if groups is not None else np.zeros(len(y)) if strata is None else strata
+    drawn_by = units if units is not None else groups
+    codes = np.arange(len(y)) if drawn_by is None else pd.factorize(drawn_by)[0]
 
     def centred_ranks(values: np.ndarray) -> np.ndarray:
         ranks = pd.Series(values).groupby(compared).rank()

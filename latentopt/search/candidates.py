@@ -55,10 +55,11 @@ class Candidates:
         self.keys: list[Key] = []
         self.parts: dict[str, list[float]] = {name: [] for name in problem.objective.terms}
         source = torch.arange(n, device=problem.z0.device)
-        values = self._values(problem.z0, source, problem.texts)
+        encoded = problem.z0 if problem.encoded is None else problem.encoded
+        values = self._values(encoded, source, problem.texts)
         predicted = torch.full((n,), np.nan) if problem.objective.text_terms else problem.objective.total(values)
         self.baseline = problem.objective.total(values).double().cpu().numpy()
-        self._store(list(enumerate(problem.texts)), problem.z0, values, predicted, np.ones(n, dtype=bool))
+        self._store(list(enumerate(problem.texts)), encoded, values, predicted, np.ones(n, dtype=bool))
         for position, text in enumerate(problem.texts):  # a draft of two lines is decoded as one
             self.rows.setdefault((position, " ".join(text.splitlines())), position)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError
 
 if TYPE_CHECKING:
     from latentopt.codec import Codec
@@ -33,7 +33,8 @@ def build_objective(
 
     Args:
         heads, directions: NAME or NAME=WEIGHT.
-        scores: FILE.py:FUNCTION or FILE.py:FUNCTION=WEIGHT.
+        scores: FILE.py:FUNCTION or the name of a judge, or either with =WEIGHT. More of it is better; of a judge, what it
+            calls better.
         reach: NAME=VALUE of one of these.
         hold: NAME or NAME=TOLERANCE of a head or direction.
     """
@@ -57,7 +58,8 @@ def build_objective(
     for item in scores:
         ref, weight = parse_weighted(item)
         name = ref.rpartition(":")[2]
-        add(name, TextTerm(_function(ref), reach=goals.pop(name, None)), weight)
+        measure, sign = _measure(ref)
+        add(name, TextTerm(measure, reach=goals.pop(name, None)), sign * weight)
     for name, term, weight in (("near", Near(), near), ("prior", Prior(), prior)):
         if not math.isfinite(weight):
             raise LatentoptError(f"--{name} should be a finite number, got {weight}")
@@ -92,6 +94,17 @@ def _term(
     return HeadTerm(module, card.get("scale", 1.0), caution, reach)
 
 
+def _measure(ref: str) -> tuple[Metric, float]:
+    """A property of the text by its name, and 1 where more is better, -1 where less is."""
+    from latentopt.judges import load_judge
+    from latentopt.plugins import offers
+
+    if ":" in ref or not offers("judge", ref):
+        return _function(ref), 1.0
+    judge = load_judge(ref)
+    return judge, 1.0 if judge.higher_is_better else -1.0
+
+
 def _function(ref: str) -> Metric:
     """The function of one text in a file, ``FILE.py:FUNCTION``, as a metric.
 
@@ -100,14 +113,14 @@ def _function(ref: str) -> Metric:
     """
     path, _, name = ref.rpartition(":")
     if not Path(path).is_file():
-        raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION; there is no such file")
+        raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION, or name a judge; there is no such file")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
         raise LatentoptError(f"the score {ref!r} should name a .py file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except MISBEHAVIOUR as error:
         raise LatentoptError(f"importing {path} raised {type(error).__name__}: {error}") from error
     function: Callable[[str], float] | None = getattr(module, name, None)
     if not callable(function):
@@ -122,7 +135,7 @@ def _function(ref: str) -> Metric:
 def _called(function: Callable[[str], float], text: str, ref: str) -> float:
     try:
         return float(function(text))
-    except Exception as error:
+    except MISBEHAVIOUR as error:
         raise LatentoptError(
             f"the score {ref} raised {type(error).__name__} on {text[:60]!r}: {error}; "
             "return float('nan') for a text that cannot be scored"

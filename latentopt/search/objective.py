@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
-from latentopt.errors import LatentoptError
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Metric
 from latentopt.heads.head import Head
 from latentopt.posterior import AggregatePosterior
@@ -98,7 +98,12 @@ class TextTerm:
 
     def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """The property of m texts, (m,) float64, NaN as -inf."""
-        values = np.asarray(self.metric(texts, sources), dtype=np.float64)
+        try:
+            values = np.asarray(self.metric(texts, sources), dtype=np.float64)
+        except LatentoptError:
+            raise
+        except MISBEHAVIOUR as error:
+            raise LatentoptError(f"a property of texts gives no numbers: {told(error)}") from error
         if values.shape != (len(texts),):
             raise LatentoptError(f"a property of texts gave shape {values.shape} for {len(texts)} texts")
         return np.where(np.isnan(values), -np.inf, values)
@@ -114,7 +119,7 @@ class Held:
 
     term: HeadTerm | Probe
     tolerance: float = 0.5
-    value0: Tensor | None = None
+    value0: Tensor | None = field(default=None, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Held:
         """See `Anchored.anchor`.
@@ -136,8 +141,8 @@ class Held:
 class Near:
     """Minus the squared distance from the draft, in squared cell radii."""
 
-    z0: Tensor | None = None
-    cell: float = 1.0
+    z0: Tensor | None = field(default=None, compare=False)
+    cell: float = field(default=1.0, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Near:
         """See `Anchored.anchor`."""
@@ -152,7 +157,7 @@ class Near:
 class Prior:
     """The log-density of z under the codec's aggregate posterior, per dimension, up to a constant."""
 
-    posterior: AggregatePosterior | None = None
+    posterior: AggregatePosterior | None = field(default=None, compare=False)
 
     def anchor(self, codec: Codec, z0: Tensor) -> Prior:
         """See `Anchored.anchor`."""

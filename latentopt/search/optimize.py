@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_metric, similarity
+from latentopt.inversion import STEPS, encode_exact
 from latentopt.plugins import installed
 from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run
 from latentopt.search.candidates import Candidates
+from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.validity import TRIES, Policy
@@ -50,6 +51,8 @@ def optimize(
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
+    exact: bool = True,
+    patience: float = PATIENCE,
 ) -> Result:
     """Search for better versions of drafts, and keep those that are still better once they are text.
 
@@ -76,13 +79,18 @@ def optimize(
             same words as in a draft is tried there before the search, for half of the evaluations at most; such a text is
             ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
             not used.
+        exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
+            What is ``verified``, a draft itself among it, always is by the codec's own.
+        patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
+            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
 
     Raises:
-        LatentoptError: when there are no drafts, a term of the latent is not finite, or a
-            property of the text gives no number for any text.
+        LatentoptError: when there are no drafts, a term of the latent is not finite, a property of the text gives no number
+            for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, filters, metrics)
+    searcher = Guarded(searcher, patience)
     filters, metrics = dict(filters or {}), dict(metrics or {})
     if not texts:
         raise LatentoptError("there are no drafts to optimise")
@@ -116,19 +124,28 @@ def optimize(
         chunk=chunk,
         splice=splice,
         phrases=len(phrases),
+        exact=exact,
     )
     installed().notify("run_started", run=run)
     given, aside = texts, set_aside(codec, texts)
     places = np.flatnonzero(aside == "")
     texts = [str(given[place]) for place in places]
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
-    z0 = codec.encode(texts)
-    _warn_of_other_texts(codec, texts, z0)
+    read = encode_exact(codec, texts, STEPS if exact else 0, ladder=())
+    z0, encoded = read.z, read.encoded
+    _warn_of_other_texts(texts, read.decoded)
     tables, latents, scored = [], [], set()
     counts = dict.fromkeys(("tried", "verified", "valid", "repaired", "failed"), 0)
     for first in range(0, len(texts), chunk):
-        drafts, z = texts[first : first + chunk], z0[first : first + chunk]
-        problem = Problem(codec, objective.anchor(codec, z), drafts, z, budget, evaluations)
+        part = slice(first, first + chunk)
+        drafts, anchored = texts[part], objective.anchor(codec, encoded[part])
+        scoring = {
+            "objective": objective,
+            "filters": filters,
+            "constraint": constraint if policy.always else None,
+            "exact": exact,
+        }
+        problem = Problem(codec, anchored, drafts, z0[part], budget, evaluations, encoded[part], scoring)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         candidates = Candidates(problem, policy, top, pareto)
@@ -155,7 +172,7 @@ def optimize(
         [*tables, pd.DataFrame(columns=names[: -len(metrics) or None])][: len(tables) or 1], ignore_index=True
     )
     for name, metric in metrics.items():
-        table[name] = np.asarray(metric(table["text"].tolist(), table["source"].tolist()), dtype=float)
+        table[name] = apply_metric(name, metric, table["text"].tolist(), table["source"].tolist())
     found = np.concatenate([*latents, np.empty((0, codec.latent_dim), dtype=np.float32)])
     result = Result(*_in_place(table, found, given, aside, [*filters, "valid"]), run, counts)
     installed().notify("run_finished", run=run, result=result)
@@ -184,9 +201,8 @@ def _in_place(
     return both.iloc[order].reset_index(drop=True), latents[order]
 
 
-def _warn_of_other_texts(codec: Codec, drafts: list[str], z0: Tensor) -> None:
+def _warn_of_other_texts(drafts: list[str], decoded: list[str]) -> None:
     """Say which drafts the model cannot give back: their rewrites start from another text than was written."""
-    decoded = codec.decode(z0) if drafts else []
     lost = np.flatnonzero(similarity(decoded, drafts) < GIVEN_BACK)
     if len(lost):
         logger.warning(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -21,9 +21,13 @@ class Problem:
         codec: whose latents are searched; its ``cell`` is the unit of steps and radii.
         objective: anchored to these drafts.
         texts: the n drafts.
-        z0: (n, d), their encodings.
+        z0: (n, d), the latents that the search starts from.
         budget: how many latents a draft may have decoded; None for as many as the searcher proposes.
         evaluations: how many distinct texts of a draft a property of the text may be asked about; None for no limit.
+        encoded: (n, d), the codec's own encodings of the drafts, by which they are judged as their rewrites are by
+            theirs, where z0 is not these; None where it is.
+        scoring: what else the score of a text depends on, by name: its filters, say. A searcher that keeps what it finds
+            goes on only where this and the objective are the same (`latentopt.fingerprint`).
     """
 
     codec: Codec
@@ -32,6 +36,8 @@ class Problem:
     z0: Tensor
     budget: int | None = None
     evaluations: int | None = None
+    encoded: Tensor | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -275,6 +275,16 @@ class T5VAECodec:
         ]
         return torch.cat(parts) if parts else z.new_zeros(0)
 
+    def margins(self, z: Tensor, texts: Sequence[str]) -> Tensor:
+        """See `Margins.margins`; on a CPU that has it in bfloat16, which takes half the time."""
+        if len(z) != len(texts):
+            raise LatentoptError(f"{len(z)} latents but {len(texts)} texts")
+        if not texts:
+            return z.new_zeros(0, 0)
+        half = self.device.type == "cpu" and bool(_capabilities().get("avx512_bf16"))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            return self.model.token_margins(z, *self.pad(self.tokenize(texts)))
+
     @torch.no_grad()
     def token_accuracy(self, z: Tensor, texts: Sequence[str]) -> float:
         """The share of tokens that are the decoder's first choice, given z (n, d) and the true tokens before."""
@@ -302,6 +312,12 @@ class T5VAECodec:
                 torch.cuda.empty_cache()
                 continue
             start = stop
+
+
+def _capabilities() -> dict[str, Any]:
+    """What the CPU can do, by torch's names."""
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return known
 
 
 def fingerprint(folder: Path) -> str:

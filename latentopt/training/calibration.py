@@ -34,7 +34,7 @@ def calibrate(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, texts: Sequ
         texts: training texts, some `CALIBRATION_TEXTS` of them; 200 are used for the cell radius.
     """
     model.eval()
-    sample = list(texts)
+    sample = list(dict.fromkeys(texts))  # so that none is learned and held out as well
     bottleneck = model.bottleneck
     norm: Any = bottleneck.standardise
     norm.running_mean.zero_()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence
+import math
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,30 +27,35 @@ from transformers import (
 from latentopt.cell import measure_cell
 from latentopt.constraint import Constraint
 from latentopt.corpus.lines import Selection
-from latentopt.corpus.split import split
-from latentopt.errors import LatentoptError, unknown
+from latentopt.corpus.split import split, text_key
+from latentopt.errors import LatentoptError
 from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.language import ENOUGH, language_of
 from latentopt.loading import model_folder
 from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
-from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
+from latentopt.t5vae.config import T5VAEConfig
 from latentopt.t5vae.model import T5VAEModel
-from latentopt.t5vae.regulariser import REGULARISERS
 from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.text import one_line
 from latentopt.training.calibration import CALIBRATION_TEXTS, calibrate, round_weights
+from latentopt.training.checkpoints import is_last, last_complete_checkpoint, pass_over
 from latentopt.training.distillation import FEWEST, LESSONS, lessons
-from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
-from latentopt.training.tokens import TokenDataset, train_tokenizer
-from latentopt.training.trainer import T5VAETrainer, arguments_of, is_last, last_complete_checkpoint, writing
+from latentopt.training.interruption import Interruption
+from latentopt.training.progress import Progress
+from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings, check
+from latentopt.training.tokens import TokenDataset, collate, train_tokenizer
+from latentopt.training.trainer import T5VAETrainer, arguments_of, writing
 from latentopt.validity import Policy
 
 logger = logging.getLogger("latentopt")
 
 SHARD = "15MB"
 """The largest file of weights: small enough for any host of files."""
+
+GATHERED = ".writing-"
+"""How the names of the folders begin that are written to first."""
 
 RECORD = "training.json"
 """What a folder's training is: its settings and a hash of its texts."""
@@ -85,32 +94,37 @@ def train(
         constraint: for ``settings.distillation``: how what ``validity`` refuses, or everything where it is None, is made valid.
 
     Raises:
-        LatentoptError: when there is nothing to train on, or ``out`` holds a training with other settings.
+        LatentoptError: when there is nothing to train on, the settings make no training, ``out`` holds a training with other
+            settings, or the training diverges.
+        KeyboardInterrupt: at Ctrl-C or SIGTERM, once a checkpoint of the step that it was at is saved.
     """
-    for what, value, known in (
-        ("size", settings.size, SIZES),
-        ("bottleneck", settings.bottleneck, BOTTLENECKS),
-        ("regulariser", settings.regulariser, REGULARISERS),
-    ):
-        if value not in known:
-            raise unknown(what, value, list(known))
+    interruption = Interruption()
+    with interruption.listening():
+        return _train(texts, out, settings, validity, targets, constraint, interruption)
+
+
+def _train(
+    texts: Sequence[str],
+    out: Path,
+    settings: Settings,
+    validity: Filter | None,
+    targets: Sequence[str] | None,
+    constraint: Callable[[T5VAECodec], Constraint | None] | None,
+    interruption: Interruption,
+) -> T5VAECodec:
+    check(settings)
     sides = [texts] if targets is None else _differing(texts, targets)
     unit = "text" if targets is None else "pair"
     continued = settings.start is not None and is_t5vae(model_folder(settings.start))
-    if settings.freeze_latents and not continued:
-        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
-    if settings.distillation:
-        if not continued:
-            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
-        if targets is not None:
-            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
-        if constraint is None:
-            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
+    _check_combination(settings, continued, targets is not None, constraint is not None)
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(model_folder(str(settings.start)))
         settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
+    learnt: list[Selection]
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
+    if targets is not None:
+        learnt = _unlinked(learnt, held)
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
     if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
@@ -121,7 +135,7 @@ def train(
     # One process claims the folder and trains the tokenizer, the others find both done.
     with arguments.main_process_first(local=False):
         record = _claim(out, settings, learnt)
-        tokenizer, model = _start(learnt, out, settings)
+        tokenizer, model = _made(learnt, out, settings)
         policy = None
         if settings.distillation and constraint is not None:
             codec = T5VAECodec(model, tokenizer)
@@ -131,6 +145,7 @@ def train(
         if arguments.process_index == 0:
             dataset = _tokens(tokenizer, learnt, out, settings)
             rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+            _try_out(model, dataset)
             with writing(f"to {out}"):
                 _begin(out, record, tokenizer)
     if arguments.process_index:
@@ -150,7 +165,13 @@ def train(
         validity=validity,
         args=arguments,
     )
+    progress = Progress()
+    trainer.add_callback(progress)
+    trainer.add_callback(interruption)
     resumed = last_complete_checkpoint(out / "checkpoints")
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        pass_over(out / "checkpoints", resumed)
     if policy is not None:
         n = max(FEWEST, min(LESSONS, len(dataset))) // arguments.world_size
         trainer.teach = lambda codec, seed: lessons(codec, learnt[0], policy, n, seed)
@@ -162,7 +183,14 @@ def train(
     if resumed is not None and is_last(resumed):
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
     else:
-        trainer.train(resume_from_checkpoint=resumed)
+        logger.info("training on %d %ss, from %s", len(dataset), unit, resumed or "the beginning")
+        try:
+            trainer.train(resume_from_checkpoint=resumed)
+        finally:
+            progress.close()
+        if interruption.asked:
+            raise KeyboardInterrupt
+        _warn_of_nothing_learned(trainer)
     if trainer.is_world_process_zero():
         round_weights(model)
         if len(sample) >= ENOUGH or settings.start is None:
@@ -178,6 +206,70 @@ def train(
                 TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
     trainer.accelerator.wait_for_everyone()
     return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:
+    """Refuse settings that exclude each other, or that need a T5-VAE to start from.
+
+    Args:
+        continued: whether the training starts from a T5-VAE.
+        pairs: whether the decoder learns to write targets.
+        constraint: whether there is one for the lessons of distillation.
+    """
+    if settings.freeze_latents and not continued:
+        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    if settings.new_latents:
+        if not continued:
+            raise LatentoptError(
+                "new latents are for the encoder and decoder of a T5-VAE; name its folder to start from"
+            )
+        if settings.freeze_latents or pairs:
+            what = "freeze_latents keeps" if settings.freeze_latents else "a training from pairs keeps"
+            raise LatentoptError(f"{what} the latents of the T5-VAE that it starts from; leave new_latents out")
+        if settings.distillation:
+            raise LatentoptError(
+                "distillation teaches what a model writes of its latents, and new ones mean nothing yet: train with "
+                "new_latents first, and start a training with distillation from that"
+            )
+    if settings.distillation:
+        if not continued:
+            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+        if pairs:
+            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
+        if not constraint:
+            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
+
+
+@torch.no_grad()
+def _try_out(model: T5VAEModel, dataset: TokenDataset) -> None:
+    """Run the model once, before anything is written: a shape that cannot be run is refused, and weights that are NaN."""
+    model.eval()
+    batch = collate([dataset[0], dataset[len(dataset) - 1]])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            loss = model(**{name: value.to(model.device) for name, value in batch.items()}).loss
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        raise LatentoptError(f"a model with these settings cannot be run: {_first_line(error)}") from error
+    if not bool(torch.isfinite(loss)):
+        raise LatentoptError(f"the loss of the model to start with is {float(loss)}; start from another one")
+
+
+def _warn_of_nothing_learned(trainer: T5VAETrainer) -> None:
+    """Say so where the decoder guesses tokens worse than blindly, and worse than at first."""
+    losses = [entry["reconstruction"] for entry in trainer.state.log_history if "reconstruction" in entry]
+    blind = math.log(trainer.t5vae.config.vocab_size)
+    if losses and losses[-1] > max(blind, losses[0]):
+        logger.warning(
+            "the training diverged: a loss of %.3g a token, where it began with %.3g and a blind guess has %.3g; train "
+            "with a lower --learning-rate and another --out",
+            losses[-1],
+            losses[0],
+            blind,
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def few(texts: int, unit: str, begins: bool) -> str:
@@ -213,6 +305,16 @@ def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[st
     return [Selection(texts, differing), Selection(targets, differing)]
 
 
+def _unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> list[Selection]:
+    """Both sides of the pairs to learn from, without those that share a text with a pair that is held out."""
+    kept_out = {text_key(text) for side in held for text in side}
+    kept = np.flatnonzero([not kept_out & {text_key(text) for text in pair} for pair in zip(*learnt, strict=True)])
+    linked = len(learnt[0]) - len(kept)
+    if linked:
+        logger.warning("left out %d pairs that share a text with a pair that is held out", linked)
+    return [Selection(side, kept) for side in learnt]
+
+
 def _tokens(
     tokenizer: PreTrainedTokenizerBase, sides: Sequence[Sequence[str]], out: Path, settings: Settings
 ) -> TokenDataset:
@@ -240,10 +342,21 @@ def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase
         with whole(out / RECORD) as temporary:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if not (out / "tokenizer.json").is_file():
-        with TemporaryDirectory(dir=out) as folder:
+        with _gathered(out) as folder:
             tokenizer.save_pretrained(folder)
-            for path in sorted(Path(folder).iterdir(), reverse=True):  # tokenizer.json last
-                path.replace(out / path.name)
+
+
+@contextmanager
+def _gathered(out: Path) -> Iterator[Path]:
+    """A folder whose files take their places in ``out`` at the end, each whole; tokenizer.json is the last."""
+    for left in out.glob(f"{GATHERED}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=GATHERED, dir=out) as folder:
+        yield Path(folder)
+        for path in sorted(Path(folder).iterdir(), reverse=True):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.replace(out / path.name)
 
 
 def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
@@ -265,10 +378,14 @@ def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> No
         for name, value in model.state_dict().items()
         if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
     }
-    for old in out.glob("model*.safetensors*"):
-        old.unlink()
-    model.save_pretrained(out, state_dict=state, max_shard_size=SHARD)
-    tokenizer.save_pretrained(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with _gathered(out) as folder:
+        model.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
+        tokenizer.save_pretrained(folder)
+        written = {path.name for path in folder.iterdir()}
+        for old in out.glob("model*.safetensors*"):
+            if old.name not in written:
+                old.unlink()
 
 
 def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -278,12 +395,20 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
         digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
     wanted: dict[str, Any] = {**asdict(settings), "texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
     wanted = json.loads(json.dumps(wanted))
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    begun = f".{RECORD}."  # what a kill leaves of the record while it is written
+    if not out.exists() or (out.is_dir() and all(path.name.startswith(begun) for path in out.iterdir())):
         return wanted
     try:
         found = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out") from None
+    except ValueError:
+        raise LatentoptError(
+            f"{out / RECORD}, which tells what is trained there, is damaged; delete it if {out} holds nothing else, or "
+            "choose another --out"
+        ) from None
+    except OSError:
+        found = None
+    if not isinstance(found, dict):
+        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out")
     plain = asdict(Settings())  # a setting that was not there yet had its default
     differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
     if differing:
@@ -293,12 +418,33 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
     return wanted
 
 
+def _tokenizer(folder: Path, way_out: str) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise LatentoptError(
+            f"the tokenizer in {folder} is damaged or absent: {_first_line(error)}; {way_out}"
+        ) from error
+    return tokenizer
+
+
 def is_t5vae(folder: Path) -> bool:
     """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
     if not (folder / "config.json").is_file():
         raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    return bool(kind == T5VAEConfig.model_type)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LatentoptError(f"{folder / 'config.json'} is damaged: {error}; start from another folder") from error
+    return isinstance(config, dict) and config.get("model_type") == T5VAEConfig.model_type
+
+
+def _made(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
+    """As `_start`; settings of which no model can be made are refused."""
+    try:
+        return _start(sides, out, settings)
+    except (RuntimeError, ValueError, AssertionError, ZeroDivisionError, MemoryError) as error:
+        raise LatentoptError(f"no model can be made with these settings: {_first_line(error)}") from error
 
 
 def shaped_as_start(settings: Settings, given: Collection[str]) -> Settings:
@@ -333,10 +479,10 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
     if settings.start is not None:
         folder = model_folder(settings.start)
         known = is_t5vae(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if not known:
-            return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
+        tokenizer = _tokenizer(folder, "start from another folder")
         try:
+            if not known:
+                return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
             model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         except Exception as error:
             raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
@@ -359,7 +505,7 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
             model.bottleneck.steps.zero_()
         return tokenizer, model
     if (out / "tokenizer.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(out, local_files_only=True)
+        tokenizer = _tokenizer(out, "copy it over from a checkpoint in it, or choose another --out")
     else:
         both = sides[0] if len(sides) == 1 else [text for side in sides for text in side]
         tokenizer = train_tokenizer(both, settings.vocab_size)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import Any
+
+import torch
+
+from latentopt.errors import LatentoptError, unknown
+from latentopt.t5vae.config import BOTTLENECKS
+from latentopt.t5vae.regulariser import REGULARISERS
 
 SIZES: dict[str, dict[str, Any]] = {
     "micro": {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 2},
@@ -35,6 +42,35 @@ SHAPE = ("latent_dim", "max_tokens", "bottleneck", "place_spacing", "regulariser
 
 LATENTS = (*SHAPE, "balance_brackets")
 """Those that it shares where it keeps every z, too."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    "latent_dim": (1, math.inf),
+    "vocab_size": (260, math.inf),
+    "max_tokens": (4, math.inf),
+    "noise": (0, math.inf),
+    "mixing": (0, 1),
+    "jitter": (0, 1),
+    "deletion": (0, 1),
+    "place_spacing": (1, math.inf),
+    "regulariser_weight": (0, math.inf),
+    "covariance_weight": (0, math.inf),
+    "kl_annealing": (0, math.inf),
+    "free_bits": (0, math.inf),
+    "decoder_dropout": (0, 1),
+    "scheduled_sampling": (0, 1),
+    "distillation": (0, math.inf),
+    "steps": (0, math.inf),
+    "epochs": (0, math.inf),
+    "batch_size": (2, math.inf),
+    "accumulation": (1, math.inf),
+    "learning_rate": (0, math.inf),
+    "warmup": (0, math.inf),
+    "held_out": (0, 0.9),
+    "evaluate_every": (1, math.inf),
+    "log_every": (1, math.inf),
+    "seed": (0, 2**32 - 1),
+}
+"""The least and the most that each number may be; none may be infinite."""
 
 
 @dataclass
@@ -90,3 +126,41 @@ class Settings:
     log_every: int = 100
     seed: int = 0
     device: str = "auto"
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that no training can have, before anything is written for them.
+
+    Raises:
+        LatentoptError: when a name is unknown, a number is none or out of range, or the device does not exist.
+    """
+    for what, value, known in (
+        ("size", settings.size, SIZES),
+        ("bottleneck", settings.bottleneck, BOTTLENECKS),
+        ("regulariser", settings.regulariser, REGULARISERS),
+    ):
+        if value not in known:
+            raise unknown(what, value, list(known))
+    for field in fields(settings):
+        if field.name in RANGES:
+            _check_number(field.name, getattr(settings, field.name), whole=field.type == "int")
+    if settings.learning_rate == 0:
+        raise LatentoptError("learning_rate should be above 0: with 0 nothing is learned")
+    if settings.steps == 0 and settings.epochs == 0:
+        raise LatentoptError("epochs should be above 0 where no number of steps is given")
+    if settings.device != "auto":
+        try:
+            torch.empty(0, device=settings.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).strip().splitlines() or ["unknown"]
+            raise LatentoptError(f"the device {settings.device!r} cannot be used: {reason[0]}") from error
+
+
+def _check_number(name: str, value: object, whole: bool) -> None:
+    low, high = RANGES[name]
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+        raise LatentoptError(f"{name} should be {kind}, got {value!r}")
+    if not low <= value <= high:
+        limits = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
+        raise LatentoptError(f"{name} should be {kind}, {limits}, got {value!r}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,20 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.model import T5VAEModel
+from latentopt.training.checkpoints import COMPLETE as COMPLETE
+from latentopt.training.checkpoints import last_complete_checkpoint, remove_old, seal, unseal
 from latentopt.training.distillation import Lessons
 from latentopt.training.settings import Settings
 from latentopt.training.tokens import EpochSampler, TokenDataset, collate
 
 logger = logging.getLogger("latentopt")
-
-COMPLETE = "complete"
-"""A file written last into each checkpoint: one without it was cut off while being written."""
 
 
 @contextmanager
@@ -67,10 +64,9 @@ def arguments_of(out: Path, settings: Settings) -> TrainingArguments:
         eval_steps=settings.evaluate_every,
         save_strategy="steps",
         save_steps=settings.evaluate_every,
-        save_total_limit=2,
         logging_steps=min(settings.log_every, settings.evaluate_every),
         logging_nan_inf_filter=False,
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=True,  # `latentopt.training.progress` shows it
         report_to=[],
         seed=settings.seed,
     )
@@ -78,18 +74,6 @@ def arguments_of(out: Path, settings: Settings) -> TrainingArguments:
         logger.warning("one of %d GPUs is used; start it with torchrun to use all of them", arguments.n_gpu)
         arguments._n_gpu = 1
     return arguments
-
-
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end, or None."""
-    steps = [int(path.parent.name.removeprefix("checkpoint-")) for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return str(folder / f"checkpoint-{max(steps)}") if steps else None
-
-
-def is_last(checkpoint: str) -> bool:
-    """Whether a checkpoint is the one that training ends with."""
-    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
-    return state["global_step"] >= state["max_steps"]
 
 
 class T5VAETrainer(Trainer):
@@ -127,6 +111,8 @@ class T5VAETrainer(Trainer):
         )
         self.t5vae, self.tokenizer, self.tokens = model, tokenizer, tokens
         self.held_out, self.validity = list(held_out), validity
+        self.remove_callback(PrinterCallback)
+        self._finite = torch.ones((), dtype=torch.bool, device=self.args.device)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(len(self.tokens), self.args.seed)
@@ -137,16 +123,36 @@ class T5VAETrainer(Trainer):
                 self._lessons = self._teach(self.teach)
             # Not in the collator, which runs ahead: a training that is resumed shall draw the same.
             inputs = inputs | self._lessons.draw(max(1, len(inputs["input_ids"]) // 2))
-        return super().training_step(model, inputs, *args, **kwargs)
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        self._finite &= torch.isfinite(loss)
+        return loss
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        step = self.state.global_step
+        step, folder = self.state.global_step, Path(str(self.args.output_dir))
+        self._refuse_divergence()
         with writing(f"the checkpoint of step {step}"):
+            if self.is_world_process_zero():
+                unseal(folder / f"checkpoint-{step}")  # one that is damaged may stand there
             super()._save_checkpoint(*args, **kwargs)
             self.accelerator.wait_for_everyone()  # each process writes the state of its own random numbers
             if self.is_world_process_zero():
-                (Path(str(self.args.output_dir)) / f"checkpoint-{step}" / COMPLETE).touch()
+                seal(folder / f"checkpoint-{step}")
+                remove_old(folder)
         self._lessons = None
+
+    def _refuse_divergence(self) -> None:
+        """End a training whose loss or weights are no numbers any more, before they take a good checkpoint's place."""
+        weights = [torch.isfinite(parameter).all().to(self._finite) for parameter in self.t5vae.parameters()]
+        finite = torch.stack([self._finite, *weights]).all().int().reshape(1)
+        if bool(self.accelerator.gather(finite).all()):
+            return
+        folder = Path(str(self.args.output_dir))
+        kept = last_complete_checkpoint(folder)
+        begin = f"--start {kept}" if kept else "from the beginning, as there is no checkpoint yet"
+        raise LatentoptError(
+            f"the training diverged: by step {self.state.global_step} its loss is no finite number. Train with a lower "
+            f"--learning-rate than {self.args.learning_rate:g} and another --out, {begin}"
+        )
 
     def _teach(self, teach: Callable[[T5VAECodec, int], Lessons]) -> Lessons:
         """Lessons of the model as it is, others at each step and in each process."""
@@ -165,6 +171,7 @@ class T5VAETrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
+            self._refuse_divergence()
             logs |= {name: value.item() for name, value in self.t5vae.losses.items()}
         super().log(logs, start_time)
 

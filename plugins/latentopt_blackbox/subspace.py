@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
 import torch
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from torch import Tensor
 
 from latentopt.errors import LatentoptError
+from latentopt.fingerprint import fingerprint
 from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt_blackbox.journal import open_storage
+
+logger = logging.getLogger("latentopt")
 
 SAMPLERS: dict[str, Any] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, group=False),
@@ -31,7 +36,9 @@ class OptunaSubspace:
     """One optuna study per draft over coefficients of a few directions: ``z = z0 + cell * coefficients @ basis``.
 
     The basis (k, d) is orthonormal and spans draws from the aggregate posterior, directions in which real text varies. It
-    depends on the draft alone, so a study that is kept can be gone on with, by several processes at once.
+    depends on the draft alone, so a study that is kept can be gone on with, by several processes at once. It is named by
+    all that its values depend on: draft, codec, sampler and subspace, the objective with its functions, heads, values to
+    reach and what is held, and the filters. Another score is another study.
 
     Args:
         sampler: tpe, gp, cmaes, random, or nsgaii, which takes each term of the objective as an objective of its own.
@@ -39,8 +46,8 @@ class OptunaSubspace:
         dimensions: k, coefficients of a draft.
         radius: the coefficients' bounds are +-radius, in cells.
         batch: trials per draft that are decoded together.
-        storage: where studies are kept: a file for optuna's journal, or the URL of a database; else in memory. With a
-            storage, what is drawn depends on the trials in it, not on the seed.
+        storage: where studies are kept: a file for optuna's journal, or the URL of a database; else in memory. What is
+            drawn depends on the seed and on the trials in it; processes that search at once need seeds of their own.
     """
 
     sampler: str = "tpe"
@@ -61,8 +68,17 @@ class OptunaSubspace:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         several = self.sampler == "nsgaii"
         seeds = torch.randint(2**31, (len(problem.texts),), generator=rng).tolist()
-        storage = self._open()
-        studies = [self._study(problem, text, seed, storage) for text, seed in zip(problem.texts, seeds, strict=True)]
+        storage = open_storage(self.storage)
+        score = "" if storage is None else self._score(problem)
+        studies = [
+            self._study(problem, text, score, seed, storage) for text, seed in zip(problem.texts, seeds, strict=True)
+        ]
+        kept = [sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)) for study in studies]
+        for study, seed, before in zip(studies, seeds, kept, strict=True):
+            if before:  # other draws than those that are in it
+                study.sampler = SAMPLERS[self.sampler](_mixed(seed, before))
+        if any(kept):
+            logger.info("going on after %d trials of %d drafts in %s", sum(kept), len(kept), self.storage)
         bases = torch.stack([_basis(problem, text, self.dimensions) for text in problem.texts])
         k = bases.shape[1]
 
@@ -98,34 +114,36 @@ class OptunaSubspace:
         if rows:
             yield Proposal(torch.cat(rows), torch.tensor(source, device=problem.z0.device), 0)
 
-    def _open(self) -> BaseStorage | str | None:
-        if self.storage is None or "://" in self.storage:
-            return self.storage
+    def _score(self, problem: Problem) -> str:
+        """All that the value of a text depends on beside the draft and the codec, as a hash."""
         try:
-            return JournalStorage(JournalFileBackend(self.storage))
-        except Exception as error:
-            raise LatentoptError(f"{self.storage} is no journal of optuna: {error}; name another file") from error
+            return fingerprint(**{"objective": problem.objective, **problem.scoring})
+        except LatentoptError as error:
+            raise LatentoptError(
+                f"a study that is kept is named by what it scores by, and {error}; or leave the storage out"
+            ) from error
 
-    def _study(self, problem: Problem, text: str, seed: int, storage: BaseStorage | str | None) -> optuna.Study:
+    def _study(
+        self, problem: Problem, text: str, score: str, seed: int, storage: BaseStorage | str | None
+    ) -> optuna.Study:
         objectives = len(problem.objective.terms) if self.sampler == "nsgaii" else 1
-        what = (
-            text,
-            problem.codec.fingerprint,
-            self.sampler,
-            self.dimensions,
-            self.radius,
-            dict(problem.objective.weights),
-        )
+        codec = problem.codec
+        what = (text, codec.fingerprint, codec.cell, self.sampler, self.dimensions, self.radius, score)
         try:
             return optuna.create_study(
                 study_name=f"latentopt {hashlib.sha256(repr(what).encode()).hexdigest()[:16]}",
                 storage=storage,
-                sampler=SAMPLERS[self.sampler](None if storage else seed),
+                sampler=SAMPLERS[self.sampler](seed),
                 directions=["maximize"] * objectives,
                 load_if_exists=True,
             )
         except Exception as error:
-            raise LatentoptError(f"the storage {self.storage!r} cannot be used: {error}") from error
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise LatentoptError(f"the storage {self.storage!r} cannot be used: {reason[0]}") from error
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def _suggest(trials: list[optuna.Trial], k: int, radius: float) -> list[list[float]]:

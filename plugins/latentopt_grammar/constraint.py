@@ -6,6 +6,7 @@ behind which no ending is known that fits in what is left of the row, so no text
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from torch import Tensor
 from latentopt.errors import LatentoptError
 from latentopt.t5vae.brackets import balance
 from latentopt.t5vae.codec import T5VAECodec
+from latentopt_grammar.bounding import bounded
+from latentopt_grammar.reasons import reason
 
 ENDINGS = (")", "]", "}", '"', "'", "0", "x")
 LIKELY = 6
@@ -34,6 +37,10 @@ WANTED = 3
 """Where the decoder would end a text that it has begun, but may not, it is ended as it can in so many tokens or fewer."""
 AHEAD, AHEAD_AT_FIRST = 8, 64
 """How many tokens a search for an ending looks at before it takes one: for a row, and for the grammar's shortest text."""
+BOUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128, 256)
+"""The most characters of a piece, in turn, in the search for a grammar's shortest text; see `latentopt_grammar.bounding`."""
+SHORT = 8
+"""With so few tokens the text that a first walk finds is short enough."""
 
 
 @dataclass
@@ -62,11 +69,12 @@ class GrammarConstraint:
         if not isinstance(codec, T5VAECodec):
             raise LatentoptError(f"a grammar needs the tokens of a T5-VAE, which {codec.name!r} is not")
         tokenizer: Any = codec.tokenizer
+        self.fingerprint = hashlib.sha256(repr((codec.fingerprint, grammar, tuple(endings))).encode()).hexdigest()[:16]
         self.tokenizer, self.balances = tokenizer, codec.model.config.balance_brackets
         self.vocabulary = from_tokenizer(tokenizer, n_vocab=codec.model.config.vocab_size)
         self.fresh = LLMatcher(self.vocabulary, grammar, log_level=0)
         if self.fresh.is_error():
-            raise LatentoptError(f"the grammar is refused: {self.fresh.get_error().strip().splitlines()[0]}")
+            raise LatentoptError(f"the grammar is refused: {reason(self.fresh.get_error())}")
         self.end, self.pad = tokenizer.eos_token_id, tokenizer.pad_token_id
         tokens = [tokenizer.decode([token]) for token in range(len(tokenizer))]
         # Decoded texts are one line, so a line break would not come out as the grammar has it.
@@ -77,7 +85,7 @@ class GrammarConstraint:
         self.lengths = np.array([len(text) for text in tokens] + [0] * (self.vocabulary.vocab_size - len(tokens)))
         self.mask = allocate_token_bitmask(1, codec.model.config.vocab_size)
         self.rows, self.room = list[_Row](), codec.max_tokens
-        self.first = self._search(self.fresh, codec.max_tokens, AHEAD_AT_FIRST)
+        self.first = self._shortest(grammar)
         if self.first is None:
             raise LatentoptError(f"no text of the grammar was found that is shorter than {codec.max_tokens} tokens")
 
@@ -192,6 +200,19 @@ class GrammarConstraint:
                     return ending
         # Hardly anything but a piece is shorter than what was needed before.
         return self._search(row.matcher, room) if room > len(row.ending) else None
+
+    def _shortest(self, grammar: str) -> list[int] | None:
+        """The shortest text that is found: by a walk, and where that is long, by walks through grammars of short pieces."""
+        found = self._search(self.fresh, self.room, AHEAD_AT_FIRST)
+        for length in BOUNDS:
+            if found and len(found) <= SHORT:
+                break
+            walker = LLMatcher(self.vocabulary, bounded(grammar, length), log_level=0)
+            path = None if walker.is_error() else self._search(walker, self.room, AHEAD_AT_FIRST)
+            # A bounded piece may be another kind of text: what counts is what the grammar itself takes.
+            if path and self.fresh.validate_tokens(path) == len(path):
+                return path if found is None else min(path, found, key=len)
+        return found
 
     def _search(self, matcher: LLMatcher, room: int, ahead: int = AHEAD) -> list[int] | None:
         """A walk to the end of the text by preference; failing that, by what each token would lead to."""

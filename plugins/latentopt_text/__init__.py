@@ -15,7 +15,7 @@ def register_filters(register: Register) -> None:
     register("personal_data", "latentopt_text.personal:personal_data", "no e-mail address, phone or card number")
     register("duplicates", "latentopt_text.duplicates:duplicates", "not among the texts of a file, nor near to one")
     register("reading_ease", "latentopt_text.reading:reading_ease", "at least this easy to read, 60 is plain English")
-    register("fluent", "latentopt_text.perplexity:fluent", "adds at most so many nats of surprise to its draft")
+    register("fluent", "latentopt_text.perplexity:fluent", "not garbled: acceptable, or adds so few nats of surprise")
     register("perplexity", "latentopt_text.perplexity:perplexity", "at most this perplexity under the model")
     register("keep_words", "latentopt_text.content:keep_words", "keeps those of these words that the draft holds")
     register("keep_numbers", "latentopt_text.content:keep_numbers", "has the numbers of the draft and no others")

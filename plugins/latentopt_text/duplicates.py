@@ -9,6 +9,7 @@ import numpy as np
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
+from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
 from latentopt.text import composed
 
@@ -36,6 +37,8 @@ def duplicates(file: str, near: float = 0.9, column: str = "text") -> Filter:
         raise ValueError(f"the similarity should be a number above 0 and at most 1, got {near!r}")
     path = Path(file)
     known = {_plain(text) for text in text_column(read_table(path), column, path) if text.strip()}
+    if not known:
+        raise LatentoptError(f"{path} holds no text")
     # By length: only texts of a like length can be near.
     held = sorted(known, key=len)
     lengths = np.array([len(text) for text in held])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -10,6 +11,11 @@ import numpy as np
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
+
+logger = logging.getLogger("latentopt")
+
+SURPRISE = 3.0
+"""The nats of surprise that `fluent` lets pass."""
 
 
 @cache
@@ -59,20 +65,33 @@ def perplexity(limit: float, model: str = "english-small") -> Filter:
     return likely
 
 
-def fluent(limit: float = 3.0, model: str = "english-small") -> Filter:
-    """Rewrites that are not garbled: what they have that their draft has not adds at most so many nats of surprise.
+ENGLISH = ("english-small",)
+"""Codecs of which the texts are English, so that a language model of English can judge them."""
 
-    A token surprises where it is much rarer behind the one before it than tokens are (`latentopt.t5vae.token_pairs`).
-    It is strict: of small edits by people about seven in ten pass, of the same with a word replaced or two swapped one in
-    twenty or fewer, of whole rewrites hardly any (recipes/benchmarks/fluency.py). It is for drafts: a text that stands for
-    itself, such as a sample, adds nothing to itself.
+
+def fluent(limit: float | None = None, model: str = "english-small") -> Filter:
+    """Rewrites that are not garbled.
+
+    Without a limit, and where a language model is installed, texts of english-small are judged by ``acceptable``. Else what
+    they have that their draft has not adds at most so many nats of surprise, 3 unless told: a token surprises where it is
+    much rarer behind the one before it than tokens are (`latentopt.t5vae.token_pairs`). That is strict: of small edits by
+    people about seven in ten pass, of the same with a word replaced or two swapped one in twenty or fewer, of whole rewrites
+    hardly any (recipes/benchmarks/fluency.py). It is for drafts: a text that stands for itself, such as a sample, adds
+    nothing to itself. A line in the log says by what it goes.
 
     Args:
+        limit: in nats.
         model: the name or folder of a codec, which knows what it was trained on. It is loaded once per process, beside the
             one a search uses.
     """
-    if not isinstance(limit, (int, float)) or isinstance(limit, bool) or not 0 <= limit < float("inf"):
+    if limit is not None and (
+        not isinstance(limit, (int, float)) or isinstance(limit, bool) or not 0 <= limit < float("inf")
+    ):
         raise ValueError(f"the surprise should be a number of at least 0, got {limit!r}")
+    if limit is None and str(model) in ENGLISH and (verdict := _acceptable()) is not None:
+        return verdict
+    logger.info("fluent goes by the pairs of neighbouring tokens that %s has met", model)
+    most = SURPRISE if limit is None else limit
     from latentopt.codec import Fluency
 
     codec = _loaded(str(model))
@@ -81,7 +100,21 @@ def fluent(limit: float = 3.0, model: str = "english-small") -> Filter:
     codec.surprise([])
 
     def usual(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        verdicts: np.ndarray = codec.surprise(texts, sources) <= limit
+        verdicts: np.ndarray = codec.surprise(texts, sources) <= most
         return verdicts
 
     return usual
+
+
+def _acceptable() -> Filter | None:
+    """The filter of the judge ``acceptable``; None where it, or what it needs, is not installed."""
+    from latentopt.judges import judge_filter
+    from latentopt.plugins import offers
+
+    if not offers("judge", "acceptable"):
+        return None
+    try:
+        return judge_filter("acceptable")
+    except LatentoptError as error:
+        logger.info("fluent cannot go by a language model: %s", error)
+        return None

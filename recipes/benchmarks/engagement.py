@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 import latentopt
+from latentopt.corpus.split import joined, units_of_texts
 from latentopt.heads.head import rank_correlation
 from reporting import report
 
@@ -33,6 +34,8 @@ def main() -> None:
     train, test = corpora.training_rows(table), table[table["held_out"]]
     texts = test["headline"].tolist()
     tests = test["test_id"].to_numpy()
+    # Tests that share a headline are drawn together.
+    drawn = {"units": joined(tests, units_of_texts(texts))}
     rng = np.random.default_rng(0)
     shuffled = train.groupby("test_id")["rate"].transform(lambda rates: rng.permutation(rates.to_numpy()))
     impressions = train["impressions"].to_numpy()
@@ -46,11 +49,13 @@ def main() -> None:
     ):
         groups = train["test_id"].to_numpy()
         fitted = latentopt.fit_head(codec, train["headline"].tolist(), y.to_numpy(), groups, kind, **how)
-        score, (low, high) = rank_correlation(test["rate"].to_numpy(), fitted.predict(codec, texts), tests)
+        score, (low, high) = rank_correlation(test["rate"].to_numpy(), fitted.predict(codec, texts), tests, **drawn)
         rows.append(
             {"predictor": name, "cross-validated": fitted.score, "unseen tests": score, "low": low, "high": high}
         )
-    score, (low, high) = rank_correlation(test["rate"].to_numpy(), test["headline"].str.len().to_numpy(), tests)
+    score, (low, high) = rank_correlation(
+        test["rate"].to_numpy(), test["headline"].str.len().to_numpy(), tests, **drawn
+    )
     rows.append(
         {
             "predictor": "length in characters",

@@ -30,6 +30,7 @@ from transformers import (
 )
 
 import latentopt
+from latentopt.corpus.split import text_key
 from latentopt.heads.head import FittedHead
 
 import corpora
@@ -163,7 +164,8 @@ def labelled_and_others(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFr
     train = corpora.yelp("train").sample(frac=1, random_state=0)
     pool = train.groupby("label").head(LABELLED)
     labelled = pool[codec.fits(pool["text"].tolist())].groupby("label").head(LABELLED // 2)
-    return labelled, train.drop(pool.index).head(JUDGED_BY)
+    others = train[~train["text"].map(text_key).isin(set(pool["text"].map(text_key)))]
+    return labelled, others.head(JUDGED_BY)
 
 
 def head_of(codec: latentopt.Codec, labelled: pd.DataFrame, kind: str) -> FittedHead:

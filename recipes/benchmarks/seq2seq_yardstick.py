@@ -16,6 +16,7 @@ import argparse
 import time
 from copy import deepcopy
 
+import numpy as np
 import pandas as pd
 import torch
 from pair_measures import YARDSTICK, classifier, measure, recorded, split
@@ -24,6 +25,7 @@ from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
 import latentopt
+from latentopt.corpus.split import hold_out, units_of_pairs
 from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 
@@ -48,8 +50,9 @@ def train(codec: T5VAECodec, pairs: pd.DataFrame, validation: float, steps: int,
         rate: the learning rate of AdamW at its peak.
     """
     pairs = pairs.sample(frac=1, random_state=0)
-    held = max(1, round(validation * len(pairs)))
-    unseen, seen = pairs[:held], pairs[held:]
+    units = units_of_pairs(pairs["source"].tolist(), pairs["target"].tolist())
+    held = hold_out(np.arange(len(pairs)), units, max(1, round(validation * len(pairs))))
+    unseen, seen = (pairs.iloc[rows] for rows in held)
     read, written = (codec.tokenize(seen[side].tolist()) for side in ("source", "target"))
     model = deepcopy(codec.model).requires_grad_(True)
     for module in model.modules():

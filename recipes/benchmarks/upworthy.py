@@ -36,7 +36,7 @@ from sklearn.svm import SVR
 
 import latentopt
 from latentopt.codec import Fluency
-from latentopt.corpus.split import is_held_out
+from latentopt.corpus.split import is_held_out, text_key
 from latentopt.heads.head import rank_correlation
 from latentopt.search.objective import HeadTerm, Objective
 from reporting import report
@@ -166,9 +166,11 @@ def main() -> None:
     table = table[codec.fits(table["headline"].tolist())]
     seen, unseen = corpora.training_rows(table), table[table["held_out"]]
     for_judge = np.array([is_held_out(test, 0.5, "judge") for test in seen["test_id"]])
-    judge = Judge(style_and_subject(), seen[for_judge], unseen["headline"].tolist())
-    second = Judge(n_grams(), seen[for_judge], unseen["headline"].tolist())
-    rows = seen[~for_judge]
+    rows, judged = seen[~for_judge], seen[for_judge]
+    # A headline may stand in tests of both; then the head alone learns from it.
+    judged = judged[~judged["headline"].map(text_key).isin(set(rows["headline"].map(text_key)))]
+    judge = Judge(style_and_subject(), judged, unseen["headline"].tolist())
+    second = Judge(n_grams(), judged, unseen["headline"].tolist())
     fitted = latentopt.fit_head(
         codec,
         rows["headline"].tolist(),

@@ -29,6 +29,15 @@ times are best read as ratios.
 SECTIONS = {
     "reconstruction": "How often an unseen text comes back exactly, by its length; the same after noise is "
     "added to its latent.",
+    "invert": "Exact encoding (`latentopt.inversion`) beside the codec's own: how often an unseen text comes back, also after "
+    "noise of so many standard deviations, and what `kept` itself says of .3; `moved` is in cells, of what was moved, `ms` "
+    "processor time of a text, which `of the codec` has over that of encoding and decoding it once; `density` is of the "
+    "aggregate posterior, in nats, less that at the codec's own. `head ranks` and `head shift` compare what a ridge "
+    "regression, of length and fitted on plain encodings, predicts of the two, in rank correlation and in spreads: drafts are "
+    "therefore scored by their plain ones.",
+    "invert_directions": "What exact encoding does to edits: unseen pairs moved by the mean difference of at most 1,000 "
+    "training pairs, one strength for all, the best of three; and of the sources that come back, the share that does so still "
+    "after the vector was added, the text decoded, encoded in the same way, and the vector taken off.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
     "the doctor's figures on statements that no variant saw.",
     "searchable": "What makes a space searchable: terms and noises, each by going on from the default model for the same few "
@@ -64,6 +73,16 @@ SECTIONS = {
     "(`--filter fluent`), in nats: half of the rewrites surprise by less than `median`; then the share that each limit lets "
     "pass, 3 being the filter's own. The edits are those of the attributes' unseen pairs. It is a filter for small changes: "
     "a whole rewrite by a person surprises too.",
+    "judges": "How judges tell rewrites by people from garbled ones, on unseen rows. Each judge has one limit, which 5 % of "
+    "the garbled small edits pass (a word swapped, replaced or left out): `edits`, `paraphrases`, `headlines` "
+    "(another headline of the same test) and `titles` (another title) are the shares of people's texts that pass "
+    "it, `garbled headlines` and `pushed` (what the model makes of latents pushed 1 to 1.5 cells) what should "
+    "not. `alone` are the edits as their own drafts, as a sample is. `headlines at 5 %` has a limit of its own, "
+    "which 5 % of garbled headlines pass. `swapped` to `agreement broken` are areas under the curve, edits "
+    "against the same garbled. `minimal pairs` is the share of sixteen templates' pairs of which the right "
+    "sentence is preferred. The verdict passes a little over half of whole headlines, far from all: a word "
+    "swapped in a long headline, of which no better version is at hand, often escapes it. `texts/s of a core` "
+    "counts the seconds of one processor, with nothing remembered.",
     "upworthy": "Headlines of unseen tests pushed up by the head and judged by a model of another kind that guided nothing "
     "and was fitted on other tests, in standard deviations of its predictions over real headlines, with a 95 % bootstrap "
     "interval; `n-gram judge gain` is by one of the head's own kind. `judge gain, down` is the same search with the head's "

@@ -101,6 +101,29 @@ def test_the_rows_of_another_command_are_not_gone_on_with(toy_codec, tmp_path, c
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("harm", [b"", b"{", b"[]", b'{"bytes": 1}', b'{"bytes": 1, "statuses": 3}', b"\x00\xff"])
+def test_rows_whose_progress_is_damaged_are_made_again(toy_codec, tmp_path, harm, caplog):
+    texts = ["nnnn", "mn", "nn"]
+    expected = transfer_file(toy_codec, texts, tmp_path / "whole.csv", plus_three(), 1.0, chunk=2)
+    with pytest.raises(KeyboardInterrupt):
+        transfer_file(toy_codec, cut_off(texts, 3), tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+    (tmp_path / "out.csv.partial/progress.json").write_bytes(harm)
+    assert transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), 1.0, chunk=2) == expected
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert "out.csv.partial is damaged, so all texts are moved again" in caplog.text
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_stands_where_the_rows_would_gather_is_left_alone(toy_codec, tmp_path, folder):
+    place = tmp_path / "out.csv.partial"
+    mine = place / "mine.txt" if folder else place
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("my only draft")
+    with pytest.raises(LatentoptError, match=r"out\.csv\.partial, where the rows would gather, holds something else"):
+        transfer_file(toy_codec, ["nn"], tmp_path / "out.csv", plus_three(), 1.0)
+    assert mine.read_text() == "my only draft"
+
+
 def test_a_place_that_cannot_be_written_is_named(toy_codec, tmp_path):
     with pytest.raises(LatentoptError, match=r"cannot write .*nowhere"):
         transfer_file(toy_codec, ["nn"], tmp_path / "nowhere/out.csv", plus_three(), 1.0)
@@ -149,3 +172,23 @@ def test_the_recipe_reports_what_a_direction_does(toy_codec):
     assert float(text.split("each sentence with its own: ")[1].split()[0]) >= 0.9
     assert f"{sources[31]} {targets[31]}" in " ".join(text.split())
     assert "What else moved" in text
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_the_command_says_from_where_it_goes_on(tiny_folder, tmp_path, monkeypatch, after):
+    from typer.testing import CliRunner
+
+    from latentopt.cli import app
+
+    def interrupted(codec, texts, path, *args, **kwargs):
+        if after:
+            path.with_name(f"{path.name}.partial").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "transfer_file", interrupted)
+    monkeypatch.setattr("latentopt.directions.composition.load_composition", lambda *given: (plus_three(), 1.0))
+    command = ["transfer", "one text", "--model", str(tiny_folder), "--device", "cpu", "--out", str(tmp_path / "o.csv")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 130
+    told = f"the same command goes on from {tmp_path / 'o.csv.partial'}" if after else "nothing was written"
+    assert f"error: interrupted; {told}" in result.output

@@ -15,7 +15,11 @@ from latentopt_text.reading import flesch, reading_ease, syllables
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import similarity
+from latentopt.hookspecs import hookimpl
+from latentopt.judges import Judging
+from latentopt.plugins import Plugins
 from latentopt.spec import build
+from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.testing import ToyCodec, check_filter
 
@@ -183,7 +187,7 @@ def test_duplicates_reads_a_column_of_a_table(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
-    [("absent.txt", None, "No such file"), ("empty.txt", b"\n", "is empty"), ("latin.txt", b"caf\xe9", "not UTF-8")],
+    [("absent.txt", None, "No such file"), ("empty.txt", b"\n", "holds no text"), ("none.txt", b"", "is empty")],
 )
 def test_a_bad_file_of_texts_is_refused(tmp_path, name, content, why):
     if content is not None:
@@ -293,6 +297,26 @@ def test_what_is_garbled_more_than_its_draft_is_refused(knowing_folder):
         False,
     ]
     check_filter(usual)
+
+
+def test_texts_of_english_small_are_judged_by_a_language_model_where_there_is_one(knowing_folder, monkeypatch, caplog):
+    caplog.set_level("INFO")
+
+    class Shop:
+        @hookimpl
+        def register_judges(self, register):
+            register("acceptable", lambda: Judging(lambda t, s: [1.0] * len(t), "probability", limit=0.5))
+
+    plugins = Plugins(strict=True)
+    monkeypatch.setattr("latentopt.plugins.installed", lambda: plugins)
+    monkeypatch.setattr("latentopt_text.perplexity._loaded", lambda model: T5VAECodec.from_folder(knowing_folder))
+    assert fluent()(["zq zq"], ["the cat"]).tolist() == [False]
+    assert "fluent goes by the pairs of neighbouring tokens that english-small has met" in caplog.text
+    plugins.add("shop", Shop())
+    assert fluent()(["zq zq"], ["the cat"]).tolist() == [True]
+    # A limit in nats, or another model than one of English, is for the pairs.
+    assert fluent(3)(["zq zq"], ["the cat"]).tolist() == [False]
+    assert fluent(model=str(knowing_folder))(["zq zq"], ["the cat"]).tolist() == [False]
 
 
 def test_fluency_needs_a_model_that_knows_what_follows_what(tiny_folder, monkeypatch):

@@ -336,7 +336,7 @@ def test_the_run_says_what_is_needed_to_do_it_again():
         ([], {}, "no drafts"),
         (["abc"], {"top": 0}, "top should be at least 1"),
         (["abc"], {"filters": {"text": each(bool)}}, "two columns of the result would be named text"),
-        (["abc"], {"searcher": Shift((float("nan"),))}, "'first' of the objective is NaN"),
+        (["abc"], {"searcher": Shift((float("nan"),))}, "the searcher Shift found nothing: it proposed z with NaN"),
     ],
 )
 def test_bad_input_is_named(texts, options, message):
@@ -349,7 +349,7 @@ def test_a_searcher_that_proposes_for_no_draft_is_named():
         def search(self, problem, rng):
             yield Proposal(problem.z0, torch.tensor([5]), 0)
 
-    with pytest.raises(LatentoptError, match="a searcher proposed"):
+    with pytest.raises(LatentoptError, match="the searcher Lost found nothing: it proposed for draft 5"):
         run(["abc"], Lost())
 
 
