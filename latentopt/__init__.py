@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from latentopt.codec import Codec
     from latentopt.directions.composition import Composition, load_composition
     from latentopt.directions.direction import Direction, LinearDirection
+    from latentopt.directions.fitted import FittedDirection, load_direction
     from latentopt.directions.fitting import fit_direction
-    from latentopt.directions.strength import StrengthLine, strength_of
+    from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer import transfer
     from latentopt.doctor import diagnose
     from latentopt.filters import each, similarity
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from latentopt.generation.interpolation import interpolate
     from latentopt.generation.paraphrasing import paraphrase
     from latentopt.generation.sampling import sample
-    from latentopt.heads.head import Head, as_torch, fit_head
+    from latentopt.heads.fitted import FittedHead, load_head
+    from latentopt.heads.fitting import fit_head
+    from latentopt.heads.head import Head, as_torch
     from latentopt.loading import load_codec
     from latentopt.pairs.edits import spread_edits
     from latentopt.pairs.matching import match_texts
@@ -35,11 +38,14 @@ if TYPE_CHECKING:
     from latentopt.search.objective import Objective
     from latentopt.search.optimize import optimize
     from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
+    from latentopt.validity import Validity
 
 _LAZY = {
     "Codec": "codec",
     "Composition": "directions.composition",
     "Direction": "directions.direction",
+    "FittedDirection": "directions.fitted",
+    "FittedHead": "heads.fitted",
     "Head": "heads.head",
     "LinearDirection": "directions.direction",
     "Objective": "search.objective",
@@ -50,16 +56,19 @@ _LAZY = {
     "Run": "result",
     "Searcher": "search.problem",
     "StrengthLine": "directions.strength",
+    "Validity": "validity",
     "as_torch": "heads.head",
     "diagnose": "doctor",
     "each": "filters",
     "fit_direction": "directions.fitting",
     "fit_generator": "generation.fitting",
-    "fit_head": "heads.head",
+    "fit_head": "heads.fitting",
     "interpolate": "generation.interpolation",
     "load_artefact": "artefact",
     "load_codec": "loading",
     "load_composition": "directions.composition",
+    "load_direction": "directions.fitted",
+    "load_head": "heads.fitted",
     "match_texts": "pairs.matching",
     "spread_edits": "pairs.edits",
     "optimize": "search.optimize",
@@ -67,7 +76,6 @@ _LAZY = {
     "sample": "generation.sampling",
     "save_artefact": "artefact",
     "similarity": "filters",
-    "strength_of": "directions.strength",
     "transfer": "directions.transfer",
 }
 
@@ -75,6 +83,8 @@ __all__ = [
     "Codec",
     "Composition",
     "Direction",
+    "FittedDirection",
+    "FittedHead",
     "Head",
     "LatentoptError",
     "LinearDirection",
@@ -87,6 +97,7 @@ __all__ = [
     "Run",
     "Searcher",
     "StrengthLine",
+    "Validity",
     "as_torch",
     "diagnose",
     "each",
@@ -99,6 +110,8 @@ __all__ = [
     "load_artefact",
     "load_codec",
     "load_composition",
+    "load_direction",
+    "load_head",
     "match_texts",
     "optimize",
     "paraphrase",
@@ -106,7 +119,6 @@ __all__ = [
     "save_artefact",
     "similarity",
     "spread_edits",
-    "strength_of",
     "transfer",
 ]
 

@@ -22,6 +22,8 @@ from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, unknown
 from latentopt.plugins import get, installed
 
+FORMAT = 1
+"""Of the record in `JSON`; it rises when what is written can no longer be read by earlier versions."""
 JSON, TENSORS = "artefact.json", "artefact.safetensors"
 
 
@@ -51,6 +53,7 @@ def save_artefact(folder: Path, kind: str, module: nn.Module, codec: Codec, card
         )
     check_place(folder, kind)
     record = {
+        "format": FORMAT,
         "kind": kind,
         "class": names[0],
         "config": module.config,
@@ -162,6 +165,20 @@ def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[st
 def _record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / JSON).read_text(encoding="utf-8"))
+        check_format(record, folder, FORMAT)
         return {key: record[key] for key in ("kind", "class", "config", "codec", "card")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LatentoptError(f"the artefact in {folder} is broken: {error}") from error
+
+
+def check_format(record: dict[str, Any], folder: Path, newest: int) -> None:
+    """Refuse a record that a later version wrote; one without a number is of latentopt 0.1.0, which was format 1.
+
+    Raises:
+        LatentoptError: when its ``format`` is none of those that are known.
+    """
+    found = record.get("format", 1)
+    if not isinstance(found, int) or not 1 <= found <= newest:
+        raise LatentoptError(
+            f"{folder} is of format {found!r}, which this version of latentopt cannot read; update latentopt, or fit it again"
+        )

@@ -30,11 +30,11 @@ from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.judges import Judge
 from latentopt.posterior import AggregatePosterior
-from latentopt.search.candidates import Candidates
 from latentopt.search.guarding import OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.validity import Policy
+from latentopt.search.verifier import Verifier
+from latentopt.validity import Validity
 
 T = TypeVar("T", bound=Callable[..., None])
 
@@ -205,7 +205,7 @@ def check_searcher(searcher: Searcher, codec: Codec | None = None, seconds: floa
         found = searcher.search(replace(problem), torch.Generator().manual_seed(1))
         assert hasattr(found, "__next__"), f"search should yield proposals, and returned {found!r:.60}"
         given = []
-        for proposal, _ in Candidates(problem, Policy(), 1).follow(_checked(found, problem)):
+        for proposal, _ in Verifier(problem, Validity()).follow(_checked(found, problem)):
             given.append((proposal.z, proposal.source))
             assert len(given) < MOST, f"the searcher does not end: it made {MOST} proposals without a budget"
         return given

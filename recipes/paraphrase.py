@@ -40,7 +40,7 @@ def ladder(
     """What becomes of the texts at several wanted similarities."""
     rows = []
     for wanted in LADDER:
-        table = latentopt.paraphrase(codec, texts, similarity=wanted, filters=filters, seed=seed, **origin)
+        table = latentopt.paraphrase(codec, texts, similarity=wanted, seed=seed, **origin, filters=filters).table
         found = table[table["rank"] > 0]
         row = {"wanted similarity": wanted, "noise in cells": table.groupby("source_id")["noise"].first().median()}
         row |= {"similarity": found["similarity"].median(), "paraphrased": found["source_id"].nunique() / len(texts)}
@@ -71,7 +71,7 @@ def main() -> None:
         "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
         "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,
     }
-    table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed, **origin)
+    table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed, **origin).table
     draw(ladder(codec, texts[:ON_LADDER], filters, options.seed, origin))
     if options.out:
         write_table(table, options.out)

@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import draw
 from latentopt.corpus.split import is_held_out
+from latentopt.validity import Validity
 
 HELD_OUT = 0.02
 
@@ -46,15 +47,17 @@ def main() -> None:
     exact = sum(a == b for a, b in zip(rebuilt, unseen, strict=True)) / len(unseen)
     print(f"{exact:.0%} of {len(unseen)} unseen statements come back exactly")
     line = latentopt.get("constraint", "python_line")(codec)
-    valid = {"python_syntax": syntax}
-    table, counts = latentopt.sample(codec, 10, valid, seed=options.seed, constraint=line)
-    draw(table)
+    validity = Validity({"python_syntax": syntax}, line)
+    drawn = latentopt.sample(codec, 10, seed=options.seed, validity=validity)
+    draw(drawn.table)
+    counts = drawn.counts
     print(
         f"{counts['tried']} latents of the aggregate posterior were decoded; {counts['valid']} texts parsed as they came, "
         f"{counts['repaired']} under the grammar"
     )
-    table, counts = latentopt.interpolate(codec, "x = a - 1", "x = a + 10 * 2", 11, valid, constraint=line)
-    draw(table[["position", "text", "status", "distance"]])
+    path = latentopt.interpolate(codec, "x = a - 1", "x = a + 10 * 2", 11, validity=validity)
+    draw(path.table[["position", "text", "status", "distance"]])
+    counts = path.counts
     print(f"{counts['distinct']} distinct texts, the largest jump {counts['smoothness']:.1f} times the mean")
 
 

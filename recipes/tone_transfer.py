@@ -24,8 +24,9 @@ import latentopt
 from latentopt.cli.common import check_out, draw, keep_fitting
 from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
-from latentopt.directions.fitting import FittedDirection, units_of_sides
-from latentopt.directions.strength import STRENGTHS
+from latentopt.directions.fitted import FittedDirection
+from latentopt.directions.fitting import units_of_sides
+from latentopt.directions.strength import STRENGTHS, StrengthLine
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
@@ -45,7 +46,7 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
     rows = []
     for entry in installed().entries("artefact"):
         try:
-            direction, _ = latentopt.load_artefact("direction", entry.name, codec)
+            direction = latentopt.load_direction(entry.name, codec).direction
         except latentopt.LatentoptError:
             continue  # a head, or of another codec
         before, after, wanted = (direction.score(part).mean().item() for part in z)  # type: ignore[operator]
@@ -59,11 +60,11 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
 
 def report(codec: latentopt.Codec, fitted: FittedDirection, sources: list[str], targets: list[str]) -> str:
     """What a direction does to pairs it was not fitted on, in Markdown."""
-    moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line)
+    moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line).table
     exact = np.mean([text == target for text, target in zip(moved["text"], targets, strict=True)])
     curve = []
     for strength in STRENGTHS:
-        texts = latentopt.transfer(codec, sources, fitted.direction, strength)["text"]
+        texts = latentopt.transfer(codec, sources, fitted.direction, StrengthLine.fixed(strength)).table["text"]
         share = np.mean([text == target for text, target in zip(texts, targets, strict=True)])
         curve.append({"strength": strength, "exact match": share})
     shown = moved[COLUMNS].assign(target=targets).head(SHOWN)
@@ -135,7 +136,7 @@ def main() -> None:
     else:
         direction, chosen = latentopt.load_composition(codec, options.direction)
     if options.strength is not None:
-        chosen = options.strength
+        chosen = StrengthLine.fixed(options.strength)
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
     if options.moved:
         transfer_file(codec, texts, options.moved, direction, chosen)

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,8 +44,7 @@ class Learned:
     """What is climbed, and what is known of it."""
 
     name: str
-    head: latentopt.Head
-    card: dict[str, Any]
+    head: latentopt.FittedHead
     landscape: Landscape
     curve: pd.DataFrame | None = None
     phrases: Sequence[str] = ()
@@ -117,17 +115,17 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     if transform == "rate" and weights is not None:
         colour, by = y / weights, f"{options.target} per {options.weight_column}"
     landscape = Landscape(z, colour[shown], f"Dots are posts, coloured by {by}")
-    return Learned(options.target, fitted.module, fitted.card, landscape, curve, texts if options.phrases else ())
+    return Learned(options.target, fitted, landscape, curve, texts if options.phrases else ())
 
 
 def shipped(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """A head that is fitted already; the map shows where it expects much of the texts that the model knows."""
-    head, card = latentopt.load_artefact("head", options.head, codec)
+    head = latentopt.load_head(options.head, codec)
     z = codec.posterior.draw(DOTS, torch.Generator().manual_seed(options.seed))
     with torch.no_grad():
-        value = head(z.to(codec.device)).cpu().numpy()
+        value = head.module(z.to(codec.device)).cpu().numpy()
     caption = f"Dots are random points where the model has texts, coloured by what {options.head} predicts"
-    return Learned(options.head, head, card, Landscape(z.cpu().numpy(), value, caption))
+    return Learned(options.head, head, Landscape(z.cpu().numpy(), value, caption))
 
 
 def parse() -> argparse.Namespace:
@@ -186,13 +184,12 @@ def main() -> None:
     drafts = [drafts[row] for row in keep_fitting(codec, drafts)]
 
     learned = learn(codec, options) if options.table else shipped(codec, options)
-    trusted, sentence = verdict(learned.card)
+    trusted, sentence = verdict(learned.head.card)
     print(sentence if trusted else f"warning: {sentence}")
 
-    doubts = type(learned.head).uncertainty is not latentopt.Head.uncertainty
-    objective = latentopt.Objective.of_head(
-        learned.name, learned.head, learned.card["scale"], caution=options.caution if doubts else 0.0
-    )
+    doubts = type(learned.head.module).uncertainty is not latentopt.Head.uncertainty
+    caution = options.caution if doubts else 0.0
+    objective = latentopt.Objective.of_fitted(learned.name, learned.head, caution=caution)
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
@@ -212,7 +209,7 @@ def main() -> None:
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])
     write_table(best, options.out)
-    cards = {learned.name: learned.card}
+    cards = {learned.name: learned.head.card}
     write_report(options.report, result, searcher.paths, learned.landscape, cards, learned.curve)
     print(f"wrote {options.out} and {options.report}")
 

@@ -2,14 +2,17 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from letters import pairs
 
 import latentopt
 from latentopt.artefact import check_place, load_artefact, save_artefact
 from latentopt.directions.direction import LinearDirection
 from latentopt.errors import LatentoptError
 from latentopt.heads.head import Head
+from latentopt.search.objective import Objective
 from latentopt.testing import ToyCodec
 
 
@@ -116,3 +119,38 @@ def test_a_folder_without_an_artefact_and_one_of_another_kind_are_named(tmp_path
         load_artefact("head", str(tmp_path / "nothing"), toy_codec)
     with pytest.raises(LatentoptError, match="holds a head, which a direction would replace"):
         check_place(folder, "direction")
+
+
+def test_what_is_of_no_format_is_read_as_the_first_and_what_is_of_a_later_one_is_refused(folder, toy_codec):
+    record = json.loads((folder / "artefact.json").read_text())
+    assert record.pop("format") == 1
+    (folder / "artefact.json").write_text(json.dumps(record))
+    assert load_artefact("head", str(folder), toy_codec)[1] == {"scale": 2.5}
+    (folder / "artefact.json").write_text(json.dumps(record | {"format": 2}))
+    with pytest.raises(LatentoptError, match=r"likes is of format 2, .* update latentopt, or fit it again"):
+        load_artefact("head", str(folder), toy_codec)
+
+
+def test_a_head_loads_as_it_was_fitted_and_is_climbed_in_its_own_units(tmp_path, toy_codec):
+    texts = [f"{letter}{other}" for letter in "abcdefgh" for other in "mnopq"]
+    fitted = latentopt.fit_head(toy_codec, texts, np.arange(len(texts), dtype=float))
+    save_artefact(tmp_path / "rises", "head", fitted.module, toy_codec, fitted.card)
+    loaded = latentopt.load_head(str(tmp_path / "rises"), toy_codec)
+    assert (loaded.scale, loaded.score, loaded.interval) == (fitted.scale, fitted.score, fitted.interval)
+    assert loaded.scale == pytest.approx(fitted.predict(toy_codec, texts).std())
+    assert np.array_equal(loaded.predict(toy_codec, texts), fitted.predict(toy_codec, texts))
+    objective = Objective.of_fitted("rises", loaded, weight=2.0)
+    z = toy_codec.encode(["ab"])
+    assert float(objective(z, torch.zeros(1, dtype=torch.long))) == pytest.approx(
+        2 * float(fitted.module(z)) / fitted.scale, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("strengths", [[0.5, 1.0, 1.5], [1.5]])
+def test_a_direction_loads_as_it_was_fitted(tmp_path, toy_codec, strengths):
+    fitted = latentopt.fit_direction(toy_codec, *pairs(), strengths=strengths)
+    save_artefact(tmp_path / "on", "direction", fitted.direction, toy_codec, fitted.card)
+    loaded = latentopt.load_direction(str(tmp_path / "on"), toy_codec)
+    assert (loaded.line, loaded.strength) == (fitted.line, fitted.strength)
+    moved = [latentopt.transfer(toy_codec, ["abcabc"], each.direction, each.line).table for each in (fitted, loaded)]
+    assert moved[0].equals(moved[1])

@@ -203,7 +203,13 @@ def test_equal_texts_are_one_unit(texts):
 
 @pytest.mark.parametrize(
     "same",
-    [("Straße", "STRASSE"), ("é", "e\u0301"), ("Ångström", "A\u030angstro\u0308m"), (" a\tb\n", "a\tb"), ("a\rb", "a\nb")],
+    [
+        ("Straße", "STRASSE"),
+        ("é", "e\u0301"),
+        ("Ångström", "A\u030angstro\u0308m"),
+        (" a\tb\n", "a\tb"),
+        ("a\rb", "a\nb"),
+    ],
 )
 def test_case_accents_and_outer_space_make_no_other_text(same):
     assert len({text_key(text) for text in same}) == 1
@@ -261,7 +267,9 @@ def test_where_nothing_repeats_rows_are_held_out_in_their_order():
     order, units = np.random.default_rng(0).permutation(10), np.arange(10)
     held, rest = hold_out(order, units, 3)
     assert [*held, *rest] == order.tolist()
-    assert [test.tolist() for _, test in unit_folds(order, units, 3)] == [part.tolist() for part in np.array_split(order, 3)]
+    assert [test.tolist() for _, test in unit_folds(order, units, 3)] == [
+        part.tolist() for part in np.array_split(order, 3)
+    ]
 
 
 def test_a_pair_is_linked_by_either_side():
@@ -271,7 +279,9 @@ def test_a_pair_is_linked_by_either_side():
 @pytest.mark.parametrize("different", [1, 3, 9])
 def test_too_few_different_texts_are_refused_by_their_number(toy_codec, different):
     texts = words(different, 0) * 40
-    with pytest.raises(LatentoptError, match=f"{len(texts)} rows, {different} of them with different texts, are too few"):
+    with pytest.raises(
+        LatentoptError, match=f"{len(texts)} rows, {different} of them with different texts, are too few"
+    ):
         fit_head(toy_codec, texts, np.arange(len(texts)) % 7.0)
 
 

@@ -237,9 +237,9 @@ def test_interpolation_ends_at_its_texts_with_exact_latents_alone():
     assert codec.decode(codec.encode(texts)) != texts
     assert BALL * codec.cell > 0
     inverted = encode_exact(codec, texts, ladder=())
-    table, _ = latentopt.interpolate(codec, *texts, steps=3)
+    table = latentopt.interpolate(codec, *texts, steps=3).table
     assert [table["text"].iloc[0], table["text"].iloc[-1]] == inverted.decoded
-    table, _ = latentopt.interpolate(codec, *texts, steps=3, exact=False)
+    table = latentopt.interpolate(codec, *texts, steps=3, exact=False).table
     assert [table["text"].iloc[0], table["text"].iloc[-1]] == codec.decode(codec.encode(texts))
 
 
@@ -247,7 +247,7 @@ def test_transfer_scores_the_source_by_its_encoding_and_moves_it_from_the_exact_
     codec = MarginCodec()
     direction = LinearDirection(12)
     direction.vector[0] = 1.0
-    table = latentopt.transfer(codec, TEXTS, direction, 0.0)
+    table = latentopt.transfer(codec, TEXTS, direction, latentopt.StrengthLine.fixed(0.0)).table
     found = encode_exact(codec, TEXTS, ladder=())
     assert table["text"].tolist() == found.decoded
     assert np.allclose(table["before"], direction.score(found.encoded).numpy())
@@ -260,7 +260,7 @@ def test_encode_exact_writes_latents_and_a_report(tiny_folder, tmp_path):
     result = CliRunner().invoke(app, [*command, "--exact", "--report", str(report)])
     assert result.exit_code == 0, result.output
     assert np.load(out).shape == (2, 8)
-    assert list(pd.read_csv(report)) == ["text", "exact", "moved", "kept", "decoded"]
+    assert list(pd.read_csv(report)) == ["text", "exact", "moved", "kept", "decoded", "source_id"]
     assert "texts come back exactly" in result.output
     refused = CliRunner().invoke(app, [*command, "--report", str(report)])
     assert refused.exit_code == 1

@@ -19,8 +19,9 @@ from latentopt.directions.comparison import Comparison
 from latentopt.directions.direction import Direction, LinearDirection
 from latentopt.errors import LatentoptError
 from latentopt.filters import apply_metric, each
-from latentopt.heads import head as heads
-from latentopt.heads.head import Head, fit_head
+from latentopt.heads import fitting as heads
+from latentopt.heads.fitting import fit_head
+from latentopt.heads.head import Head
 from latentopt.hookspecs import hookimpl
 from latentopt.loading import load_codec
 from latentopt.metadata import entry_points

@@ -55,13 +55,15 @@ def test_short_sentences_survive_english_small(english):
 def test_every_artefact_belongs_to_its_codec_and_has_a_card(english):
     artefacts = [entry.name for entry in installed().entries("artefact") if entry.plugin == "models"]
     assert artefacts == [f"english-small/{name}" for name in ("engagement", "formal", "intense", "past-tense")]
-    head, card = latentopt.load_artefact("head", "engagement", english)
-    assert head(english.encode(["Why is the sky blue?"])).shape == (1,)
-    assert "Upworthy" in card["data"]
+    head = latentopt.load_head("engagement", english)
+    assert head.module(english.encode(["Why is the sky blue?"])).shape == (1,)
+    assert "Upworthy" in head.card["data"]
+    assert 0 < head.interval[0] < head.score < head.interval[1]
     for name in ("past-tense", "formal", "intense"):
-        _, card = latentopt.load_artefact("direction", name, english)
-        assert "Tatoeba" in card["data"]
-        assert str(card["strength"]) in card["held_out_score_by_strength"]
+        fitted = latentopt.load_direction(name, english)
+        assert "Tatoeba" in fitted.card["data"]
+        assert str(fitted.strength) in fitted.card["held_out_score_by_strength"]
+        assert fitted.line.reach == fitted.card["line"]["reach"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,8 @@ def syntax():
 
 
 def test_python_lines_samples_lines_that_parse(python, syntax):
-    table, counts = latentopt.sample(python, 200, {"syntax": syntax}, seed=1)
+    result = latentopt.sample(python, 200, {"syntax": syntax}, seed=1)
+    table, counts = result.table, result.counts
     assert len(set(table["text"])) == 200
     assert counts["tried"] <= 250
     for text in table["text"]:

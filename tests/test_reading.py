@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from latentopt.cli import app, common
 from latentopt.corpus.lines import Lines
+from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer_file import transfer_file
 from latentopt.errors import LatentoptError
 from latentopt.files import number_column, read_table, rows_of, stream_texts, text_column, write_table
@@ -387,7 +388,10 @@ def test_a_row_with_more_cells_than_its_header_is_refused_by_all(fitted, tiny_fo
 
 
 def test_rows_that_nothing_can_be_learned_from_are_left_out_and_counted(fitted, tiny_folder, tmp_path):
-    rows = "".join(f"{text},{n}\n" for n, text in enumerate(["a cat", "the dog", "old boats"] * 5))
+    rows = "".join(
+        f"{text},{n}\n"
+        for n, text in enumerate([f"{name} {k}" for k in range(5) for name in ("a cat", "the dog", "old boats")])
+    )
     put(tmp_path / "t.csv", f"text,n\n{rows},3\na cat,\n{LONG},4\n")
     common = ["-m", tiny_folder, "-o", tmp_path / "out"]
     result = call("fit-head", "--in", tmp_path / "t.csv", "--target", "n", *common)
@@ -422,7 +426,7 @@ def test_a_column_that_comes_late_is_told_where_a_file_cannot_hold_it(toy_codec,
     for ending in (".csv", ".jsonl"):
         out = tmp_path / f"out{ending}"
         parts = (text for part in read_parts(path, rows=2) for text in rows_of(part, "text", path))
-        transfer_file(toy_codec, parts, out, plus_three(), 1.0, chunk=2)
+        transfer_file(toy_codec, parts, out, plus_three(), StrengthLine.fixed(1.0), chunk=2)
         rows = pd.DataFrame(read_table(out))
         assert rows["source"].tolist() == ["nn", "hn", "mm"]
         assert rows["id"].tolist()[0] == ("[1]" if ending == ".csv" else [1])
@@ -439,10 +443,10 @@ def test_what_was_cut_off_goes_on_with_what_stands_beside_the_texts(toy_codec, t
 
     out = tmp_path / "out.csv"
     with pytest.raises(KeyboardInterrupt):
-        transfer_file(toy_codec, cut(list(stream_texts(path))), out, plus_three(), 1.0, chunk=2)
+        transfer_file(toy_codec, cut(list(stream_texts(path))), out, plus_three(), StrengthLine.fixed(1.0), chunk=2)
     put(path, path.read_text().replace("1,nn", "7,nn"))
     with pytest.raises(LatentoptError, match="begun with other texts"):
-        transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0, chunk=2)
+        transfer_file(toy_codec, stream_texts(path), out, plus_three(), StrengthLine.fixed(1.0), chunk=2)
     put(path, path.read_text().replace("7,nn", "1,nn"))
-    transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0, chunk=2)
+    transfer_file(toy_codec, stream_texts(path), out, plus_three(), StrengthLine.fixed(1.0), chunk=2)
     assert read_table(out)["id"].tolist() == [str(n) for n in range(6)]

@@ -12,7 +12,7 @@ from llguidance import LLMatcher
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.t5vae.codec import T5VAECodec
-from latentopt.validity import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Policy, decode_valid
+from latentopt.validity import CONSTRAINED, FAILED, NEIGHBOUR, TRIES, VALID, Validity, decode_valid
 
 
 def ending_in(letter: str):
@@ -37,7 +37,7 @@ def codec():
 )
 def test_counts_add_up_and_tries_are_bounded(texts, constrain, tries):
     codec = BoundCodec()
-    decoded = decode_valid(codec, codec.encode(texts), Policy(no_z, ending_in("y"), constrain, tries))  # type: ignore[arg-type]
+    decoded = decode_valid(codec, codec.encode(texts), Validity(no_z, ending_in("y"), constrain, tries))  # type: ignore[arg-type]
     counts = decoded.counts
     assert counts["valid"] + counts["repaired"] + counts["failed"] == len(texts)
     assert counts["tried"] == codec.free + codec.bound <= tries * len(texts)
@@ -49,7 +49,7 @@ def test_counts_add_up_and_tries_are_bounded(texts, constrain, tries):
 
 
 def test_only_failures_are_decoded_again(codec):
-    decoded = decode_valid(codec, codec.encode(["ab", "az", "cd"]), Policy(no_z, ending_in("b")))  # type: ignore[arg-type]
+    decoded = decode_valid(codec, codec.encode(["ab", "az", "cd"]), Validity(no_z, ending_in("b")))  # type: ignore[arg-type]
     assert decoded.texts == ["ab", "ab", "cd"]
     assert decoded.status.tolist() == [VALID, CONSTRAINED, VALID]
     assert (codec.free, codec.bound) == (3, 1)
@@ -58,7 +58,7 @@ def test_only_failures_are_decoded_again(codec):
 
 def test_the_nearest_valid_neighbour_is_taken(codec):
     z = codec.encode(["zz"])
-    decoded = decode_valid(codec, z, Policy(no_z, tries=200))
+    decoded = decode_valid(codec, z, Validity(no_z, tries=200))
     assert decoded.status.tolist() == [NEIGHBOUR]
     assert "z" not in decoded.texts[0]
     assert codec.decode(decoded.z) == decoded.texts
@@ -69,27 +69,27 @@ def test_neighbours_lie_further_and_further_away(codec):
     asked = []
     codec.decode = lambda z, **settings: asked.append(z) or ["z"] * len(z)  # type: ignore[method-assign]
     z = codec.encode(["aaa"])
-    decode_valid(codec, z, Policy(never, tries=TRIES))
+    decode_valid(codec, z, Validity(never, tries=TRIES))
     reach = [float((near - z).norm()) / codec.cell for near in asked]
     assert len(asked) == TRIES
     assert np.allclose(reach, [0, *np.geomspace(0.25, 2, TRIES - 1)], atol=1e-4)
 
 
 def test_what_fails_says_so_and_stays_as_it_was(codec):
-    decoded = decode_valid(codec, codec.encode(["ab"]), Policy(never, ending_in("c"), tries=4))  # type: ignore[arg-type]
+    decoded = decode_valid(codec, codec.encode(["ab"]), Validity(never, ending_in("c"), tries=4))  # type: ignore[arg-type]
     assert decoded.texts == ["ab"]
     assert decoded.status.tolist() == [FAILED]
     assert decoded.counts == {"tried": 4, "valid": 0, "repaired": 0, "failed": 1}
 
 
 def test_filters_are_asked_with_the_sources_and_blank_texts_fail(codec):
-    policy = Policy({"same": lambda texts, sources: np.array([a == b for a, b in zip(texts, sources, strict=True)])})
+    policy = Validity({"same": lambda texts, sources: np.array([a == b for a, b in zip(texts, sources, strict=True)])})
     decoded = decode_valid(codec, codec.encode(["ab", "cd", " "]), policy, sources=["ab", "xx", ""])
     assert decoded.status.tolist() == [VALID, FAILED, FAILED]
 
 
 def test_no_latents_are_no_texts(codec):
-    decoded = decode_valid(codec, torch.empty(0, 12), Policy())
+    decoded = decode_valid(codec, torch.empty(0, 12), Validity())
     assert decoded.texts == []
     assert decoded.counts == {"tried": 0, "valid": 0, "repaired": 0, "failed": 0}
 
@@ -97,14 +97,14 @@ def test_no_latents_are_no_texts(codec):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"constrain": "sometimes"}, "always, failures, never, got 'sometimes'"),
-        ({"constrain": "always"}, "name a constraint"),
+        ({"when": "sometimes"}, "always, failures, never, got 'sometimes'"),
+        ({"when": "always"}, "name a constraint"),
         ({"tries": 0}, "at least 1, got 0"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(settings, message):
     with pytest.raises(LatentoptError, match=message):
-        Policy(**settings)
+        Validity(**settings)
 
 
 def test_what_passed_before_memory_ran_out_is_judged_again(tiny_folder, monkeypatch):
@@ -122,7 +122,7 @@ def test_what_passed_before_memory_ran_out_is_judged_again(tiny_folder, monkeypa
     monkeypatch.setattr(codec, "decoder", runs_out_once)
     letters = {"letters": each(lambda text: lax[0] or re.fullmatch("[a-z]+", text) is not None)}
     z = torch.randn(20, codec.latent_dim, generator=torch.Generator().manual_seed(0))
-    decoded = decode_valid(codec, z, Policy(letters, constraint))
+    decoded = decode_valid(codec, z, Validity(letters, constraint))
     assert CONSTRAINED in decoded.status
     assert FAILED not in decoded.status
     assert all(re.fullmatch("[a-z]+", text) for text in decoded.texts)

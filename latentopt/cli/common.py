@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from latentopt.codec import Codec
     from latentopt.constraint import Constraint
+    from latentopt.validity import Validity
 
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
 InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
@@ -150,6 +151,15 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     except MISBEHAVIOUR as error:
         raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
+
+
+def validity_of(
+    filters: dict[str, Any], constraint: str | None, codec: Codec, when: str, tries: int | None = None
+) -> Validity:
+    """What the options --filter, --constraint, --constrain and --tries say of a codec's texts."""
+    from latentopt.validity import TRIES, Validity
+
+    return Validity(filters, constraint_of(constraint, codec), when, TRIES if tries is None else tries)
 
 
 def check_out(path: Path | None, *endings: str) -> None:

@@ -54,8 +54,8 @@ def fit_head(
     from latentopt.corpus.split import repeating
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
-    from latentopt.heads.head import fit_head as run
-    from latentopt.heads.head import learns_classes
+    from latentopt.heads.fitting import fit_head as run
+    from latentopt.heads.fitting import learns_classes
     from latentopt.heads.learning_curve import learning_curve as curve_of
     from latentopt.heads.learning_curve import reading
     from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for

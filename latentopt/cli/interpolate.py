@@ -39,11 +39,12 @@ def interpolate(
     from latentopt.generation.interpolation import interpolate as run
 
     codec = common.load(model, device, dtype)
-    made = common.constraint_of(constraint, codec)
+    validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if len(texts) == 2:
-        table, counts = run(codec, texts[0], texts[1], steps, accepts, path, made, constrain, tries, exact)
+        result = run(codec, texts[0], texts[1], steps, path=path, validity=validity, exact=exact)
     else:
-        table, counts = grid(codec, texts, steps, accepts, path, made, constrain, tries, exact)
+        result = grid(codec, texts, steps, path=path, validity=validity, exact=exact)
+    table, counts = result.table, result.counts
     if picture is not None:
         from latentopt.files import whole
         from latentopt.generation.picture import draw_texts

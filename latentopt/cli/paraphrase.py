@@ -47,7 +47,7 @@ def paraphrase(
     sources = common.read_texts(texts, in_file, text_column, encoding)
     from latentopt.artefact import load_artefact
     from latentopt.files import with_beside
-    from latentopt.generation.paraphrasing import CONTENT, REPAIRED
+    from latentopt.generation.paraphrasing import CONTENT
     from latentopt.generation.paraphrasing import paraphrase as run
 
     accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
@@ -59,16 +59,13 @@ def paraphrase(
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
-    made = common.constraint_of(constraint, origin["rewriter"] or codec)
-    table = run(
-        codec, sources, n, similarity, accepts, seed, tries, **origin, constraint=made, constrain=constrain, exact=exact
-    )
+    validity = common.validity_of(accepts, constraint, origin["rewriter"] or codec, constrain)
+    result = run(codec, sources, n, similarity, seed=seed, draws=tries, validity=validity, exact=exact, **origin)
+    table, counts = result.table, result.counts
     common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
     common.tell_aside(table["status"])
-    found = table[table["rank"] > 0]
-    done, repaired = found["source_id"].nunique(), int((found["status"] == REPAIRED).sum())
     common.note(
-        f"{len(found)} paraphrases of {done} of {len(sources)} texts; {table.groupby('source_id')['tried'].first().sum()} "
-        f"latents decoded, {len(found) - repaired} paraphrases valid as they came, {repaired} repaired, "
-        f"{len(sources) - done} texts failed"
+        f"{counts['valid'] + counts['repaired']} paraphrases of {len(sources) - counts['failed']} of {len(sources)} texts; "
+        f"{counts['tried']} latents decoded, {counts['valid']} paraphrases valid as they came, {counts['repaired']} "
+        f"repaired, {counts['failed']} texts failed"
     )

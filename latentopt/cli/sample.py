@@ -32,8 +32,9 @@ def sample(
     from latentopt.generation.sampling import sample as run
 
     codec = common.load(model, device, dtype)
-    made = common.constraint_of(constraint, codec)
-    table, counts = run(codec, n, accepts, temperature, seed, tries, made, constrain)
+    validity = common.validity_of(accepts, constraint, codec, constrain)
+    result = run(codec, n, temperature=temperature, seed=seed, draws=tries, validity=validity)
+    table, counts = result.table, result.counts
     if len(table) == n or (out is None and len(table)):
         common.show(table, out)
     common.note(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -61,28 +61,19 @@ def transfer(
     sources = common.watched(sources, accepts, lacking)
     codec = common.load(model, device, dtype, any_language)
     module, chosen = load_composition(codec, direction, keep or [], min_similarity)
-    if refine and (strength is not None or not isinstance(chosen, StrengthLine)):
+    if strength is not None:
+        chosen = StrengthLine.fixed(strength)
+    if refine and not chosen.chooses:
         raise LatentoptError("--refine is for texts that choose their own strength; leave --strength out")
-    if isinstance(chosen, StrengthLine):
-        chosen = replace(chosen, refine=refine)
-    how_far = chosen if strength is None else strength
-    policy: dict[str, Any] = {
-        "constraint": common.constraint_of(constraint, codec),
-        "constrain": constrain,
-        "tries": tries,
-        "exact": exact,
-    }
+    chosen = replace(chosen, refine=refine)
+    validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if out is not None:
-        asked = {
-            "filters": filters,
-            "constraint": constraint,
-            "constrain": constrain,
-            "tries": tries,
-            "exact": exact,
-            "any_language": any_language,
-        }
+        asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
+        asked |= {"exact": exact, "any_language": any_language}
         try:
-            statuses = transfer_file(codec, sources, out, module, how_far, accepts, settings=asked, **policy)
+            statuses = transfer_file(
+                codec, sources, out, module, chosen, validity=validity, exact=exact, settings=asked
+            )
         except KeyboardInterrupt:
             kept = out.with_name(f"{out.name}.partial")
             raise KeyboardInterrupt(
@@ -90,7 +81,9 @@ def transfer(
             ) from None
         common.note(f"wrote {statuses.total()} rows to {out}")
     else:
-        table = pd.concat(transfer_stream(codec, sources, module, how_far, accepts, **policy), ignore_index=True)
+        table = pd.concat(
+            transfer_stream(codec, sources, module, chosen, validity=validity, exact=exact), ignore_index=True
+        )
         statuses = Counter(table["status"])
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")

@@ -33,9 +33,9 @@ class Comparison:
     """Cross-validation of direction finders.
 
     A text is never in a fold and among its training rows. Each fold fits on its training rows, takes the strength that
-    serves these best, and moves held-out sources by it. Pairs are scored by exact match with the target and by chrF; unpaired sets by the share of moved and decoded texts that keep
-    half of their source and that a logistic regression takes for targets. It knows all rows, the held-out sources as
-    sources.
+    serves these best, and moves held-out sources by it. Pairs are scored by exact match with the target and by chrF;
+    unpaired sets by the share of moved and decoded texts that keep half of their source and that a logistic regression
+    takes for targets. It knows all rows, the held-out sources as sources.
 
     Args:
         sources, targets: as `latentopt.directions.fitting.fit_direction` takes them.

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentopt.artefact import load_artefact
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction, LinearDirection
-from latentopt.directions.strength import StrengthLine, strength_of
+from latentopt.directions.fitted import load_direction
+from latentopt.directions.strength import StrengthLine
 from latentopt.errors import LatentoptError
 from latentopt.plugins import get, installed
 
@@ -145,7 +145,7 @@ def parse(expression: str) -> list[Part]:
 
 def load_composition(
     codec: Codec, expression: str, keep: Sequence[str] = (), min_similarity: float = 0.5
-) -> tuple[Direction, float | StrengthLine]:
+) -> tuple[Direction, StrengthLine]:
     """The direction that an expression names, and how far to move along it unless told.
 
     A single direction is itself, with what its card says. In a composition each direction moves in units of the strength
@@ -157,15 +157,14 @@ def load_composition(
     """
     # The path of a folder may hold spaces.
     named = [Part(expression, 1.0)] if Path(expression).is_dir() else parse(expression)
-    loaded = [(part, *load_artefact("direction", part.name, codec)) for part in named]
-    kept: Any = [load_artefact("direction", name, codec)[0] for name in keep]
-    if len(loaded) == 1 and not kept and loaded[0][0].factor == 1:
-        part, module, card = loaded[0]
-        return module, strength_of(card, min_similarity)  # type: ignore[return-value]
-    parts: Any = []
-    for part, module, card in loaded:
-        line = card.get("line", {})
+    loaded = [(part, load_direction(part.name, codec, min_similarity)) for part in named]
+    kept = [load_direction(name, codec).direction for name in keep]
+    if len(loaded) == 1 and not kept and named[0].factor == 1:
+        return loaded[0][1].direction, loaded[0][1].line
+    parts: list[tuple[Direction, float, float]] = []
+    for part, fitted in loaded:
+        line = fitted.card.get("line", {})
         reach = line.get("reach" if part.factor > 0 else "reach_back", 1.0)
-        start = float(line.get("strengths", [card.get("strength", 1.0)])[0])
-        parts.append((module, part.factor * start, float(reach)))
+        start = float(line.get("strengths", [fitted.strength])[0])
+        parts.append((fitted.direction, part.factor * start, float(reach)))
     return Composition.of(parts, kept), StrengthLine(TOGETHER, min_similarity=min_similarity)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 from latentopt.codec import Codec
 from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
@@ -29,23 +29,6 @@ MOST_MADE = 8000
 """The most pairs that are made of true ones."""
 TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
-
-
-@dataclass
-class FittedDirection:
-    """A direction fitted on all rows, with what was measured on rows it had not seen.
-
-    Attributes:
-        direction: the move.
-        strength: among the strengths tried, the best on the held-out rows.
-        line: how a text chooses its strength by itself.
-        card: held-out figures per strength and the settings, as JSON.
-    """
-
-    direction: Direction
-    strength: float
-    line: StrengthLine
-    card: dict[str, Any]
 
 
 def fit_direction(
@@ -114,7 +97,7 @@ def fit_direction(
     # By sources that the direction of the trial never saw: those fitted on score lower than others do.
     unseen = trial.score(z0[held0]).double().cpu().numpy()
     settled = max(reach, quantile_of(behind, SETTLED), quantile_of(unseen, SETTLED))
-    line = StrengthLine(line.strengths, reach, settled)
+    line = StrengthLine(line.strengths, reach, settled) if len(strengths) > 1 else StrengthLine.fixed(best)
     card = {
         "finder": finder,
         "settings": settings,
@@ -139,7 +122,7 @@ def fit_direction(
             "settled": settled,
             **figures,
         }
-    return FittedDirection(direction, best, line, card)
+    return FittedDirection(direction, line, card)
 
 
 def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) -> tuple[list[str], list[str]]:
@@ -218,9 +201,12 @@ def find(
     A finder with ``made_pairs`` is given so many more of each pair (`latentopt.pairs.words.swap_words`), at most
     `MOST_MADE` in all, and the true ones so often that they are about a fifth.
     """
-    known = finder in {entry.name for entry in installed().entries("direction")}
-    factory = get("direction", finder) if known else None
-    if factory is None or not hasattr(factory, "fit"):  # none, or a direction that is no finder
+    try:
+        factory = get("direction", finder)
+    except LatentoptError as error:
+        known = {entry.name for entry in installed().entries("direction")}
+        raise error if finder in known else unknown("direction finder", finder, finders(paired)) from None
+    if not hasattr(factory, "fit"):  # a direction that is no finder
         raise unknown("direction finder", finder, finders(paired))
     try:
         made = factory(**settings)

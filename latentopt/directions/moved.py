@@ -27,16 +27,20 @@ class Moved:
         scores: (k, n), of their re-encodings; -inf where a text is blank, too long or the source itself.
         similarity: (k, n), to the source.
         worth: (k, n), the similarity; less the surprise of what the source has not, where the codec can tell.
+        z: (k, n, d), the moved latents that the texts were decoded from.
+        decodes: how many latents were decoded for each source.
     """
 
     texts: np.ndarray
     scores: np.ndarray
     similarity: np.ndarray
     worth: np.ndarray
+    z: Tensor
+    decodes: int
 
     def reached(self, score: float, min_similarity: float) -> np.ndarray:
-        """Where a text has at least this score and this similarity to its source, (k, n) bool."""
-        return (self.scores >= score) & (self.similarity >= min_similarity)
+        """Where a text can be read and has at least this score and this similarity to its source, (k, n) bool."""
+        return np.isfinite(self.scores) & (self.scores >= score) & (self.similarity >= min_similarity)
 
 
 def shift(
@@ -69,12 +73,16 @@ def move_along(
     """
     k, n = len(strengths), len(sources)
     spread = torch.tensor(strengths, dtype=z.dtype, device=z.device).repeat_interleave(n)
-    texts = codec.decode(shift(codec, direction, z.repeat(k, 1), spread, decoding), **(decoding or {})) if n else []
-    return measure(codec, sources, direction, np.array(texts, dtype=object).reshape(k, n))
+    far = shift(codec, direction, z.repeat(k, 1), spread, decoding)
+    texts = np.array(codec.decode(far, **(decoding or {})) if n else [], dtype=object).reshape(k, n)
+    figures = measure(codec, sources, direction, texts)
+    return Moved(texts, *figures, far.view(k, n, z.shape[1]), k * len(direction.stages()))
 
 
-def measure(codec: Codec, sources: Sequence[str], direction: Direction, moved: np.ndarray) -> Moved:
-    """What became of n sources: ``moved`` (k, n) are texts, k for each."""
+def measure(
+    codec: Codec, sources: Sequence[str], direction: Direction, moved: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The scores, the similarity and the worth of ``moved`` (k, n), k texts for each of n sources; see `Moved`."""
     texts = moved.ravel().tolist()
     flat = [" ".join(source.splitlines()) for source in sources] * len(moved)
     # Neighbouring strengths often give one text: each is encoded once.
@@ -88,4 +96,4 @@ def measure(codec: Codec, sources: Sequence[str], direction: Direction, moved: n
     if isinstance(codec, Fluency) and codec.tells_garbled:
         worth = kept - codec.surprise(texts, flat) / NATS
     reached = np.where(usable, scores[places], -np.inf)
-    return Moved(moved, *(figure.reshape(moved.shape) for figure in (reached, kept, worth)))
+    return reached.reshape(moved.shape), kept.reshape(moved.shape), worth.reshape(moved.shape)

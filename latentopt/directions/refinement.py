@@ -65,7 +65,7 @@ def refine(
     noise = torch.randn(line.refine, *shifted.shape, generator=torch.Generator().manual_seed(0))
     offsets = noise.to(shifted) * RADIUS * codec.cell / shifted.shape[1] ** 0.5
     drawn = move_along(codec, sources, shifted, _Around(direction, offsets), range(line.refine), decoding)
-    good = accepts(drawn, drawn.reached(line.reach, line.min_similarity))
+    good = accepts(drawn, line.serves(drawn))
     candidates = np.concatenate([np.array(texts, dtype=object)[None], np.where(good, drawn.texts, texts)])
     flat = candidates.ravel().tolist()
     with torch.no_grad():

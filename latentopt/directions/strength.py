@@ -30,12 +30,13 @@ class StrengthLine:
 
     Args:
         strengths: those tried, all decoded as one batch.
-        reach: the score that a moved text must have; a fitted direction's card holds one.
+        reach: the score that a moved text must have; a fitted direction's card holds one. Where it is -inf, no text is
+            left as it was for what it scores or has lost.
         settled: the score above which a text is left as it is, since it has the attribute already: as much as is to be
             reached, and more than nearly all of the sources that the direction was fitted on.
         min_similarity: how much of the text must stay, 0 to 1, by `latentopt.filters.similarity`.
         min_rebuilt: how much of the text the model must give back unmoved: of another language, say, it would make
-            something else.
+            something else. Where it is 0, that is not looked at.
         refine: how many latents are drawn around each moved one, to take the text that reads best; see
             `latentopt.directions.refinement.refine`.
     """
@@ -50,8 +51,8 @@ class StrengthLine:
     def __post_init__(self) -> None:
         if not self.strengths or not all(map(math.isfinite, self.strengths)):
             raise LatentoptError(f"strengths should be finite numbers, got {list(self.strengths)}")
-        if not math.isfinite(self.reach):
-            raise LatentoptError(f"the score to reach should be a finite number, got {self.reach}")
+        if not self.reach < math.inf:
+            raise LatentoptError(f"the score to reach should be a number, or -inf for any, got {self.reach}")
         if math.isnan(self.settled):
             raise LatentoptError("the score of a settled text should be a number, got NaN")
         if self.refine < 0:
@@ -60,11 +61,27 @@ class StrengthLine:
             if not 0 <= getattr(self, name) <= 1:
                 raise LatentoptError(f"{name} lies between 0 and 1, got {getattr(self, name)}")
 
+    @classmethod
+    def fixed(cls, strength: float) -> StrengthLine:
+        """One strength for all texts: 1 is the average edit seen in the pairs, a negative one goes the other way."""
+        return cls((float(strength),), reach=-math.inf, min_rebuilt=0.0)
 
-def strength_of(card: Mapping[str, Any], min_similarity: float = 0.5) -> float | StrengthLine:
-    """What a direction's card says: a line of strengths, or the number that it was fixed to when it was fitted."""
+    @property
+    def chooses(self) -> bool:
+        """Whether a text has to reach a score, so that each may take another strength or none."""
+        return self.reach > -math.inf
+
+    def serves(self, moved: Moved) -> np.ndarray:
+        """Where a moved text is what was asked for, (k, n) bool."""
+        if not self.chooses:
+            return np.ones(moved.texts.shape, dtype=bool)
+        return moved.reached(self.reach, self.min_similarity)
+
+
+def line_of(card: Mapping[str, Any], min_similarity: float = 0.5) -> StrengthLine:
+    """The line that a direction's card tells, or the strength that it was fixed to when it was fitted."""
     if "line" not in card and "strength" in card and len(card.get("held_out_score_by_strength", ())) == 1:
-        return float(card["strength"])
+        return StrengthLine.fixed(card["strength"])
     line = card.get("line", {})
     strengths = line.get("strengths", [factor * float(card.get("strength", 1.0)) for factor in RELATIVE])
     settled = float(line.get("settled", math.inf))

@@ -2,55 +2,56 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
-from latentopt.constraint import Constraint
 from latentopt.directions.direction import Direction
-from latentopt.directions.moved import Moved, measure, move_along, shift
+from latentopt.directions.moved import Moved, measure, move_along
 from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.inversion import encode_drafts
 from latentopt.reading import set_aside
-from latentopt.validity import FAILED, TRIES, Decoded, Policy, decode_valid
-
-MOVED, REPAIRED, UNCHANGED, REFUSED = "moved", "moved, made valid", "unchanged", "refused by a filter"
-SETTLED = "not moved: it has the attribute already"
-NOT_HELD = "not moved: the model cannot give the text back"
-NOT_REACHED, TOO_FAR = "not moved: the attribute is not reached", "not moved: too little of the text would stay"
+from latentopt.result import (
+    FAILED,
+    HAS_IT,
+    MOVED,
+    MOVED_VALID,
+    NOT_MOVABLE,
+    NOT_REACHED,
+    REFUSED,
+    SAME,
+    TOO_FAR,
+    Result,
+    Run,
+)
+from latentopt.validity import Decoded, Validity, decode_valid
 
 
 def transfer(
     codec: Codec,
     texts: Sequence[str],
     direction: Direction,
-    strength: float | StrengthLine | None = None,
+    strength: StrengthLine | None = None,
     filters: Mapping[str, Filter] | None = None,
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
-    tries: int = TRIES,
+    validity: Validity | None = None,
     exact: bool = True,
-) -> pd.DataFrame:
+) -> Result:
     """Move texts along a direction and decode them.
 
     A text that is empty, unreadable, too long for the model, refused by a filter or, where it chooses its strength by
     itself, cannot be moved comes back as it was; ``status`` says so.
 
     Args:
-        strength: a number for all texts (1 is the average edit seen in the pairs, a negative one goes the other way), or
-            a line from which each text takes its own; the default line where None.
-        constraint, constrain, tries: a text that the filters refuse is made valid, where it then still has what was
-            asked for: see `latentopt.validity.Policy`.
+        strength: the line from which each text takes its own, or `StrengthLine.fixed`; the default line where None.
+        validity: instead of ``filters``. A text that the filters refuse is made valid, where it then still has what was
+            asked for.
         exact: move from where the texts come back exactly (`latentopt.inversion`); from the codec's own encodings
             otherwise. Scores always are of the codec's own.
 
@@ -59,17 +60,16 @@ def transfer(
         ``before`` and ``after`` are the direction's score of the source and of the decoded text, encoded again (NaN for
         what was not read); ``tried``, how many latents were decoded for it; ``valid``; and one column per filter.
     """
-    sources = listed(texts)
+    sources, validity = listed(texts), Validity.of(filters, validity)
+    line = StrengthLine() if strength is None else strength
+    if not isinstance(line, StrengthLine):
+        raise LatentoptError(f"the strength should be a line, such as StrengthLine.fixed(1.5), got {line!r}")
     aside = set_aside(codec, sources)
     sources = [str(text) for text in sources]
-    line = StrengthLine() if strength is None else strength
-    if not isinstance(line, StrengthLine) and not math.isfinite(line):
-        raise LatentoptError(f"the strength should be a finite number, got {line}")
     rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
     z, encoded = encode_drafts(codec, read, exact)
-    policy = Policy(dict(filters or {}), constraint, constrain, tries)
-    chosen = _choose(codec, read, z, encoded, direction, line, policy)
+    chosen = _Transfer(codec, read, z, encoded, direction, line, validity).table()
     again = codec.encode(chosen["text"].tolist(), truncation=True)
     chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (encoded, again))
     table = pd.DataFrame(
@@ -77,113 +77,120 @@ def transfer(
             "source_id": range(len(sources)),
             "source": sources,
             "text": sources,
-            "status": np.where(aside == "", UNCHANGED, aside),
+            "status": np.where(aside == "", SAME, aside),
             "strength": 0.0,
             "before": np.nan,
             "after": np.nan,
             "similarity": 1.0,
             "tried": 0,
             "valid": True,
-            **dict.fromkeys(filters or {}, True),
+            **dict.fromkeys(validity.filters, True),
         }
     ).astype({"source": object, "text": object, "status": object})
     for name in chosen:
         table.loc[rows, name] = chosen[name].to_numpy()
     table["similarity"] = similarity(table["text"].tolist(), sources)
-    table["valid"] = table[list(filters or {})].all(axis=1)
-    return table
+    table["valid"] = table[list(validity.filters)].all(axis=1)
+    latents = np.full((len(sources), codec.latent_dim), np.nan, dtype=np.float32)
+    latents[rows] = again.float().cpu().numpy()
+    run = Run.of("transfer", codec, validity, direction=type(direction).__name__, strength=repr(line), exact=exact)
+    return Result(table, latents, _counts(table), run)
 
 
-def _choose(
-    codec: Codec,
-    sources: Sequence[str],
-    z: Tensor,
-    encoded: Tensor,
-    direction: Direction,
-    line: float | StrengthLine,
-    policy: Policy,
-) -> pd.DataFrame:
-    """What becomes of n sources: ``text, status, strength, tried``, the verdict of each filter.
+def _counts(table: pd.DataFrame) -> dict[str, float]:
+    valid, repaired = (int((table["status"] == status).sum()) for status in (MOVED, MOVED_VALID))
+    failed = len(table) - valid - repaired
+    return {"tried": int(table["tried"].sum()), "valid": valid, "repaired": repaired, "failed": failed}
 
-    Args:
+
+@dataclass(frozen=True)
+class _Transfer:
+    """What n sources are moved by.
+
+    Attributes:
         z: (n, d), where they are moved from.
         encoded: (n, d), their encodings, which the direction scores.
     """
-    # Strength 0 shows what the model makes of the text itself.
-    strengths = np.array([0.0, *line.strengths] if isinstance(line, StrengthLine) else [line], dtype=float)
-    moved = move_along(codec, sources, z, direction, strengths.tolist(), policy.decoding)
-    good = np.ones(moved.texts.shape, dtype=bool)
-    reason = np.full(len(sources), UNCHANGED, dtype=object)
-    if isinstance(line, StrengthLine):
-        held = moved.similarity[0] >= line.min_rebuilt
-        settled = direction.score(encoded).double().cpu().numpy() > line.settled
-        good = moved.reached(line.reach, line.min_similarity) & held & ~settled
-        good[0] = False
-        reason[:] = np.where((moved.scores[1:] >= line.reach).any(0), TOO_FAR, NOT_REACHED)
-        reason[~held] = NOT_HELD
-        reason[settled] = SETTLED
-    reason[good.any(0)] = REFUSED
-    verdicts = _ask(policy.filters, moved, good, sources)
-    pick = best(np.logical_and.reduce([good, *verdicts.values()]), moved.worth)
-    # Of a text that the filters refuse, the verdicts are those on the strength that it would have had without them.
-    judged, column = np.where(pick >= 0, pick, np.maximum(best(good, moved.worth), 0)), np.arange(len(sources))
-    texts = np.where(pick >= 0, moved.texts[judged, column], np.array(sources, dtype=object))
-    if isinstance(line, StrengthLine) and line.refine:
-        found = np.flatnonzero(pick >= 0)
-        owners = [sources[place] for place in found.tolist()]
+
+    codec: Codec
+    sources: list[str]
+    z: Tensor
+    encoded: Tensor
+    direction: Direction
+    line: StrengthLine
+    validity: Validity
+
+    def table(self) -> pd.DataFrame:
+        """What becomes of each source: ``text, status, strength, tried``, the verdict of each filter."""
+        # Strength 0 shows what the model makes of the text itself.
+        unmoved = [0.0] if self.line.min_rebuilt else []
+        strengths = np.array([*unmoved, *self.line.strengths], dtype=float)
+        decoding = self.validity.decoding
+        moved = move_along(self.codec, self.sources, self.z, self.direction, strengths.tolist(), decoding)
+        good, reason = self._judged(moved, len(unmoved))
+        verdicts = _ask(self.validity.filters, moved, good, self.sources)
+        pick = best(np.logical_and.reduce([good, *verdicts.values()]), moved.worth)
+        # Of a text that the filters refuse, the verdicts are those on the strength that it would have had without them.
+        judged, column = np.where(pick >= 0, pick, np.maximum(best(good, moved.worth), 0)), np.arange(len(pick))
+        texts = np.where(pick >= 0, moved.texts[judged, column], np.array(self.sources, dtype=object))
+        found, refused = np.flatnonzero(pick >= 0), np.flatnonzero((pick < 0) & good.any(0))
+        shifted = moved.z[judged, column]
+        if self.line.refine:
+            texts[found] = self._refined(found, texts[found].tolist(), shifted[found])
+        changed = np.array([new != old for new, old in zip(texts, self.sources, strict=True)], dtype=bool)
+        table = pd.DataFrame(
+            {
+                "text": texts,
+                "status": np.where(pick < 0, reason, np.where(changed, MOVED, SAME)),
+                "strength": np.where(pick < 0, 0.0, strengths[judged]),
+                "tried": moved.decodes + np.where(pick < 0, 0, self.line.refine),
+            }
+            | {name: verdict[judged, column] for name, verdict in verdicts.items()}
+        )
+        if len(refused):
+            made = self._made_valid(refused, shifted[refused])
+            table.loc[refused, "tried"] += made.tries
+            done = made.status != FAILED
+            rows = refused[done]
+            table.loc[rows, "text"] = np.array(made.texts, dtype=object)[done]
+            table.loc[rows, "status"] = MOVED_VALID
+            table.loc[rows, "strength"] = strengths[judged[rows]]
+            table.loc[rows, list(verdicts)] = True
+        return table
+
+    def _judged(self, moved: Moved, unmoved: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where a strength serves, (k, n) bool, and why a source is left as it is where none does, (n,)."""
+        n, good = len(self.sources), self.line.serves(moved)
+        good[:unmoved] = False
+        held = moved.similarity[0] >= self.line.min_rebuilt if unmoved else np.ones(n, dtype=bool)
+        has_it = self.direction.score(self.encoded).double().cpu().numpy() > self.line.settled
+        good &= held & ~has_it
+        far = (moved.scores[unmoved:] >= self.line.reach).any(0)
+        reason = np.select([good.any(0), has_it, ~held, far], [REFUSED, HAS_IT, NOT_MOVABLE, TOO_FAR], NOT_REACHED)
+        return good, reason.astype(object)
+
+    def _refined(self, rows: np.ndarray, texts: list[str], shifted: Tensor) -> list[str]:
+        """The texts of these sources, or what reads better around their moved latents (m, d)."""
+        sources = [self.sources[row] for row in rows.tolist()]
 
         def accepts(drawn: Moved, good: np.ndarray) -> np.ndarray:
-            return np.logical_and.reduce([good, *_ask(policy.filters, drawn, good, owners).values()])
+            return np.logical_and.reduce([good, *_ask(self.validity.filters, drawn, good, sources).values()])
 
-        shifted = shift(codec, direction, z[found], torch.from_numpy(strengths[pick[found]]).to(z), policy.decoding)
-        texts[found] = refine(codec, direction, shifted, owners, texts[found].tolist(), line, accepts, policy.decoding)
-    changed = np.array([new != old for new, old in zip(texts, sources, strict=True)], dtype=bool)
-    refinements = line.refine if isinstance(line, StrengthLine) else 0
-    table = pd.DataFrame(
-        {
-            "text": texts,
-            "status": np.where(pick < 0, reason, np.where(changed, MOVED, UNCHANGED)),
-            "strength": np.where(pick < 0, 0.0, strengths[pick]),
-            "tried": len(strengths) + np.where(pick < 0, 0, refinements),
-        }
-        | {name: verdict[judged, column] for name, verdict in verdicts.items()}
-    )
-    refused = np.flatnonzero((pick < 0) & good.any(0))
-    if len(refused):
-        far = torch.from_numpy(strengths[judged[refused]]).to(z)
-        shifted = shift(codec, direction, z[refused], far, policy.decoding)
-        made = _made_valid(codec, [sources[row] for row in refused.tolist()], shifted, direction, line, policy)
-        table.loc[refused, "tried"] += made.tries
-        done = made.status != FAILED
-        rows = refused[done]
-        table.loc[rows, "text"] = np.array(made.texts, dtype=object)[done]
-        table.loc[rows, "status"] = REPAIRED
-        table.loc[rows, "strength"] = strengths[judged[rows]]
-        table.loc[rows, list(policy.filters)] = True
-    return table
+        return refine(self.codec, self.direction, shifted, sources, texts, self.line, accepts, self.validity.decoding)
 
+    def _made_valid(self, rows: np.ndarray, shifted: Tensor) -> Decoded:
+        """Moved latents (m, d) of these sources whose texts the filters refuse, made valid and still what was asked for.
 
-def _made_valid(
-    codec: Codec,
-    sources: Sequence[str],
-    shifted: Tensor,
-    direction: Direction,
-    line: float | StrengthLine,
-    policy: Policy,
-) -> Decoded:
-    """n moved latents (n, d) whose texts the filters refuse, made valid and still what was asked for.
+        A fixed strength asks for no score, but a neighbour that has little of its source is nothing anyone asked for.
+        """
 
-    A fixed strength asks for no score, but a neighbour that has little of its source is nothing anyone asked for.
-    """
-    asked = line if isinstance(line, StrengthLine) else StrengthLine(reach=-sys.float_info.max)
+        def reached(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+            row = np.array([texts], dtype=object)
+            scores, kept, _ = (figure[0] for figure in measure(self.codec, sources, self.direction, row))
+            return np.isfinite(scores) & (scores >= self.line.reach) & (kept >= self.line.min_similarity)
 
-    def reached(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        return measure(codec, sources, direction, np.array([texts], dtype=object)).reached(
-            asked.reach, asked.min_similarity
-        )[0]
-
-    whole = replace(policy, filters={**policy.filters, "what was asked for": reached})
-    return decode_valid(codec, shifted, whole, sources, refused=True)
+        whole = replace(self.validity, filters={**self.validity.filters, "what was asked for": reached})
+        return decode_valid(self.codec, shifted, whole, [self.sources[row] for row in rows.tolist()], refused=True)
 
 
 def _ask(

@@ -24,6 +24,7 @@ from latentopt.errors import LatentoptError
 from latentopt.files import whole, with_beside, write_table
 from latentopt.filters import Filter
 from latentopt.reading import Row
+from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
@@ -32,11 +33,12 @@ def transfer_stream(
     codec: Codec,
     texts: Iterable[str],
     direction: Direction,
-    strength: float | StrengthLine | None = None,
+    strength: StrengthLine | None = None,
     filters: Mapping[str, Filter] | None = None,
+    validity: Validity | None = None,
+    exact: bool = True,
     chunk: int = 1024,
     first: int = 0,
-    **policy: Any,
 ) -> Iterator[pd.DataFrame]:
     """The tables of `latentopt.directions.transfer.transfer`, ``chunk`` texts at once.
 
@@ -44,12 +46,10 @@ def transfer_stream(
 
     Args:
         first: the ``source_id`` of the first text; it goes on counting from chunk to chunk.
-        **policy: the other arguments of `transfer`.
     """
     remaining = iter(texts)
     while part := list(islice(remaining, chunk)):
-        table = transfer(codec, part, direction, strength, filters, **policy)
-        table = with_beside(table, part)
+        table = with_beside(transfer(codec, part, direction, strength, filters, validity, exact).table, part)
         yield table.assign(source_id=table["source_id"] + first)
         first += len(part)
 
@@ -62,11 +62,12 @@ def transfer_file(
     texts: Iterable[str],
     path: Path,
     direction: Direction,
-    strength: float | StrengthLine | None = None,
+    strength: StrengthLine | None = None,
     filters: Mapping[str, Filter] | None = None,
+    validity: Validity | None = None,
+    exact: bool = True,
     chunk: int = 1024,
     settings: Mapping[str, Any] | None = None,
-    **policy: Any,
 ) -> Counter[str]:
     """Write the table of `latentopt.directions.transfer.transfer` on any number of texts, in the memory of a chunk.
 
@@ -75,7 +76,6 @@ def transfer_file(
 
     Args:
         settings: what else the rows depend on, such as the settings of the filters; JSON.
-        **policy: the other arguments of `transfer`.
 
     Returns:
         How many texts have each status, those of earlier calls included.
@@ -88,7 +88,8 @@ def transfer_file(
         "codec": codec.fingerprint,
         "direction": _fingerprint(direction),
         "strength": repr(strength),
-        "filters": list(filters or {}),
+        "exact": exact,
+        "filters": list(Validity.of(filters, validity).filters),
         "settings": dict(settings or {}),
     }
 
@@ -112,7 +113,7 @@ def transfer_file(
         if done:
             logger.warning("going on after %d rows in %s", done, folder)
         size = record["bytes"]
-        for table in transfer_stream(codec, remaining, direction, strength, filters, chunk, done, **policy):
+        for table in transfer_stream(codec, remaining, direction, strength, filters, validity, exact, chunk, done):
             statuses.update(table["status"])
             columns = record.get("columns") or [str(name) for name in table.columns]
             size = _append(_fitted(table, columns, path), folder, path.suffix, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,11 +14,11 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from latentopt.codec import Codec, Likelihood
-from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.inversion import encode_drafts
-from latentopt.validity import TRIES, Policy, decode_valid
+from latentopt.result import FAILED, Result, Run
+from latentopt.validity import Validity, decode_valid
 
 PATHS = ("straight", "spherical", "guided")
 ROUNDS, LOOKS, REACH = 3, 8, 0.5
@@ -86,25 +87,22 @@ def interpolate(
     steps: int = 11,
     filters: Mapping[str, Filter] | None = None,
     path: str = "straight",
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
-    tries: int = TRIES,
+    validity: Validity | None = None,
     exact: bool = True,
-) -> tuple[pd.DataFrame, dict[str, float]]:
+) -> Result:
     """Texts decoded along a path between two encodings.
 
     Args:
         steps: points on the path, both ends included.
         path: ``straight``, ``spherical`` or ``guided`` (by the decoder's likelihood).
-        constraint, constrain, tries: how a point whose text is not valid is repaired, see `latentopt.validity.Policy`.
+        validity: instead of ``filters``; how a point whose text is not valid is repaired.
         exact: between where the texts come back exactly (`latentopt.inversion`), or their plain encodings.
 
     Returns:
         A row per point: ``step``, ``position`` (0 to 1), ``text``, ``status``, ``similarity`` to the text before it (1
         at the first), ``distance`` (the edit distance to it in characters), ``duplicate`` (the text stood before), one
-        column per filter, and ``valid``. And figures: the counts of `latentopt.validity.Decoded`, ``distinct``,
-        ``largest_jump`` and ``smoothness``, the largest distance over the mean one: 1 is even, and it is NaN where
-        no text changes.
+        column per filter, and ``valid``. The counts are of points; and ``distinct``, ``largest_jump`` and ``smoothness``,
+        the largest distance over the mean one: 1 is even, and it is NaN where no text changes.
     """
     if steps < 2:
         raise LatentoptError(f"an interpolation has at least 2 steps, got {steps}")
@@ -114,12 +112,14 @@ def interpolate(
     points = between(start, end, positions)
     if path == "guided":
         points = guided(codec, points)
-    policy = Policy(filters or {}, constraint, constrain, tries)
+    validity = Validity.of(filters, validity)
     columns = {"step": range(steps), "position": positions.cpu().numpy()}
-    table, counts = _decoded(codec, points, policy, columns, np.zeros(steps, dtype=int))
-    jumps = table["distance"].to_numpy()[1:]
+    run = Run.of("interpolate", codec, validity, texts=[first, last], steps=steps, path=path, exact=exact)
+    result = _decoded(codec, points, validity, columns, np.zeros(steps, dtype=int), run)
+    jumps = result.table["distance"].to_numpy()[1:]
     largest, mean = int(jumps.max()), float(jumps.mean())
-    return table, counts | {"largest_jump": largest, "smoothness": largest / mean if mean else float("nan")}
+    even = {"largest_jump": largest, "smoothness": largest / mean if mean else float("nan")}
+    return replace(result, counts={**result.counts, **even})
 
 
 def grid(
@@ -128,11 +128,9 @@ def grid(
     steps: int = 5,
     filters: Mapping[str, Filter] | None = None,
     path: str = "straight",
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
-    tries: int = TRIES,
+    validity: Validity | None = None,
     exact: bool = True,
-) -> tuple[pd.DataFrame, dict[str, float]]:
+) -> Result:
     """Texts decoded on a grid between three texts (a triangle, the first on top) or four (a square, read as lines).
 
     Args:
@@ -140,7 +138,7 @@ def grid(
 
     Returns:
         A row per point, as `interpolate` gives them, with ``row`` and ``column`` for ``step`` and ``position``; the
-        text before is that to the left. And the counts.
+        text before is that to the left.
     """
     if len(corners) not in (3, 4):
         raise LatentoptError(f"a grid has 3 or 4 corners, got {len(corners)}")
@@ -158,8 +156,9 @@ def grid(
     across = torch.cat([torch.linspace(0, 1, width, device=z.device) if width > 1 else down[:1] for width in widths])
     lines = rows.cpu().numpy()
     columns = {"row": lines, "column": [column for width in widths for column in range(width)]}
-    policy = Policy(filters or {}, constraint, constrain, tries)
-    return _decoded(codec, between(left[rows], right[rows], across), policy, columns, lines)
+    validity = Validity.of(filters, validity)
+    run = Run.of("grid", codec, validity, texts=list(corners), steps=steps, path=path, exact=exact)
+    return _decoded(codec, between(left[rows], right[rows], across), validity, columns, lines, run)
 
 
 def _between(path: str) -> Between:
@@ -175,17 +174,22 @@ def _encoded(codec: Codec, texts: Sequence[str], exact: bool) -> Tensor:
 
 
 def _decoded(
-    codec: Codec, points: Tensor, policy: Policy, columns: Mapping[str, Any], lines: np.ndarray
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The table of points (m, d) and its counts; a line's first text has none before it."""
-    decoded = decode_valid(codec, points, policy)
+    codec: Codec, points: Tensor, validity: Validity, columns: Mapping[str, Any], lines: np.ndarray, run: Run
+) -> Result:
+    """The texts of points (m, d); a line's first text has none before it."""
+    decoded = decode_valid(codec, points, validity)
     texts = decoded.texts
     before = [texts[0], *(a if same else b for (a, b), same in zip(pairwise(texts), np.diff(lines) == 0, strict=True))]
     table = pd.DataFrame({**columns, "text": texts, "status": decoded.status})
     table["similarity"] = similarity(texts, before)
     table["distance"] = [Levenshtein.distance(a, b) for a, b in zip(before, texts, strict=True)]
     table["duplicate"] = table["text"].duplicated()
-    for name, accepts in policy.filters.items():
-        table[name] = apply_filter(name, accepts, texts, texts)
-    table["valid"] = policy.accepts(texts)
-    return table, {**decoded.counts, "distinct": int((~table["duplicate"]).sum())}
+    failed = np.flatnonzero(decoded.status == FAILED)
+    refused = [texts[row] for row in failed]
+    for name, accepts in validity.filters.items():
+        passed = np.ones(len(texts), dtype=bool)
+        passed[failed] = apply_filter(name, accepts, refused, refused)
+        table[name] = passed
+    table["valid"] = decoded.status != FAILED
+    counts = {**decoded.counts, "distinct": int((~table["duplicate"]).sum())}
+    return Result(table, decoded.z.float().cpu().numpy(), counts, run)

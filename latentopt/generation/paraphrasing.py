@@ -14,25 +14,32 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from latentopt import validity as repair
 from latentopt.codec import Codec, Likelihood
-from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation.noise import Generator, Noise
 from latentopt.inversion import encode_drafts
 from latentopt.reading import set_aside
+from latentopt.result import (
+    CONSTRAINED,
+    FAILED,
+    NOT_PARAPHRASABLE,
+    NOTHING_ELSE,
+    PARAPHRASED,
+    PARAPHRASED_VALID,
+    REFUSED,
+    Result,
+    Run,
+    check_columns,
+)
 from latentopt.text import composed
-from latentopt.validity import CONSTRAINED, FAILED, Decoded, Policy, decode_valid
+from latentopt.validity import Decoded, Validity, decode_valid
 
-PARAPHRASED, REPAIRED, REFUSED = "paraphrased", "paraphrased, made valid", "refused by a filter"
-NOT_HELD = "not paraphrased: the model cannot give the text back"
-NOTHING_ELSE = "not paraphrased: nothing else was decoded"
 CONTENT = ("keep_numbers", "keep_names", "keep_negation")
 """Filters that hold a paraphrase to what its source says; the command line asks them all."""
 COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error", "tried")
-TRIES = 16
+DRAWS = 16
 CHUNK = 64
 """Sources worked on at once."""
 LEAST_SPREAD = 1e-4
@@ -46,18 +53,17 @@ def paraphrase(
     similarity: float = 0.7,
     filters: Mapping[str, Filter] | None = None,
     seed: int = 0,
-    tries: int = TRIES,
+    draws: int = DRAWS,
     *,
     rewriter: Codec | None = None,
     generator: Generator | None = None,
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
+    validity: Validity | None = None,
     exact: bool = True,
-) -> pd.DataFrame:
+) -> Result:
     """Texts decoded from around each source, the likeliest and most stable first.
 
     The noise around a source is as long as leaves, in the median over random directions, the wanted similarity. Of
-    ``n * tries`` draws of that length those are kept that differ from the source and from one another by more than case,
+    ``n * draws`` draws of that length those are kept that differ from the source and from one another by more than case,
     spacing and final punctuation, and that every filter accepts. They are ranked by ``log_prob`` less ``cycle_error``,
     each in standard deviations among the candidates of the source; a codec without a likelihood ranks by the second.
 
@@ -66,13 +72,12 @@ def paraphrase(
         similarity: how much of a text should stay (`latentopt.filters.similarity`), above 0 and below 1. A candidate
             may be more or less similar than that.
         filters: what every paraphrase must pass.
-        tries: latents decoded per wanted paraphrase, beside those that the length of the noise takes.
+        draws: latents decoded per wanted paraphrase, beside those that the length of the noise takes.
         rewriter: a codec trained from pairs, which decodes the candidates in the place of ``codec``. What it writes
             without noise is paraphrased already: the similarity is to that, and the lengths of the noise go from 0 up.
         generator: where noise leads from z, such as a fitted `latentopt_directions.adversarial.AdversarialGenerator`.
-        constraint, constrain: what the filters refuse is decoded again under a constraint; and where they refuse every
-            candidate of a source, the nearest neighbour of the source that they accept is looked for, within
-            `latentopt.validity.TRIES` tries. See `latentopt.validity.Policy`.
+        validity: instead of ``filters``. What they refuse is decoded again under a constraint; and where they refuse
+            every candidate of a source, the nearest neighbour of the source that they accept is looked for.
         exact: look around where the texts come back exactly (`latentopt.inversion`), or around their plain encodings. A
             rewriter, which is to write something else, has the latter.
 
@@ -84,49 +89,65 @@ def paraphrase(
         many latents were decoded as candidates of the source; and one column per filter. A source that has no
         paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
         where it refused every candidate. So has a source that is empty, unreadable or too long for the codec or the rewriter
-        (`latentopt.result.ASIDE`).
+        (`latentopt.result.ASIDE`). Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
 
     Raises:
         LatentoptError: when there are no texts, a setting is out of range, or both a rewriter and a generator are given.
     """
-    sources, filters = listed(texts), dict(filters or {})
+    sources, validity = listed(texts), Validity.of(filters, validity)
     if not sources:
         raise LatentoptError("there are no texts to paraphrase")
-    if n < 1 or tries < 1:
-        raise LatentoptError(f"n and tries should be at least 1, got {n} and {tries}")
+    if n < 1 or draws < 1:
+        raise LatentoptError(f"n and draws should be at least 1, got {n} and {draws}")
     if not 0 < similarity < 1:
         raise LatentoptError(f"the wanted similarity should be above 0 and below 1, got {similarity}")
-    twice = sorted(set(filters) & set(COLUMNS))
-    if twice:
-        raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
+    check_columns([*COLUMNS, *validity.filters])
     if rewriter is not None and generator is not None:
         raise LatentoptError("a generator moves the latents of its own codec: give it or a rewriter, not both")
-    policy = Policy(filters, constraint, constrain)
     origin = Noise(codec, generator) if rewriter is None else Noise(rewriter, even=True)
     aside = set_aside(codec, sources)
     if rewriter is not None:
         aside = np.where(aside == "", set_aside(rewriter, sources), aside)
     places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
     sources = [given[place] for place in places]
-    z0, _ = encode_drafts(codec, sources, exact)
+    z0, encoded = encode_drafts(codec, sources, exact)
     starts = z0 if rewriter is None else rewriter.encode(sources)
     rng = torch.Generator().manual_seed(seed)
     tables = []
     for first in range(0, len(sources), CHUNK):
         part = slice(first, first + CHUNK)
         table = _paraphrased(
-            codec, sources[part], z0[part], starts[part], origin, n, similarity, policy, rng, n * tries
+            codec, sources[part], z0[part], starts[part], origin, n, similarity, validity, rng, n * draws
         )
         tables.append(table.assign(source_id=places[table["source_id"] + first]))
     left = np.flatnonzero(aside != "")
     if len(left):
         texts = [given[place] for place in left]
         rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
-        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(filters, True)}).reindex(
-            columns=[*COLUMNS, *filters]
-        )
+        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(validity.filters, True)})
+        passed = passed.reindex(columns=[*COLUMNS, *validity.filters, "z"])
         tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
-    return pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
+    table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
+    by = rewriter.name if rewriter else type(generator).__name__ if generator else None
+    asked = {"n": n, "similarity": similarity, "seed": seed, "draws": draws, "exact": exact, "by": by}
+    # A text that was not paraphrased stands there itself, or was not read.
+    z, itself = np.full((len(table), codec.latent_dim), np.nan, dtype=np.float32), (table["rank"] == 0).to_numpy()
+    z[~itself] = np.reshape(table.loc[~itself, "z"].tolist(), (-1, codec.latent_dim))
+    read = np.flatnonzero(itself & (aside == "")[table["source_id"]])
+    z[read] = encoded.float().cpu().numpy()[np.searchsorted(places, table["source_id"].to_numpy()[read])]
+    run = Run.of("paraphrase", codec, validity, **asked)
+    return Result(table.drop(columns="z"), z, _counts(table, len(given)), run)
+
+
+def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
+    found = table[table["rank"] > 0]
+    repaired = int((found["status"] == PARAPHRASED_VALID).sum())
+    return {
+        "tried": int(table.groupby("source_id")["tried"].first().sum()),
+        "valid": len(found) - repaired,
+        "repaired": repaired,
+        "failed": sources - found["source_id"].nunique(),
+    }
 
 
 def plain(text: str) -> str:
@@ -142,7 +163,7 @@ def _paraphrased(
     origin: Noise,
     n: int,
     similarity: float,
-    policy: Policy,
+    validity: Validity,
     rng: torch.Generator,
     draws: int,
 ) -> pd.DataFrame:
@@ -151,13 +172,15 @@ def _paraphrased(
     starts = starts[held.tolist()]
     texts = [sources[row] for row in held] if origin.codec is codec else origin.codec.decode(starts)
     latents, noise = origin.draw(starts, texts, similarity, draws, rng)
-    filters, owner = policy.filters, np.repeat(held, draws)
+    filters, owner = validity.filters, np.repeat(held, draws)
     repaired = np.zeros(len(owner), dtype=bool)
-    if policy.constraint is None or policy.always or policy.constrain == "never":
-        decoded, tries = origin.codec.decode(latents, **policy.decoding), np.ones(len(owner), dtype=np.int64)
+    if validity.constraint is None or validity.always or validity.when == "never":
+        decoded, tries = origin.codec.decode(latents, **validity.decoding), np.ones(len(owner), dtype=np.int64)
     else:
         # Another draw is as good a try as a neighbour of this one.
-        again = decode_valid(origin.codec, latents, replace(policy, tries=2), [sources[row] for row in owner], rng=rng)
+        again = decode_valid(
+            origin.codec, latents, replace(validity, tries=2), [sources[row] for row in owner], rng=rng
+        )
         decoded, tries, repaired = again.texts, again.tries, again.status == CONSTRAINED
     tried = np.bincount(owner, tries, minlength=len(sources)).astype(int)
     pool = _candidates(codec, sources, owner, decoded, repaired, filters)
@@ -165,7 +188,7 @@ def _paraphrased(
     refused = np.setdiff1d(pool["source_id"], accepted["source_id"])
     if len(refused):
         near = starts[np.searchsorted(held, refused).tolist()]
-        made = _nearest(origin.codec, near, [sources[row] for row in refused], policy, rng)
+        made = _nearest(origin.codec, near, [sources[row] for row in refused], validity, rng)
         tried[refused] += made.tries
         done = made.status != FAILED
         texts = [text for text, good in zip(made.texts, done, strict=True) if good]
@@ -179,16 +202,16 @@ def _paraphrased(
     table["similarity"] = likeness(table["text"].tolist(), table["source"].tolist())
     table["tried"] = tried[table["source_id"]]
     table["noise"] = table["source_id"].map(dict(zip(held, noise, strict=True))).astype(float)
-    return table.reindex(columns=[*COLUMNS, *filters])
+    return table.reindex(columns=[*COLUMNS, *filters, "z"])
 
 
-def _nearest(codec: Codec, z: Tensor, sources: list[str], policy: Policy, rng: torch.Generator) -> Decoded:
+def _nearest(codec: Codec, z: Tensor, sources: list[str], validity: Validity, rng: torch.Generator) -> Decoded:
     """The nearest valid text to each source with latent z (m, d) that is not the source itself."""
 
     def another(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         return np.array([plain(text) != plain(source) for text, source in zip(texts, sources, strict=True)], dtype=bool)
 
-    other = replace(policy, filters={"another": another, **policy.filters}, tries=repair.TRIES)
+    other = replace(validity, filters={"another": another, **validity.filters})
     return decode_valid(codec, z, other, sources, rng=rng)
 
 
@@ -198,7 +221,7 @@ def _unchanged(
     """The rows of the sources of which no candidate in ``pool`` was kept."""
     left = sorted(set(range(len(sources))) - set(kept["source_id"]))
     asked, given_back = set(pool["source_id"]), set(held)
-    reasons = [REFUSED if row in asked else NOTHING_ELSE if row in given_back else NOT_HELD for row in left]
+    reasons = [REFUSED if row in asked else NOTHING_ELSE if row in given_back else NOT_PARAPHRASABLE for row in left]
     passed = pool.groupby("source_id")[filters].any().reindex(left, fill_value=True)
     rows = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons}
     return pd.DataFrame(rows).assign(**{name: passed[name].to_numpy() for name in filters})
@@ -217,7 +240,7 @@ def _candidates(
     The columns are ``source_id, text, status`` and the filters.
     """
     pool = pd.DataFrame({"source_id": owner, "text": pd.Series(decoded, dtype=object)})
-    pool["status"] = np.where(repaired, REPAIRED, PARAPHRASED)
+    pool["status"] = np.where(repaired, PARAPHRASED_VALID, PARAPHRASED)
     pool["plain"] = [plain(text) for text in decoded]
     itself = np.array([plain(source) for source in sources], dtype=object)[owner]
     read = np.array([bool(text.strip()) for text in decoded], dtype=bool) & np.array(codec.fits(decoded), dtype=bool)
@@ -238,7 +261,9 @@ def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:
     texts = candidates["text"].tolist()
     z = codec.encode(texts)
     away = (codec.encode(codec.decode(z), truncation=True) - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-9)
-    candidates = candidates.assign(log_prob=np.nan, cycle_error=away.double().cpu().numpy())
+    candidates = candidates.assign(
+        z=list(z.float().cpu().numpy()), log_prob=np.nan, cycle_error=away.double().cpu().numpy()
+    )
     if isinstance(codec, Likelihood):
         with torch.no_grad():
             total = codec.log_prob(z, texts).double().cpu().numpy()

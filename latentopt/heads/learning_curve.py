@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError
-from latentopt.heads.head import Fitter
+from latentopt.heads.fitting import Fitter
 from latentopt.heads.targets import MINIMUM
 from latentopt.heads.training import prepare
 from latentopt.heads.validation import assign_folds, interval, rank_correlations
@@ -40,7 +40,7 @@ def learning_curve(
     A share takes whole groups and all rows of a text, and each holds the ones before it. A share with fewer than 10 rows
     to fit on is left out.
     The intervals tell of the rows that are held out, not of those that a share happens to hold. The other arguments are
-    those of `latentopt.heads.head.fit_head`.
+    those of `latentopt.heads.fitting.fit_head`.
 
     Args:
         sizes: shares of the rows that are not held out, in (0, 1]; the largest at least twice another.

@@ -93,7 +93,7 @@ def prepare(
     classifier: bool,
     seed: int,
 ) -> Examples:
-    """Check what `latentopt.heads.head.fit_head` was given and encode the texts; the classes of a classifier become 0 and 1."""
+    """Check what `latentopt.heads.fitting.fit_head` was given and encode the texts; a classifier's classes become 0 and 1."""
     texts, y = listed(texts), np.asarray(y)
     check_target(texts, y)
     groups = None if groups is None else np.asarray(groups)

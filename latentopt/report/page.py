@@ -131,8 +131,8 @@ def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:
     return {
         "text": draft["text"],
         "status": draft["status"],
-        "columns": list(result.run.objective),
-        "measures": result.run.metrics,
+        "columns": list(result.run.settings["objective"]),
+        "measures": result.run.settings["metrics"],
         "values": _values(draft, result),
         "rewrites": [
             {
@@ -141,7 +141,7 @@ def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:
                 "kept": row["verified"] - draft["verified"],
                 "values": _values(row, result),
                 "similarity": row["similarity"],
-                "measures": [row[name] for name in result.run.metrics],
+                "measures": [row[name] for name in result.run.settings["metrics"]],
             }
             for _, row in rows.iloc[1:].iterrows()
         ],
@@ -150,7 +150,7 @@ def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:
 
 def _values(row: pd.Series, result: Result) -> list[tuple[float, float | None]]:
     """The value of each term and, where its head knows it, the standard deviation."""
-    return [(row[name], row.get(f"{name}_std")) for name in result.run.objective]
+    return [(row[name], row.get(f"{name}_std")) for name in result.run.settings["objective"]]
 
 
 def _gains(table: pd.DataFrame) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -80,18 +80,19 @@ def _term(
     codec: Codec, ref: str, kinds: Sequence[str], caution: float = 0.0, reach: float | None = None
 ) -> HeadTerm | Probe:
     """A fitted head or direction as a term."""
-    from latentopt.artefact import kind_of, load_artefact
+    from latentopt.artefact import kind_of
+    from latentopt.directions.fitted import load_direction
+    from latentopt.heads.fitted import load_head
     from latentopt.heads.head import Head
     from latentopt.search.objective import HeadTerm, Probe
 
     kind = kinds[0] if len(kinds) == 1 else kind_of(ref, codec, kinds)
-    module: Any
-    module, card = load_artefact(kind, ref, codec)
     if kind == "direction":
-        return Probe(module, reach)
-    if caution and getattr(type(module), "uncertainty", Head.uncertainty) is Head.uncertainty:
+        return Probe(load_direction(ref, codec).direction, reach)
+    fitted = load_head(ref, codec)
+    if caution and getattr(type(fitted.module), "uncertainty", Head.uncertainty) is Head.uncertainty:
         raise LatentoptError(f"--caution needs a head that knows its doubt, such as mlp_ensemble; {ref!r} does not")
-    return HeadTerm(module, card.get("scale", 1.0), caution, reach)
+    return HeadTerm.of(fitted, caution, reach)
 
 
 def _measure(ref: str) -> tuple[Metric, float]:

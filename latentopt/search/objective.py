@@ -14,6 +14,7 @@ from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Metric
+from latentopt.heads.fitted import FittedHead
 from latentopt.heads.head import Head
 from latentopt.posterior import AggregatePosterior
 
@@ -54,6 +55,11 @@ class HeadTerm:
     scale: float = 1.0
     caution: float = 0.0
     reach: float | None = None
+
+    @classmethod
+    def of(cls, fitted: FittedHead, caution: float = 0.0, reach: float | None = None) -> HeadTerm:
+        """A fitted head, in units of its own scale."""
+        return cls(fitted.module, fitted.scale, caution, reach)
 
     @property
     def reads(self) -> bool:
@@ -195,6 +201,11 @@ class Objective:
     def of_head(cls, name: str, head: Head, scale: float = 1.0, weight: float = 1.0, caution: float = 0.0) -> Objective:
         """The objective with one head as its only term."""
         return cls({name: HeadTerm(head, scale, caution)}, {name: weight})
+
+    @classmethod
+    def of_fitted(cls, name: str, fitted: FittedHead, weight: float = 1.0, caution: float = 0.0) -> Objective:
+        """The objective with a fitted head as its only term, in units of its own scale."""
+        return cls({name: HeadTerm.of(fitted, caution)}, {name: weight})
 
     @property
     def columns(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,18 +12,21 @@ import pandas as pd
 import torch
 
 from latentopt.codec import Codec
-from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_metric, similarity
+from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, apply_metric, similarity
 from latentopt.inversion import STEPS, encode_exact
 from latentopt.plugins import installed
 from latentopt.reading import set_aside
-from latentopt.result import COLUMNS, Result, Run
-from latentopt.search.candidates import Candidates
+from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.guarding import PATIENCE, Guarded
+from latentopt.search.ledger import COUNTS
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
-from latentopt.validity import TRIES, Policy
+from latentopt.search.ranking import rank
+from latentopt.search.recombination import Grafting, Splicing
+from latentopt.search.repair import repair
+from latentopt.search.verifier import Verifier
+from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
@@ -45,9 +49,7 @@ def optimize(
     budget: int | None = None,
     evaluations: int | None = None,
     pareto: bool = False,
-    constraint: Constraint | None = None,
-    constrain: str = "failures",
-    tries: int = TRIES,
+    validity: Validity | None = None,
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
@@ -70,8 +72,8 @@ def optimize(
         evaluations: of how many distinct texts per draft the properties of texts may be asked; without a budget, 20
             latents may be decoded for each.
         pareto: with several terms, keep candidates that no other beats in all of them, better than the draft in one.
-        constraint, constrain, tries: of a draft of which the filters refused all that is better, the best is made valid:
-            see `latentopt.validity.Policy`. A draft whose budget has no ``tries`` left is passed over.
+        validity: instead of ``filters``. Of a draft of which the filters refused all that is better, the best is made
+            valid. A draft whose budget has no ``tries`` left is passed over.
         chunk: how many drafts are searched at once.
         splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
             from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
@@ -84,99 +86,91 @@ def optimize(
         patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
             what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
 
+    Returns:
+        The counts tell also how many texts were ``verified``; ``valid``, ``repaired`` and ``failed`` count drafts.
+
     Raises:
         LatentoptError: when there are no drafts, a term of the latent is not finite, a property of the text gives no number
             for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
-    _check_parts(objective, searcher, filters, metrics)
-    searcher = Guarded(searcher, patience)
-    filters, metrics = dict(filters or {}), dict(metrics or {})
-    if not texts:
-        raise LatentoptError("there are no drafts to optimise")
-    for position, phrase in enumerate(phrases):
-        if not isinstance(phrase, str):
-            raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
-    policy = Policy(filters, constraint, constrain, tries)
-    if phrases and policy.always:
-        logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
+    _check_parts(objective, searcher, metrics)
+    searcher, validity, metrics = Guarded(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
+    _check_texts(texts, phrases)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
+    if phrases and validity.always:
+        logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if evaluations is not None and budget is None:
         budget = DECODES_PER_EVALUATION * evaluations
-    names = [*COLUMNS, *objective.columns, *filters, *metrics]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise LatentoptError(f"two columns of the result would be named {', '.join(twice)}; give one another name")
-    run = Run(
-        codec=codec.name,
-        fingerprint=codec.fingerprint,
-        objective=dict(objective.weights),
-        searcher=repr(searcher),
-        filters=list(filters),
-        metrics=list(metrics),
-        drafts=len(texts),
-        top=top,
-        seed=seed,
-        budget=budget,
-        evaluations=evaluations,
-        pareto=pareto,
-        chunk=chunk,
-        splice=splice,
-        phrases=len(phrases),
-        exact=exact,
-    )
+    columns = [*COLUMNS, *objective.columns, *validity.filters]
+    check_columns([*columns, *metrics])
+    asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
+    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics), "exact": exact}
+    parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
+    run = Run.of("optimize", codec, validity, **parts, **asked)
     installed().notify("run_started", run=run)
     given, aside = texts, set_aside(codec, texts)
     places = np.flatnonzero(aside == "")
     texts = [str(given[place]) for place in places]
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
     read = encode_exact(codec, texts, STEPS if exact else 0, ladder=())
-    z0, encoded = read.z, read.encoded
     _warn_of_other_texts(texts, read.decoded)
-    tables, latents, scored = [], [], set()
-    counts = dict.fromkeys(("tried", "verified", "valid", "repaired", "failed"), 0)
+    constraint = validity.constraint if validity.always else None
+    scoring = {"objective": objective, "filters": validity.filters, "constraint": constraint, "exact": exact}
+    tables, latents = [pd.DataFrame(columns=columns)], [np.empty((0, codec.latent_dim), dtype=np.float32)]
+    counts, unscored = Counter(dict.fromkeys(COUNTS, 0)), set(objective.text_terms if texts else ())
     for first in range(0, len(texts), chunk):
         part = slice(first, first + chunk)
-        drafts, anchored = texts[part], objective.anchor(codec, encoded[part])
-        scoring = {
-            "objective": objective,
-            "filters": filters,
-            "constraint": constraint if policy.always else None,
-            "exact": exact,
-        }
-        problem = Problem(codec, anchored, drafts, z0[part], budget, evaluations, encoded[part], scoring)
+        z0, encoded = read.z[part], read.encoded[part]
+        anchored = objective.anchor(codec, encoded)
+        problem = Problem(codec, anchored, texts[part], z0, budget, evaluations, encoded, scoring)
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
-        candidates = Candidates(problem, policy, top, pareto)
-        candidates.graft(phrases, rng)
-        for _ in candidates.follow(searcher.search(problem, rng)):
-            pass
-        if splice:
-            candidates.splice()
-        candidates.repair(rng)
-        table, rows = candidates.finish()
+        verifier = Verifier(problem, validity, pareto)
+        _search(verifier, searcher, splice, phrases, rng)
+        table, numbers = rank(verifier.ledger, top)
+        _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
-        latents.append(rows)
-        scored |= candidates.scored
-        for name, count in candidates.counts.items():
-            counts[name] += count
+        latents.append(verifier.latents_of([verifier.ledger.rows[number] for number in numbers]).cpu().numpy())
+        unscored -= verifier.scored
+        counts.update(verifier.ledger.counts)
         if len(texts) > chunk:
-            logger.info("%d of %d drafts searched", first + len(drafts), len(texts))
-    unscored = sorted(set(objective.text_terms) - scored) if texts else []
-    if unscored:
-        raise LatentoptError(
-            f"{unscored[0]} gave no number for any of the texts it was asked about, the drafts included"
-        )
-    table = pd.concat(
-        [*tables, pd.DataFrame(columns=names[: -len(metrics) or None])][: len(tables) or 1], ignore_index=True
-    )
+            logger.info("%d of %d drafts searched", min(first + chunk, len(texts)), len(texts))
+    for name in sorted(unscored):
+        raise LatentoptError(f"{name} gave no number for any of the texts it was asked about, the drafts included")
+    table = pd.concat(tables[len(tables) > 1 :], ignore_index=True)
     for name, metric in metrics.items():
         table[name] = apply_metric(name, metric, table["text"].tolist(), table["source"].tolist())
-    found = np.concatenate([*latents, np.empty((0, codec.latent_dim), dtype=np.float32)])
-    result = Result(*_in_place(table, found, given, aside, [*filters, "valid"]), run, counts)
+    placed = _in_place(table, np.concatenate(latents), given, aside, [*validity.filters, "valid"])
+    result = Result(*placed, dict(counts), run)
     installed().notify("run_finished", run=run, result=result)
     return result
+
+
+def _search(verifier: Verifier, searcher: Searcher, splice: bool, phrases: Sequence[str], rng: torch.Generator) -> None:
+    """All stages of a search, one after another.
+
+    Where nothing may be decoded freely, no text is written: its parts fit a grammar, and it may not.
+    """
+    ledger, free = verifier.ledger, not verifier.validity.always
+    before = [Grafting(ledger, phrases)] if free and phrases else []
+    after = [Splicing(ledger)] if free and splice else []
+    stages: list[Searcher] = [*before, searcher, *after]
+    for stage in stages:
+        for _ in verifier.follow(stage.search(verifier.problem, rng)):
+            pass
+    repair(verifier, rng)
+
+
+def _ask_of_drafts(table: pd.DataFrame, validity: Validity) -> None:
+    """Put a column per filter into the table of a chunk: candidates have passed, the drafts were not asked yet."""
+    drafts = table["rank"] == 0
+    texts = table.loc[drafts, "text"].tolist()
+    for name, accepts in validity.filters.items():
+        table[name] = True
+        table.loc[drafts, name] = apply_filter(name, accepts, texts, texts)
+        table["valid"] &= table[name]
 
 
 def _in_place(
@@ -214,12 +208,19 @@ def _warn_of_other_texts(drafts: list[str], decoded: list[str]) -> None:
         )
 
 
-def _check_parts(objective: Any, searcher: Any, filters: Any, metrics: Any) -> None:
+def _check_texts(texts: Sequence[str], phrases: Sequence[str]) -> None:
+    if not texts:
+        raise LatentoptError("there are no drafts to optimise")
+    for position, phrase in enumerate(phrases):
+        if not isinstance(phrase, str):
+            raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
+
+
+def _check_parts(objective: Any, searcher: Any, metrics: Any) -> None:
     """Refuse what was handed over in another form than it is used in: a name, a class, a bare head."""
     if not isinstance(objective, Objective):
         raise LatentoptError(f"the objective should be an Objective, such as Objective.of_head(...), got {objective!r}")
     if isinstance(searcher, type) or not callable(getattr(searcher, "search", None)):
         raise LatentoptError(f"the searcher should be made, such as get('searcher', 'gradient')(), got {searcher!r}")
-    for what, given in (("filters", filters), ("metrics", metrics)):
-        if given is not None and not isinstance(given, Mapping):
-            raise LatentoptError(f"the {what} should be a dict from names to {what}, got {given!r}")
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise LatentoptError(f"the metrics should be a dict from names to metrics, got {metrics!r}")

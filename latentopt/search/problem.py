@@ -54,6 +54,8 @@ class Proposal:
         texts: m texts that are taken as they are; nothing is decoded, which is of no cost to the budget, and z is that of
             what each comes from. A searcher that proposes them has to come to an end by itself. Only where nothing may be
             decoded freely, they are encoded, and decoded under the constraint.
+        predicted: (m,), what the texts promise, where it is not the objective at z. They are then encoded only where the
+            objective reads more than the texts, and the outcome's z may be the proposed one.
     """
 
     z: Tensor
@@ -62,6 +64,7 @@ class Proposal:
     screen: Callable[[Tensor, Tensor, Sequence[str]], Tensor] | None = None
     most: int | None = None
     texts: list[str] | None = None
+    predicted: Tensor | None = None
 
 
 @dataclass(frozen=True)

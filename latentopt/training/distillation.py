@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from latentopt.errors import LatentoptError
 from latentopt.posterior import fit_posterior
 from latentopt.t5vae.codec import T5VAECodec
-from latentopt.validity import FAILED, Policy, decode_valid
+from latentopt.validity import FAILED, Validity, decode_valid
 
 LESSONS = 16_384
 """The most lessons at a time, over all processes; a training has fewer where it has fewer texts."""
@@ -51,7 +51,7 @@ class Lessons:
         return {"taught_z": self.z[chosen], "taught_ids": padded, "taught_mask": mask}
 
 
-def lessons(codec: T5VAECodec, texts: Sequence[str], policy: Policy, n: int, seed: int) -> Lessons:
+def lessons(codec: T5VAECodec, texts: Sequence[str], policy: Validity, n: int, seed: int) -> Lessons:
     """At most n lessons of a codec: one for each latent of which it can write something valid.
 
     Args:

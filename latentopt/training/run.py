@@ -47,7 +47,7 @@ from latentopt.training.progress import Progress
 from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings, check
 from latentopt.training.tokens import TokenDataset, collate, train_tokenizer
 from latentopt.training.trainer import T5VAETrainer, arguments_of, writing
-from latentopt.validity import Policy
+from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
@@ -57,7 +57,7 @@ SHARD = "15MB"
 GATHERED = ".writing-"
 """How the names of the folders begin that are written to first."""
 
-RECORD = "training.json"
+RECORD, FORMAT = "training.json", 1
 """What a folder's training is: its settings and a hash of its texts."""
 
 EVALUATED = 500
@@ -139,7 +139,7 @@ def _train(
         policy = None
         if settings.distillation and constraint is not None:
             codec = T5VAECodec(model, tokenizer)
-            policy = Policy({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
+            policy = Validity({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
             if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
                 lessons(codec, learnt[0], policy, FEWEST, settings.seed)
         if arguments.process_index == 0:
@@ -393,7 +393,8 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
     digest = hashlib.sha256()
     for row in zip(*sides, strict=True):
         digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
-    wanted: dict[str, Any] = {**asdict(settings), "texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
+    texts = {"texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
+    wanted: dict[str, Any] = {"format": FORMAT, **asdict(settings), **texts}
     wanted = json.loads(json.dumps(wanted))
     begun = f".{RECORD}."  # what a kill leaves of the record while it is written
     if not out.exists() or (out.is_dir() and all(path.name.startswith(begun) for path in out.iterdir())):
@@ -409,7 +410,7 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
         found = None
     if not isinstance(found, dict):
         raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out")
-    plain = asdict(Settings())  # a setting that was not there yet had its default
+    plain = {"format": 1, **asdict(Settings())}  # a setting that was not there yet had its default
     differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
     if differing:
         raise LatentoptError(

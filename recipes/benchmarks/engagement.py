@@ -16,7 +16,7 @@ import pandas as pd
 
 import latentopt
 from latentopt.corpus.split import joined, units_of_texts
-from latentopt.heads.head import rank_correlation
+from latentopt.heads.validation import rank_correlation
 from reporting import report
 
 import corpora

@@ -26,7 +26,8 @@ def valid_samples(
     codec: latentopt.Codec, filters: dict[str, Any], corpus: list[str], seed: int, n: int = 200
 ) -> pd.DataFrame:
     """How many latents are decoded for n valid samples, and how long these are."""
-    table, counts = latentopt.sample(codec, n, filters, seed=seed)
+    result = latentopt.sample(codec, n, filters, seed=seed)
+    table, counts = result.table, result.counts
     lengths = [np.median([len(text) for text in texts]) for texts in (table["text"], corpus)]
     rows = [
         (f"{n} valid samples: found", len(table)),

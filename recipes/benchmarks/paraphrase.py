@@ -277,7 +277,7 @@ def main() -> None:
         modes["rewriter"] = {"rewriter": latentopt.load_codec(options.rewriter, device=options.device)}
     filters = {name: latentopt.get("filter", name)() for name in CONTENT}
     for (mode, origin), similarity in product(modes.items(), options.similarity or [0.7, 0.85]):
-        found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin)
+        found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin).table
         made[f"{mode}, similarity {similarity:g}"] = found.groupby("source_id")["text"].agg(list).tolist()
     rows = [{"row": name} | measure(texts, pairs, judge) for name, texts in made.items()]
     facts = {"model": options.model, "rewriter": options.rewriter or "none given, so no row"}

@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import get_cosine_schedule_with_warmup
 
 import latentopt
+from latentopt.directions.strength import StrengthLine
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.training.calibration import calibrate
@@ -110,7 +111,9 @@ def directions(codec: T5VAECodec) -> float:
         table = corpora.pairs(attribute)
         train, test = corpora.training_rows(table), table[table["held_out"]]
         fitted = latentopt.fit_direction(codec, train["source"].tolist(), train["target"].tolist())
-        moved = latentopt.transfer(codec, test["source"].tolist(), fitted.direction, fitted.strength)
+        moved = latentopt.transfer(
+            codec, test["source"].tolist(), fitted.direction, StrengthLine.fixed(fitted.strength)
+        ).table
         rates.append(np.mean(moved["text"].to_numpy() == test["target"].to_numpy()))
     return float(np.mean(rates))
 

@@ -31,7 +31,7 @@ from transformers import (
 
 import latentopt
 from latentopt.corpus.split import text_key
-from latentopt.heads.head import FittedHead
+from latentopt.heads.fitted import FittedHead
 
 import corpora
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import latentopt
-from latentopt.heads.head import FittedHead
+from latentopt.heads.fitted import FittedHead
 from latentopt.search.objective import HeadTerm, Objective, TextTerm
 from reporting import report
 

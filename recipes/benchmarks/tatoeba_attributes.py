@@ -28,6 +28,7 @@ from pair_measures import YARDSTICK, classifier, measure, recorded, split
 
 import latentopt
 from latentopt.directions.comparison import Comparison
+from latentopt.directions.strength import StrengthLine
 from reporting import report
 
 import corpora
@@ -52,11 +53,11 @@ def main() -> None:
         picked = str(Comparison(codec, *sides).table()["finder"].iloc[0])
         best = latentopt.fit_direction(codec, *sides, finder=picked)
         ways = {
-            "mean_difference, strength 1": (mean.direction, 1.0),
+            "mean_difference, strength 1": (mean.direction, StrengthLine.fixed(1.0)),
             "mean_difference, by itself": (mean.direction, mean.line),
             f"{picked}, by itself": (best.direction, best.line),
         }
-        moved = {name: latentopt.transfer(codec, sources, *way)["text"].tolist() for name, way in ways.items()}
+        moved = {name: latentopt.transfer(codec, sources, *way).table["text"].tolist() for name, way in ways.items()}
         counts = {"attribute": attribute, "train": len(train), "unseen": len(test)}
         rows += [
             counts | {"row": name} | measure(texts, test, judge) for name, texts in {"copy": sources, **moved}.items()

@@ -27,7 +27,7 @@ from pair_measures import content_kept, split, words
 
 import latentopt
 from latentopt.directions.composition import TOGETHER, Composition
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.strength import StrengthLine
 from reporting import report
 
@@ -150,10 +150,12 @@ def main() -> None:
         sources = sources[: options.sources]
         one, other = map(fitted, attributes)
         both = Composition.of([(each.direction, each.line.strengths[0], each.line.reach) for each in (one, other)])
-        halfway = latentopt.transfer(codec, sources, one.direction, one.line)["text"]
+        halfway = latentopt.transfer(codec, sources, one.direction, one.line).table["text"]
         moved = {
-            "composed": latentopt.transfer(codec, sources, both, StrengthLine(TOGETHER))["text"],
-            "one after the other": latentopt.transfer(codec, halfway.tolist(), other.direction, other.line)["text"],
+            "composed": latentopt.transfer(codec, sources, both, StrengthLine(TOGETHER)).table["text"],
+            "one after the other": latentopt.transfer(codec, halfway.tolist(), other.direction, other.line).table[
+                "text"
+            ],
         }
         kept = kept_words(sources, trains)
         agreed = [agreement(name, test) for name, test in zip(attributes, tests, strict=True)]

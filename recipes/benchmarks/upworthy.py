@@ -37,7 +37,7 @@ from sklearn.svm import SVR
 import latentopt
 from latentopt.codec import Fluency
 from latentopt.corpus.split import is_held_out, text_key
-from latentopt.heads.head import rank_correlation
+from latentopt.heads.validation import rank_correlation
 from latentopt.search.objective import HeadTerm, Objective
 from reporting import report
 

@@ -25,7 +25,8 @@ from latentopt_python.grammar import python_line
 
 import latentopt
 from latentopt.generation.interpolation import PATHS, grid, interpolate
-from latentopt.validity import FAILED, Policy, decode_valid
+from latentopt.result import Result
+from latentopt.validity import FAILED, Validity, decode_valid
 from reporting import report
 
 import corpora
@@ -47,11 +48,11 @@ class Proof:
         self.constraint = python_line(self.codec)
         self.rows: list[dict[str, Any]] = []
 
-    def policy(self, plan: str, tries: int = 8) -> Policy:
+    def validity(self, plan: str, tries: int = 8) -> Validity:
         """``free`` decodes once; ``neighbours`` looks around; the others are ``constrain``."""
         if plan in ("free", "neighbours"):
-            return Policy({"syntax": self.syntax}, tries=1 if plan == "free" else tries)
-        return Policy({"syntax": self.syntax}, self.constraint, plan, tries)
+            return Validity({"syntax": self.syntax}, tries=1 if plan == "free" else tries)
+        return Validity({"syntax": self.syntax}, self.constraint, plan, tries)
 
     def add(
         self, points: str, plan: str, texts: Iterable[str], valid: int, asked: int, tried: int, took: float
@@ -75,11 +76,11 @@ class Proof:
         """The same latents by every plan."""
         times = least_times(
             ("free", "failures", "always", "neighbours"),
-            lambda plan: decode_valid(self.codec, z, self.policy(plan)),
+            lambda plan: decode_valid(self.codec, z, self.validity(plan)),
             ROUNDS,
         )
         for plan, took in times.items():
-            decoded = decode_valid(self.codec, z, self.policy(plan))
+            decoded = decode_valid(self.codec, z, self.validity(plan))
             valid = [text for text, status in zip(decoded.texts, decoded.status, strict=True) if status != FAILED]
             self.add(points, plan, valid, len(valid), len(z), decoded.counts["tried"], took)
 
@@ -136,31 +137,30 @@ class Proof:
             ends = [self.rng.sample(unseen, 2) for _ in range(pairs)]
             self.summaries(
                 f"{path} paths",
-                lambda filters, *repair, path=path, ends=ends: [
-                    interpolate(self.codec, *pair, 11, filters, path, *repair) for pair in ends
+                lambda validity, path=path, ends=ends: [
+                    interpolate(self.codec, *pair, 11, path=path, validity=validity) for pair in ends
                 ],
             )
         corners = [self.rng.sample(unseen, 4) for _ in range(max(1, pairs // 5))]
         self.summaries(
             "grids of four",
-            lambda filters, *repair: [grid(self.codec, four, 5, filters, "straight", *repair) for four in corners],
+            lambda validity: [grid(self.codec, four, 5, validity=validity) for four in corners],
         )
 
-    def summaries(self, points: str, interpolated: Callable[..., list[tuple[pd.DataFrame, dict[str, float]]]]) -> None:
+    def summaries(self, points: str, interpolated: Callable[[Validity], list[Result]]) -> None:
         """A row for each plan of many interpolations."""
-        found: dict[str, list[tuple[pd.DataFrame, dict[str, float]]]] = {}
+        found: dict[str, list[Result]] = {}
 
         def work(plan: str) -> None:
-            policy = self.policy(plan)
-            found[plan] = interpolated(policy.filters, policy.constraint, policy.constrain, policy.tries)
+            found[plan] = interpolated(self.validity(plan))
 
         for plan, took in least_times(("free", "failures"), work, PATH_ROUNDS).items():
-            table = pd.concat([table for table, _ in found[plan]])
-            tried = int(sum(counts["tried"] for _, counts in found[plan]))
+            table = pd.concat([result.table for result in found[plan]])
+            tried = int(sum(result.counts["tried"] for result in found[plan]))
             valid = table.loc[table["valid"], "text"].tolist()
             self.add(points, plan, valid, len(valid), len(table), tried, took)
-            if "smoothness" in found[plan][0][1]:
-                self.rows[-1]["smoothness"] = float(np.nanmean([counts["smoothness"] for _, counts in found[plan]]))
+            if "smoothness" in found[plan][0].counts:
+                self.rows[-1]["smoothness"] = float(np.nanmean([result.counts["smoothness"] for result in found[plan]]))
 
 
 def least_times(plans: Sequence[str], work: Callable[[str], object], rounds: int) -> dict[str, float]:

@@ -46,9 +46,10 @@ from sklearn.pipeline import make_pipeline
 import latentopt
 from latentopt.cli.common import check_out
 from latentopt.directions.comparison import finders
-from latentopt.directions.fitting import FittedDirection
+from latentopt.directions.fitted import FittedDirection
+from latentopt.directions.strength import StrengthLine
 from latentopt.files import write_table
-from latentopt.heads.head import FittedHead
+from latentopt.heads.fitted import FittedHead
 from latentopt.search.splicing import Splicer
 from reporting import report
 
@@ -107,8 +108,8 @@ def moved(
     texts = sentences["text"].astype(object)
     for label, fitted in enumerate(ways):
         part = texts[sentences["label"] == label]
-        how_far = fitted.line if strength is None else strength
-        texts[part.index] = latentopt.transfer(codec, part.tolist(), fitted.direction, how_far)["text"].to_numpy()
+        how_far = fitted.line if strength is None else StrengthLine.fixed(strength)
+        texts[part.index] = latentopt.transfer(codec, part.tolist(), fitted.direction, how_far).table["text"].to_numpy()
     return texts.tolist()
 
 

@@ -510,7 +510,7 @@ def test_a_folder_that_is_no_artefact_is_refused_before_any_work(tiny_folder, da
 def test_an_unexpected_error_is_one_line_and_keeps_its_traceback_under_debug(tiny_folder, monkeypatch):
     import latentopt.generation.sampling as module
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ZeroDivisionError("by nought")
 
     monkeypatch.setattr(module, "sample", broken)

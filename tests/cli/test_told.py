@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from latentopt.cli import app
-from latentopt.heads.head import fittable
+from latentopt.heads.fitting import fittable
 from latentopt.t5vae.config import T5VAEConfig
 
 

@@ -11,6 +11,7 @@ from latentopt.artefact import load_artefact, save_artefact
 from latentopt.directions.composition import Composition, Part, load_composition, parse
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.fitting import fit_direction
+from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer import transfer
 from latentopt.errors import LatentoptError
 from latentopt.testing import check_direction
@@ -77,10 +78,10 @@ def test_a_composition_is_named_by_its_parts_and_saved(toy_codec, tmp_path):
         save_artefact(tmp_path / name, "direction", fitted.direction, toy_codec, fitted.card)
     first, other = str(tmp_path / "first"), str(tmp_path / "second")
     both, line = load_composition(toy_codec, f"{first} + {other}")
-    assert transfer(toy_codec, ["abcabc"], both, 1.0)["text"].tolist() == ["ddcabc"]
-    assert transfer(toy_codec, ["abcabc"], both, line)["text"].tolist() == ["ddcabc"]
+    assert transfer(toy_codec, ["abcabc"], both, StrengthLine.fixed(1.0)).table["text"].tolist() == ["ddcabc"]
+    assert transfer(toy_codec, ["abcabc"], both, line).table["text"].tolist() == ["ddcabc"]
     back, _ = load_composition(toy_codec, f"- {first}")
-    assert transfer(toy_codec, ["dbcabc"], back, 1.0)["text"].tolist() == ["abcabc"]
+    assert transfer(toy_codec, ["dbcabc"], back, StrengthLine.fixed(1.0)).table["text"].tolist() == ["abcabc"]
     alone, line = load_composition(toy_codec, first)
     assert isinstance(alone, LinearDirection)
     kept, _ = load_composition(toy_codec, first, keep=[other])
@@ -97,6 +98,16 @@ def test_each_part_of_a_composition_starts_from_the_text_that_the_one_before_gav
     z = toy_codec.encode(["mm"])
     both = Composition.of([part] * 3)
     assert toy_codec.decode(both.move(z, torch.ones(1))) == ["om"]
-    assert transfer(toy_codec, ["mm"], both, 1.0)["text"].tolist() == ["pm"]
+    assert transfer(toy_codec, ["mm"], both, StrengthLine.fixed(1.0)).table["text"].tolist() == ["pm"]
     for at_once in (Composition.of([part] * 3, [plus_three()]), Composition.of([(plus_three(), 1.0, 1.0)] * 2)):
         assert len(at_once.stages()) == 1
+
+
+@pytest.mark.parametrize("line", [StrengthLine.fixed(1.0), StrengthLine((1.0, 1.5), reach=-9.0, min_similarity=0.0)])
+def test_what_was_tried_counts_the_texts_between_the_parts_too(toy_codec, monkeypatch, line):
+    up = ProbedDirection(12).fill(vector=torch.eye(12)[0] * 0.12, normal=torch.eye(12)[0])
+    decoded, decode = [], toy_codec.decode
+    monkeypatch.setattr(toy_codec, "decode", lambda z, **settings: decoded.append(len(z)) or decode(z, **settings))
+    result = transfer(toy_codec, ["mm", "nn"], Composition.of([(up, 1.0, 1.0)] * 3), line)
+    assert result.table["tried"].sum() == result.counts["tried"] == sum(decoded)
+    assert sum(decoded) == 2 * 3 * (1 if not line.chooses else 3)  # by itself, it looks at strength 0 too

@@ -8,6 +8,7 @@ from letters import pairs
 import latentopt
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.fitting import fit_direction
+from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer import MOVED, REFUSED, transfer
 from latentopt.errors import LatentoptError
 from latentopt.testing import check_direction
@@ -28,9 +29,11 @@ def test_pairs_give_a_direction_that_reaches_unseen_targets(toy_codec):
     assert fitted.card["held_out_score_by_strength"]["3.0"] == 0.0
     assert (fitted.card["sources"], fitted.card["held_out"]) == (40, 8)
     assert fitted.card["line"]["held_out_score"] == 1.0
-    moved = transfer(toy_codec, ["abcabc", "hhh"], fitted.direction, 1.0)
+    moved = transfer(toy_codec, ["abcabc", "hhh"], fitted.direction, StrengthLine.fixed(1.0)).table
     assert moved["text"].tolist() == ["dbcabc", "khh"]
-    assert transfer(toy_codec, ["dbcabc"], fitted.direction, -1.0)["text"].tolist() == ["abcabc"]
+    assert transfer(toy_codec, ["dbcabc"], fitted.direction, StrengthLine.fixed(-1.0)).table["text"].tolist() == [
+        "abcabc"
+    ]
     assert moved["after"].to_numpy() - moved["before"].to_numpy() == pytest.approx([1.0, 1.0], abs=1e-4)
 
 
@@ -60,11 +63,17 @@ def test_unpaired_sets_give_a_direction_too(toy_codec):
 
 def test_a_refused_or_unmoved_text_comes_back_as_it_was(toy_codec):
     direction = fit_direction(toy_codec, *pairs()).direction
-    table = transfer(toy_codec, ["abc", "ddd"], direction, 1.0, {"no_g": latentopt.each(lambda text: "g" not in text)})
+    table = transfer(
+        toy_codec,
+        ["abc", "ddd"],
+        direction,
+        StrengthLine.fixed(1.0),
+        {"no_g": latentopt.each(lambda text: "g" not in text)},
+    ).table
     assert table["text"].tolist() == ["dbc", "ddd"]
     assert table["status"].tolist() == [MOVED, REFUSED]
     assert table["valid"].tolist() == [True, False]
-    assert transfer(toy_codec, ["abc"], direction, 0.0)["status"].tolist() == ["unchanged"]
+    assert transfer(toy_codec, ["abc"], direction, StrengthLine.fixed(0.0)).table["status"].tolist() == ["unchanged"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +91,7 @@ def test_bad_pairs_are_named(toy_codec, sources, targets, message):
 
 
 def test_an_unknown_finder_or_setting_is_named(toy_codec):
-    with pytest.raises(LatentoptError, match="no direction is named 'compass'"):
+    with pytest.raises(LatentoptError, match="no direction finder is named 'compass'"):
         fit_direction(toy_codec, *pairs(), finder="compass")
     with pytest.raises(LatentoptError, match=r"no direction finder is named 'linear'; known: .*mean_difference"):
         fit_direction(toy_codec, *pairs(), finder="linear")  # what finders find, no finder

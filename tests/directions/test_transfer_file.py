@@ -12,22 +12,25 @@ import latentopt.directions.transfer_file as module
 import latentopt.files
 from latentopt.directions.direction import LinearDirection
 from latentopt.directions.fitting import fit_direction
-from latentopt.directions.transfer import MOVED, transfer
+from latentopt.directions.strength import StrengthLine
+from latentopt.directions.transfer import transfer
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.errors import LatentoptError
 from latentopt.files import stream_texts
 from latentopt.reading import READABLE
-from latentopt.result import TOO_LONG
+from latentopt.result import MOVED, TOO_LONG
 from latentopt.testing import ToyCodec
+
+ONE = StrengthLine.fixed(1.0)
 
 
 @pytest.mark.parametrize("ending", ["txt", "csv", "tsv", "jsonl"])
 def test_files_are_moved_in_chunks_as_they_would_be_whole(toy_codec, tmp_path, ending):
     texts = ["nnnn", "a" * 13, "hnnn", "mn, o", "nn"]
     out = tmp_path / f"moved.{ending}"
-    statuses = transfer_file(toy_codec, iter(texts), out, plus_three(), 1.0, chunk=2)
+    statuses = transfer_file(toy_codec, iter(texts), out, plus_three(), ONE, chunk=2)
     assert statuses == {MOVED: 4, TOO_LONG: 1}
-    whole = transfer(toy_codec, texts, plus_three(), 1.0)
+    whole = transfer(toy_codec, texts, plus_three(), ONE).table
     assert list(stream_texts(out)) == whole["text"].tolist()
     if ending != "txt":
         assert [int(n) for n in latentopt.files.read_table(out)["source_id"]] == [0, 1, 2, 3, 4]
@@ -36,7 +39,7 @@ def test_files_are_moved_in_chunks_as_they_would_be_whole(toy_codec, tmp_path, e
 def test_an_empty_line_stays_in_its_place(toy_codec, tmp_path):
     path, out = tmp_path / "in.txt", tmp_path / "out.txt"
     path.write_text("nnnn\n\nnnnn\n", encoding="utf-8")
-    transfer_file(toy_codec, stream_texts(path), out, plus_three(), 1.0)
+    transfer_file(toy_codec, stream_texts(path), out, plus_three(), ONE)
     assert out.read_text(encoding="utf-8") == "qnnn\n\nqnnn\n"
 
 
@@ -53,14 +56,14 @@ def test_what_was_cut_off_is_gone_on_with_after_the_last_whole_chunk(data, texts
     with TemporaryDirectory() as name:
         codec, folder = ToyCodec(), Path(name)
         whole, out, rows = folder / f"whole{ending}", folder / f"out{ending}", folder / f"out{ending}.partial/rows"
-        expected = transfer_file(codec, texts, whole, plus_three(), 1.0, chunk=2)
+        expected = transfer_file(codec, texts, whole, plus_three(), ONE, chunk=2)
         with pytest.raises(KeyboardInterrupt):
-            transfer_file(codec, cut_off(texts, after), out, plus_three(), 1.0, chunk=2)
+            transfer_file(codec, cut_off(texts, after), out, plus_three(), ONE, chunk=2)
         assert rows.exists() == (after >= 2)
         if rows.exists():
             # A chunk of which only a part was written.
             rows.write_bytes(rows.read_bytes() + b'"half a row')
-        assert transfer_file(codec, texts, out, plus_three(), 1.0, chunk=2) == expected
+        assert transfer_file(codec, texts, out, plus_three(), ONE, chunk=2) == expected
         assert out.read_bytes() == whole.read_bytes()
         assert sorted(folder.iterdir()) == [out, whole]
 
@@ -70,8 +73,8 @@ def test_only_what_is_left_is_moved(toy_codec, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(module, "transfer", lambda *given: moved.append(given[1]) or transfer(*given))
     texts = ["nnnn", "mn", "nn", "nm", "n"]
     with pytest.raises(KeyboardInterrupt):
-        transfer_file(toy_codec, cut_off(texts, 4), tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
-    transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+        transfer_file(toy_codec, cut_off(texts, 4), tmp_path / "out.csv", plus_three(), ONE, chunk=2)
+    transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), ONE, chunk=2)
     assert moved == [texts[:2], texts[2:4], texts[4:]]
     assert "going on after 4 rows" in caplog.text
 
@@ -81,7 +84,7 @@ def test_only_what_is_left_is_moved(toy_codec, tmp_path, monkeypatch, caplog):
     [
         ({"codec": ToyCodec(13)}, "other codec and direction"),
         ({"direction": -plus_three()}, "other direction"),
-        ({"strength": 2.0}, "other strength"),
+        ({"strength": StrengthLine.fixed(2.0)}, "other strength"),
         ({"filters": {"any": latentopt.each(bool)}}, "other filters"),
         ({"settings": {"filters": ["max_chars=3"]}}, "other settings"),
         ({"texts": ["nnnn", "mm", "nn"]}, "other texts"),
@@ -89,7 +92,7 @@ def test_only_what_is_left_is_moved(toy_codec, tmp_path, monkeypatch, caplog):
     ],
 )
 def test_the_rows_of_another_command_are_not_gone_on_with(toy_codec, tmp_path, change, named):
-    given = {"codec": toy_codec, "texts": ["nnnn", "mn", "nn"], "direction": plus_three(), "strength": 1.0, "chunk": 2}
+    given = {"codec": toy_codec, "texts": ["nnnn", "mn", "nn"], "direction": plus_three(), "strength": ONE, "chunk": 2}
     with pytest.raises(KeyboardInterrupt):
         transfer_file(**given | {"texts": cut_off(given["texts"], 3), "path": tmp_path / "out.csv"})
     if "codec" in change:
@@ -104,11 +107,11 @@ def test_the_rows_of_another_command_are_not_gone_on_with(toy_codec, tmp_path, c
 @pytest.mark.parametrize("harm", [b"", b"{", b"[]", b'{"bytes": 1}', b'{"bytes": 1, "statuses": 3}', b"\x00\xff"])
 def test_rows_whose_progress_is_damaged_are_made_again(toy_codec, tmp_path, harm, caplog):
     texts = ["nnnn", "mn", "nn"]
-    expected = transfer_file(toy_codec, texts, tmp_path / "whole.csv", plus_three(), 1.0, chunk=2)
+    expected = transfer_file(toy_codec, texts, tmp_path / "whole.csv", plus_three(), ONE, chunk=2)
     with pytest.raises(KeyboardInterrupt):
-        transfer_file(toy_codec, cut_off(texts, 3), tmp_path / "out.csv", plus_three(), 1.0, chunk=2)
+        transfer_file(toy_codec, cut_off(texts, 3), tmp_path / "out.csv", plus_three(), ONE, chunk=2)
     (tmp_path / "out.csv.partial/progress.json").write_bytes(harm)
-    assert transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), 1.0, chunk=2) == expected
+    assert transfer_file(toy_codec, texts, tmp_path / "out.csv", plus_three(), ONE, chunk=2) == expected
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert "out.csv.partial is damaged, so all texts are moved again" in caplog.text
 
@@ -120,13 +123,13 @@ def test_what_stands_where_the_rows_would_gather_is_left_alone(toy_codec, tmp_pa
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("my only draft")
     with pytest.raises(LatentoptError, match=r"out\.csv\.partial, where the rows would gather, holds something else"):
-        transfer_file(toy_codec, ["nn"], tmp_path / "out.csv", plus_three(), 1.0)
+        transfer_file(toy_codec, ["nn"], tmp_path / "out.csv", plus_three(), ONE)
     assert mine.read_text() == "my only draft"
 
 
 def test_a_place_that_cannot_be_written_is_named(toy_codec, tmp_path):
     with pytest.raises(LatentoptError, match=r"cannot write .*nowhere"):
-        transfer_file(toy_codec, ["nn"], tmp_path / "nowhere/out.csv", plus_three(), 1.0)
+        transfer_file(toy_codec, ["nn"], tmp_path / "nowhere/out.csv", plus_three(), ONE)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_a_file_is_read_as_it_is_moved(toy_codec):
             read.append(number)
             yield "nnnn"
 
-    tables = transfer_stream(toy_codec, texts(), plus_three(), 1.0, chunk=3)
+    tables = transfer_stream(toy_codec, texts(), plus_three(), ONE, chunk=3)
     next(tables)
     assert len(read) == 3
 
@@ -186,7 +189,7 @@ def test_the_command_says_from_where_it_goes_on(tiny_folder, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "transfer_file", interrupted)
-    monkeypatch.setattr("latentopt.directions.composition.load_composition", lambda *given: (plus_three(), 1.0))
+    monkeypatch.setattr("latentopt.directions.composition.load_composition", lambda *given: (plus_three(), ONE))
     command = ["transfer", "one text", "--model", str(tiny_folder), "--device", "cpu", "--out", str(tmp_path / "o.csv")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 130

@@ -11,12 +11,14 @@ from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.generation.interpolation import _sureness, grid, guided, interpolate, spherical, straight
 from latentopt.generation.picture import draw_texts
+from latentopt.validity import Validity
 
 even = {"even": each(lambda text: "b" not in text)}
 
 
 def test_it_starts_and_ends_at_its_texts(toy_codec):
-    table, counts = interpolate(toy_codec, "aaa", "eee", 5, even, tries=1)
+    result = interpolate(toy_codec, "aaa", "eee", 5, validity=Validity(even, tries=1))
+    table, counts = result.table, result.counts
     assert table["text"].tolist() == ["aaa", "bbb", "ccc", "ddd", "eee"]
     assert table["position"].tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert table["even"].tolist() == table["valid"].tolist() == [True, False, True, True, True]
@@ -29,19 +31,23 @@ def test_it_starts_and_ends_at_its_texts(toy_codec):
 
 
 def test_points_that_are_not_valid_are_repaired(toy_codec):
-    table, counts = interpolate(toy_codec, "aaa", "eee", 5, {"even": each(lambda text: text != "bbb")}, tries=60)
+    result = interpolate(
+        toy_codec, "aaa", "eee", 5, validity=Validity({"even": each(lambda text: text != "bbb")}, tries=60)
+    )
+    table, counts = result.table, result.counts
     assert table["valid"].all()
     assert table["status"].tolist() == ["valid", "neighbour", "valid", "valid", "valid"]
     assert counts["repaired"] == 1
 
 
 def test_duplicates_and_jumps_are_told(toy_codec):
-    table, counts = interpolate(toy_codec, "aa", "ba", 6)
+    result = interpolate(toy_codec, "aa", "ba", 6)
+    table, counts = result.table, result.counts
     assert table["text"].tolist() == ["aa"] * 3 + ["ba"] * 3
     assert table["duplicate"].tolist() == [False, True, True, False, True, True]
     assert (counts["largest_jump"], counts["distinct"]) == (1, 2)
     assert counts["smoothness"] == pytest.approx(5)
-    assert math.isnan(interpolate(toy_codec, "a", "a", 3)[1]["smoothness"])
+    assert math.isnan(interpolate(toy_codec, "a", "a", 3).counts["smoothness"])
 
 
 VECTORS = st.lists(st.floats(-3, 3), min_size=4, max_size=4).map(lambda values: torch.tensor([values]))
@@ -74,12 +80,13 @@ def test_a_guided_path_is_likelier_and_keeps_its_ends(tiny_codec):
     assert (after > before).any()
     chord = points[-1] - points[0]
     assert torch.allclose((bent - points) @ chord, torch.zeros(7), atol=1e-3)
-    table, _ = interpolate(tiny_codec, "the cat sat", "a dog ran", 4, path="guided")
+    table = interpolate(tiny_codec, "the cat sat", "a dog ran", 4, path="guided").table
     assert len(table) == 4
 
 
 def test_a_square_has_its_texts_in_the_corners(toy_codec):
-    table, counts = grid(toy_codec, ["aa", "ca", "ac", "cc"], 3)
+    result = grid(toy_codec, ["aa", "ca", "ac", "cc"], 3)
+    table, counts = result.table, result.counts
     assert table["text"].tolist() == ["aa", "ba", "ca", "ab", "bb", "cb", "ac", "bc", "cc"]
     assert table["row"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert table["column"].tolist() == [0, 1, 2] * 3
@@ -89,7 +96,7 @@ def test_a_square_has_its_texts_in_the_corners(toy_codec):
 
 @pytest.mark.parametrize("path", ["straight", "spherical"])
 def test_a_triangle_has_its_texts_in_the_corners(toy_codec, path):
-    table, _ = grid(toy_codec, ["ab", "cb", "cd"], 3, path=path)
+    table = grid(toy_codec, ["ab", "cb", "cd"], 3, path=path).table
     assert len(table) == 6
     assert table["text"].tolist()[0] == "ab"
     assert table["text"].tolist()[3::2] == ["cb", "cd"]
@@ -115,9 +122,9 @@ def test_what_makes_no_path_is_refused(toy_codec, ask, message):
 @pytest.mark.parametrize("table", ["path", "grid", "triangle"])
 def test_the_picture_holds_every_text_and_nothing_from_elsewhere(toy_codec, table):
     drawn = {
-        "path": lambda: interpolate(toy_codec, "aaa", "eee", 5, even, tries=1)[0],
-        "grid": lambda: grid(toy_codec, ["aa", "ca", "ac", "cc"], 3)[0],
-        "triangle": lambda: grid(toy_codec, ["aa", "ca", "ac"], 3)[0],
+        "path": lambda: interpolate(toy_codec, "aaa", "eee", 5, validity=Validity(even, tries=1)).table,
+        "grid": lambda: grid(toy_codec, ["aa", "ca", "ac", "cc"], 3).table,
+        "triangle": lambda: grid(toy_codec, ["aa", "ca", "ac"], 3).table,
     }[table]()
     root = ElementTree.fromstring(draw_texts(drawn))
     shown = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}

@@ -15,17 +15,8 @@ from latentopt.artefact import save_artefact
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.generation.noise import FARTHEST, Noise
-from latentopt.generation.paraphrasing import (
-    COLUMNS,
-    LEAST_SPREAD,
-    NOT_HELD,
-    NOTHING_ELSE,
-    PARAPHRASED,
-    REFUSED,
-    _ranked,
-    paraphrase,
-    plain,
-)
+from latentopt.generation.paraphrasing import COLUMNS, LEAST_SPREAD, _ranked, paraphrase, plain
+from latentopt.result import NOT_PARAPHRASABLE, NOTHING_ELSE, PARAPHRASED, REFUSED
 from latentopt.testing import ToyCodec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +33,7 @@ def benchmark():
 
 
 def test_paraphrases_are_distinct_ranked_and_named(toy_codec):
-    table = paraphrase(toy_codec, TEXTS, 4, 0.6, {"no_z": each(lambda text: "z" not in text)}, seed=1)
+    table = paraphrase(toy_codec, TEXTS, 4, 0.6, {"no_z": each(lambda text: "z" not in text)}, seed=1).table
     assert list(table.columns) == [*COLUMNS, "no_z"]
     assert table["source_id"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert table["rank"].tolist() == [1, 2, 3, 4] * 3
@@ -64,12 +55,12 @@ def test_paraphrases_are_distinct_ranked_and_named(toy_codec):
 )
 def test_every_source_has_its_paraphrases_or_its_own_text_and_the_reason(texts, n, similarity):
     codec = ToyCodec(14)
-    table = paraphrase(codec, texts, n, similarity, tries=2)
+    table = paraphrase(codec, texts, n, similarity, draws=2).table
     assert table["source"].tolist() == [texts[row] for row in table["source_id"]]
     for number, rows in table.groupby("source_id"):
         if rows["rank"].iloc[0] == 0:
             assert rows["text"].tolist() == [texts[number]]
-            assert rows["status"].iloc[0] in (NOT_HELD, NOTHING_ELSE)
+            assert rows["status"].iloc[0] in (NOT_PARAPHRASABLE, NOTHING_ELSE)
         else:
             assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
             assert len(rows) <= n
@@ -86,7 +77,7 @@ def test_the_noise_is_as_long_as_the_wanted_similarity_takes(toy_codec):
     assert lengths[0.3].mean() > lengths[0.6].mean() > lengths[0.9].mean() > 0
     assert max(lengths[0.3]) < FARTHEST
     for wanted in (0.3, 0.6):
-        table = paraphrase(toy_codec, texts, 8, wanted)
+        table = paraphrase(toy_codec, texts, 8, wanted).table
         assert table["similarity"].median() == pytest.approx(wanted, abs=0.1)
 
 
@@ -113,8 +104,8 @@ class Rewriter(ToyCodec):
 
 def test_a_rewriter_writes_the_candidates_and_the_codec_ranks_them(toy_codec):
     texts = ["a banana", "a blue cat", "AAA"]
-    table = paraphrase(toy_codec, texts, 40, 0.8, tries=4, rewriter=Rewriter())
-    assert table["status"].tolist()[-1] == NOT_HELD
+    table = paraphrase(toy_codec, texts, 40, 0.8, rewriter=Rewriter(), draws=4).table
+    assert table["status"].tolist()[-1] == NOT_PARAPHRASABLE
     found = table[table["rank"] > 0]
     assert set(found["source_id"]) == {0, 1}
     assert not found["text"].str.contains("a").any()
@@ -124,7 +115,7 @@ def test_a_rewriter_writes_the_candidates_and_the_codec_ranks_them(toy_codec):
     assert (found["cycle_error"] < 1e-6).all()
     assert again.shape == (len(found), 12)
     # How much stays is counted from what the rewriter writes without noise.
-    near = paraphrase(toy_codec, texts[:1], 40, 0.95, tries=4, rewriter=Rewriter())
+    near = paraphrase(toy_codec, texts[:1], 40, 0.95, rewriter=Rewriter(), draws=4).table
     assert near["noise"].max() < found[found["source_id"] == 0]["noise"].max()
 
 
@@ -135,7 +126,7 @@ def test_a_generator_says_where_noise_leads(toy_codec):
         asked.append(noise)
         return torch.where(noise.norm(dim=1, keepdim=True) > 2, toy_codec.encode(["jello"]), z)
 
-    table = paraphrase(toy_codec, ["hello"], similarity=0.85, generator=generator)
+    table = paraphrase(toy_codec, ["hello"], similarity=0.85, generator=generator).table
     assert table["text"].tolist() == ["jello"]
     assert table["noise"].tolist() == [pytest.approx(2, abs=0.1)]
     assert asked[-1].norm(dim=1).tolist() == pytest.approx([table["noise"][0]] * 80, rel=1e-4)
@@ -143,27 +134,27 @@ def test_a_generator_says_where_noise_leads(toy_codec):
 
 def test_where_nothing_changes_the_noise_ends_at_the_farthest(toy_codec):
     toy_codec.decode = lambda z, **_: ["hello"] * len(z)
-    (row,) = paraphrase(toy_codec, ["hello"]).to_dict("records")
+    (row,) = paraphrase(toy_codec, ["hello"]).table.to_dict("records")
     assert (row["text"], row["rank"], row["status"]) == ("hello", 0, NOTHING_ELSE)
     assert row["noise"] == pytest.approx(FARTHEST, rel=0.01)
 
 
 def test_what_is_refused_names_its_filter(toy_codec):
     filters = {"never": each(lambda text: False), "always": each(lambda text: True)}
-    (row,) = paraphrase(toy_codec, ["hello"], filters=filters).to_dict("records")
+    (row,) = paraphrase(toy_codec, ["hello"], filters=filters).table.to_dict("records")
     assert (row["text"], row["rank"], row["status"], row["similarity"]) == ("hello", 0, REFUSED, 1)
     assert (row["never"], row["always"]) == (False, True)
 
 
 def test_a_filter_that_accepts_some_is_not_the_one_that_refused_all(toy_codec):
     filters = {"longer": each(lambda text: len(text) > 5), "shorter": each(lambda text: len(text) < 6)}
-    (row,) = paraphrase(toy_codec, ["hello"], similarity=0.5, filters=filters).to_dict("records")
+    (row,) = paraphrase(toy_codec, ["hello"], similarity=0.5, filters=filters).table.to_dict("records")
     assert (row["status"], row["longer"], row["shorter"]) == (REFUSED, True, True)
 
 
 def test_blank_texts_are_no_paraphrases(toy_codec):
     toy_codec.decode = lambda z, **_: (["hello", " ", ""] * len(z))[: len(z)]
-    assert paraphrase(toy_codec, ["hello"], similarity=0.5)["status"].tolist() == [NOTHING_ELSE]
+    assert paraphrase(toy_codec, ["hello"], similarity=0.5).table["status"].tolist() == [NOTHING_ELSE]
 
 
 def test_rounding_in_the_cycle_error_does_not_rank(toy_codec):
@@ -180,8 +171,8 @@ def test_rounding_in_the_cycle_error_does_not_rank(toy_codec):
 
 
 def test_a_text_that_the_model_cannot_give_back_stays(toy_codec):
-    (row,) = paraphrase(toy_codec, ["HELLO"], filters={"never": each(lambda text: False)}).to_dict("records")
-    assert (row["text"], row["status"], row["never"]) == ("HELLO", NOT_HELD, True)
+    (row,) = paraphrase(toy_codec, ["HELLO"], filters={"never": each(lambda text: False)}).table.to_dict("records")
+    assert (row["text"], row["status"], row["never"]) == ("HELLO", NOT_PARAPHRASABLE, True)
     assert np.isnan(row["noise"])
 
 
@@ -192,13 +183,13 @@ def test_content_is_kept_by_its_filters(toy_codec):
     source = "no fish"
     toy_codec.decode = lambda z, **_: (["no fish", "a fish", "no dish", "not a fish", "no  Fish!"] * len(z))[: len(z)]
     toy_codec.fits = lambda texts: [True] * len(texts)
-    table = paraphrase(toy_codec, [source], filters={"keep_negation": negation}, similarity=0.5)
+    table = paraphrase(toy_codec, [source], similarity=0.5, filters={"keep_negation": negation}).table
     assert sorted(table["text"]) == ["no dish", "not a fish"]
 
 
 def test_the_likeliest_and_most_stable_come_first(tiny_codec):
     sources = ["the cat sat on", "a dog ran over"]
-    table = paraphrase(tiny_codec, sources, 60, 0.01, tries=1)
+    table = paraphrase(tiny_codec, sources, 60, 0.01, draws=1).table
     found = table[table["rank"] > 0]
     assert len(found) > 4
     for _, rows in found.groupby("source_id"):
@@ -214,8 +205,12 @@ def test_the_likeliest_and_most_stable_come_first(tiny_codec):
 
 def test_the_seed_decides_and_chunks_do_not_mix(toy_codec):
     texts = ["hello", "a blue cat"] * 40
-    first, again = (paraphrase(toy_codec, texts, 2, seed=3, tries=1) for _ in range(2))
-    assert first["text"].tolist() == again["text"].tolist() != paraphrase(toy_codec, texts, 2, tries=1)["text"].tolist()
+    first, again = (paraphrase(toy_codec, texts, 2, seed=3, draws=1).table for _ in range(2))
+    assert (
+        first["text"].tolist()
+        == again["text"].tolist()
+        != paraphrase(toy_codec, texts, 2, draws=1).table["text"].tolist()
+    )
     assert sorted(set(first["source_id"])) == list(range(80))
     assert first["source"].tolist() == [texts[row] for row in first["source_id"]]
 
@@ -226,7 +221,7 @@ def test_the_seed_decides_and_chunks_do_not_mix(toy_codec):
         ([], {}, "no texts to paraphrase"),
         ("one text", {}, "list of texts"),
         (["fine"], {"n": 0}, "at least 1, got 0 and 16"),
-        (["fine"], {"tries": 0}, "at least 1, got 5 and 0"),
+        (["fine"], {"draws": 0}, "at least 1, got 5 and 0"),
         (["fine"], {"similarity": 1.0}, "below 1, got 1.0"),
         (["fine"], {"similarity": float("nan")}, "below 1, got nan"),
         (["fine"], {"filters": {"text": each(bool)}}, "named text"),

@@ -14,8 +14,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 import latentopt
 from latentopt.errors import LatentoptError
-from latentopt.heads.head import as_torch, fit_head, learns_classes, rank_correlation
-from latentopt.heads.validation import expected_calibration_error, platt_scaling
+from latentopt.heads.fitting import fit_head, learns_classes
+from latentopt.heads.head import as_torch
+from latentopt.heads.validation import expected_calibration_error, platt_scaling, rank_correlation
 from latentopt.testing import check_head
 
 
@@ -125,7 +126,7 @@ def test_within_groups_only_differences_within_a_group_count(toy_codec):
 
 
 def test_rows_of_one_group_never_stand_on_both_sides(toy_codec, monkeypatch):
-    import latentopt.heads.head as module
+    import latentopt.heads.fitting as module
 
     fitted_on = []
     original = module.Fitter.fit
@@ -280,7 +281,7 @@ def test_a_head_is_certain_unless_it_knows_better(toy_codec):
 
 
 def test_reencodings_are_fitted_on_and_never_scored(toy_codec, monkeypatch):
-    import latentopt.heads.head as module
+    import latentopt.heads.fitting as module
 
     original, sizes = module.Fitter.fit, []
 

@@ -4,7 +4,7 @@ import pytest
 
 import latentopt.heads.learning_curve as module
 from latentopt.errors import LatentoptError
-from latentopt.heads.head import fit_head
+from latentopt.heads.fitting import fit_head
 from latentopt.heads.learning_curve import learning_curve, reading
 
 

@@ -7,12 +7,12 @@ from scipy.stats import spearmanr
 import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.posterior import AggregatePosterior
-from latentopt.search.candidates import Candidates
 from latentopt.search.objective import Objective, TextTerm
 from latentopt.search.optimize import optimize
 from latentopt.search.problem import Problem, Proposal
+from latentopt.search.verifier import Verifier
 from latentopt.testing import ToyCodec, check_searcher
-from latentopt.validity import Policy
+from latentopt.validity import Validity
 
 SEARCHERS = {
     "perturbation": {"radius": 4.0},
@@ -217,7 +217,7 @@ def test_a_surrogate_takes_the_draft_for_what_it_is_and_not_for_what_the_model_r
     search = make("surrogate", offspring=4, rounds=2).search(problem, torch.Generator().manual_seed(0))
     first = next(search)
     assert first.texts == ["aaaa"]
-    outcome = Candidates(problem, Policy(), 1).add(first)
+    outcome = Verifier(problem, Validity()).propose(first)
     assert outcome.texts == ["aaaa"]
     assert outcome.verified.tolist() == vowels(["aaaa"], ["aaaa"])
     assert asked == ["aaaa"]
@@ -233,8 +233,8 @@ def test_a_surrogate_knows_a_draft_by_no_other_text_where_all_is_constrained():
     objective = Objective({"v": TextTerm(vowels)}, {"v": 1.0})
     problem = latentopt.Problem(codec, objective, ["aaaa"], z0)
     search = make("surrogate", offspring=4, rounds=2).search(problem, torch.Generator().manual_seed(0))
-    candidates = Candidates(problem, Policy(constraint=object()), 1)
-    for proposal, outcome in candidates.follow(search):
+    verifier = Verifier(problem, Validity(constraint=object()))
+    for proposal, outcome in verifier.follow(search):
         learned.append((outcome.texts, outcome.verified.tolist()))
         if proposal.screen is not None:
             known = proposal.screen.known[0]
@@ -250,7 +250,7 @@ def test_a_surrogate_explores_where_more_than_one_is_scored():
     def exploring(scored):
         known = {"texts": ("my hat", "a ring", "hat hat"), "values": (1.0, 2.0, 3.0)}
         search = make("surrogate", scored=scored, rounds=4, **known).search(problem, torch.Generator().manual_seed(0))
-        found = Candidates(problem, Policy(), 1).follow(search)
+        found = Verifier(problem, Validity()).follow(search)
         screens = [proposal.screen for proposal, _ in found if proposal.texts and proposal.screen]
         assert screens
         source = torch.zeros(2, dtype=torch.long)

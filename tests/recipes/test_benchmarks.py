@@ -142,10 +142,11 @@ def test_content_is_what_source_and_target_share():
 
 def test_the_yardstick_learns_its_pairs_and_leaves_the_model_as_it_was(tiny_codec, monkeypatch):
     monkeypatch.setattr(seq2seq_yardstick, "CHECKPOINTS", 2)
-    pairs = pd.DataFrame({"source": ["the cat"] * 4, "target": ["a dog"] * 4})
+    whole = {"source": [f"the cat {n}" for n in range(4)], "target": [f"a dog {n}" for n in range(4)]}
+    pairs = pd.DataFrame(whole)
     before = tiny_codec.decode(tiny_codec.encode(["the cat"]))
     trained = seq2seq_yardstick.train(tiny_codec, pairs, 0.25, steps=40, batch=4, rate=0.01)
-    assert seq2seq_yardstick.write(trained, ["the cat"]) == ["a dog"]
+    assert seq2seq_yardstick.write(trained, ["the cat"])[0].startswith("a dog")
     assert seq2seq_yardstick.write(tiny_codec, ["the cat"]) == before != ["a dog"]
 
 

@@ -151,7 +151,7 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
     assert "warning: On texts it has not seen, this head predicts no better than chance" in printed.out
     assert "would more data help?" in printed.out
     assert "predicts no better than chance" in page
-    assert "transform: log1p" in page
+    assert "transform: none" in page
     for part in ("map", "curve", "draft-1", "draft-2"):
         assert f'id="{part}"' in page
 
@@ -199,15 +199,16 @@ def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, mon
     monkeypatch.setattr(
         latentopt, "optimize", lambda *args, **how: given.append(how["phrases"]) or search(*args, **how)
     )
-    posts.head(20).to_csv(tmp_path / "posts.csv", index=False)
+    posts = posts.drop_duplicates("text")
+    posts.to_csv(tmp_path / "posts.csv", index=False)
     learn = ("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "ridge")
     optimizer(*learn)
     optimizer(*learn, "--no-phrases")
-    assert list(map(list, given)) == [posts["text"].tolist()[:20], []]
+    assert list(map(list, given)) == [posts["text"].tolist(), []]
 
 
 def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp_path):
-    posts.head(12).to_csv(tmp_path / "posts.csv", index=False)
+    posts.drop_duplicates("text").head(12).to_csv(tmp_path / "posts.csv", index=False)
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "mlp_ensemble")
     assert (table["verified"] < 1e6).all()
     assert " ± " in page
@@ -244,7 +245,58 @@ def test_what_cannot_be_written_or_learned_is_refused_before_the_work(optimizer,
         optimizer("--report", tmp_path / "page.pdf")
     posts.assign(likes=-posts["likes"]).to_csv(tmp_path / "posts.csv", index=False)
     with pytest.raises(LatentoptError, match="the transform 'log1p' is for counts"):
-        optimizer("--table", tmp_path / "posts.csv", "--target", "likes")
+        optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--transform", "log1p")
+
+
+def test_posts_that_stand_twice_in_an_archive_count_once(optimizer, posts, tmp_path, capsys):
+    entries = [
+        {"full_text": text, "favorite_count": str(likes), "retweet_count": "0"}
+        for text, likes in zip(posts["text"], posts["likes"], strict=True)
+    ]
+    learned = []
+    for times in (1, 4):
+        with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+            archive.writestr("data/tweets.js", f"window.YTD.tweets.part0 = {json.dumps(entries * times)}")
+        optimizer("--table", tmp_path / "archive.zip", "--target", "favorites", "--head-kind", "ridge", "--no-phrases")
+        learned.append(
+            next(line for line in capsys.readouterr().out.splitlines() if "On texts it has not seen" in line)
+        )
+    assert learned[0] == learned[1]
+
+
+def test_posts_that_repeat_with_other_numbers_are_held_out_together(optimizer, posts, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    posts = posts.drop_duplicates("text")
+    posts = posts.assign(likes=rng.permutation(len(posts)) * 10)
+    again = pd.concat([posts, posts.assign(likes=posts["likes"] + 1), posts.assign(likes=posts["likes"] + 2)])
+    again.to_csv(tmp_path / "posts.csv", index=False)
+    optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "ridge", "--no-phrases")
+    printed = capsys.readouterr().out
+    assert "rows repeat a text; equal texts are held out together" in printed
+    assert "no better than chance" in printed
+
+
+def test_the_tone_changer_holds_no_text_out_that_it_learned(tmp_path, tiny_folder, monkeypatch, capsys):
+    import tone_transfer
+
+    sources, targets = [f"the cat {n}" for n in range(12)], [f"a dog {n}" for n in range(12)]
+    pd.DataFrame({"source": sources * 3, "target": targets * 3}).to_csv(tmp_path / "pairs.csv", index=False)
+    seen, report = [], tone_transfer.report
+    monkeypatch.setattr(
+        tone_transfer,
+        "report",
+        lambda codec, fitted, *held: seen.append((fitted, held)) or report(codec, fitted, *held),
+    )
+    given = ["--pairs", tmp_path / "pairs.csv", "--finder", "mean_difference", "--out", tmp_path / "tone"]
+    monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given), "--model", str(tiny_folder)])
+    tone_transfer.main()
+    ((fitted, (held, _)),) = seen
+    assert {held.count(text) for text in held} == {3}
+    assert fitted.card["sources"] == 36 - len(held)
+    assert "24 of 36 rows repeat a text" in capsys.readouterr().out
+    pd.DataFrame({"source": sources, "target": "a dog"}).to_csv(tmp_path / "pairs.csv", index=False)
+    with pytest.raises(LatentoptError, match="12 pairs, 1 of them different: too few; at least 5"):
+        tone_transfer.main()
 
 
 def test_the_tone_changer_moves_a_file_with_a_direction_of_ones_own(

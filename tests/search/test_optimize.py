@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -12,11 +13,12 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
 from latentopt.heads.head import Head
-from latentopt.result import COLUMNS, DRAFT, IMPROVED, UNCHANGED
+from latentopt.result import COLUMNS, DRAFT, IMPROVED, NOTHING_BETTER
 from latentopt.search.objective import HeadTerm, Held, Objective, TextTerm
 from latentopt.search.optimize import optimize
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt.testing import ToyCodec, check_searcher
+from latentopt.validity import Validity
 
 
 class FirstLetter(Head):
@@ -73,7 +75,7 @@ def test_every_row_is_verified_on_its_own_text():
 def test_a_promise_that_does_not_survive_decoding_is_no_candidate():
     result = run(["abc"], Shift((0.4,)))
     assert result.table["rank"].tolist() == [0]
-    assert result.table["status"].tolist() == [UNCHANGED]
+    assert result.table["status"].tolist() == [NOTHING_BETTER]
     assert result.counts == {"tried": 1, "verified": 0, "valid": 0, "repaired": 0, "failed": 1}
 
 
@@ -112,7 +114,7 @@ def test_phrases_of_real_texts_are_tried_and_put_together():
     assert alone.table["text"].tolist() == ["aa bb dd", "ma bb dd"]
     assert {"ma bb dd", "ma cc dd"} <= set(joined.table["text"])
     assert alone.counts["tried"] == joined.counts["tried"] == 0
-    assert joined.run.phrases == 3
+    assert joined.run.settings["phrases"] == 3
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_where_nothing_is_decoded_freely_no_text_is_taken_as_it_is(caplog):
     asked = {"codec": Noting(), "searcher": Texts(), "phrases": ["zz bc"]}
     free = run(["ab bc"], **asked, top=9)
     assert {"zz bc", "zzz"} <= set(free.table["text"])
-    result = run(["ab bc"], **asked, constraint=constraint)
+    result = run(["ab bc"], **asked, validity=Validity(constraint=constraint))
     assert result.table["text"].tolist() == ["ab bc", "zzz"]
     assert "phrases are not used" in caplog.text
     assert decoded[-1] is constraint
@@ -226,7 +228,7 @@ def test_texts_that_a_searcher_gives_are_of_no_cost_to_the_budget():
 def test_a_part_of_what_the_filters_refuse_may_do():
     kept = {"second word": each(lambda text: text.endswith(" bb"))}
     asked = {"texts": ["aa bb"], "searcher": ShiftTwo(), "filters": kept}
-    assert run(**asked, splice=False).table["status"].tolist() == [UNCHANGED]
+    assert run(**asked, splice=False).table["status"].tolist() == [NOTHING_BETTER]
     result = run(**asked)
     assert result.table["text"].tolist()[1] == "ca bb"
     assert result.table["valid"].all()
@@ -276,7 +278,7 @@ def test_filters_decide_and_an_unmovable_draft_is_never_dropped():
     result = run(["abc", "mno"], filters={"no_o": each(lambda text: "o" not in text)}, top=2)
     table = result.table
     assert table["source_id"].tolist() == [0, 0, 0, 1]
-    assert table["status"].tolist() == [DRAFT, IMPROVED, IMPROVED, UNCHANGED]
+    assert table["status"].tolist() == [DRAFT, IMPROVED, IMPROVED, NOTHING_BETTER]
     assert table["no_o"].tolist() == [True, True, True, False]
     assert table["valid"].tolist() == [True, True, True, False]
 
@@ -287,7 +289,7 @@ def test_best_has_what_was_found_and_of_a_draft_that_nothing_improved_its_own_te
     assert best["source_id"].tolist()[:3] == [0, 0, 1]
     assert best["rank"].tolist()[:3] == [1, 2, 1]
     assert best["text"].tolist()[:3] == ["cbc", "bbc", "mno"]
-    assert best["status"].tolist()[:3] == [IMPROVED, IMPROVED, UNCHANGED]
+    assert best["status"].tolist()[:3] == [IMPROVED, IMPROVED, NOTHING_BETTER]
     assert result.best(1, with_source=True)["rank"].tolist() == [0, 1] * 3
 
 
@@ -322,12 +324,12 @@ def test_minimising_is_a_negative_weight():
 
 def test_the_run_says_what_is_needed_to_do_it_again():
     result = run(["abc"], filters={"short": each(lambda text: len(text) < 9)}, seed=7)
-    assert result.run.seed == 7
+    assert result.run.settings["seed"] == 7
     assert result.run.codec == "toy"
     assert result.run.fingerprint == ToyCodec().fingerprint
-    assert result.run.objective == {"first": 1.0}
+    assert result.run.settings["objective"] == {"first": 1.0}
     assert result.run.filters == ["short"]
-    assert "places" in result.run.searcher
+    assert "places" in result.run.settings["searcher"]
 
 
 @pytest.mark.parametrize(
@@ -378,6 +380,67 @@ def test_the_prior_pulls_towards_the_data():
         return codec.posterior.log_prob(proposal.z)
 
     assert float(last(50.0)) > float(last(0.0))
+
+
+class Ends(Head):
+    """Rises with the last letters; what the filters refuse is better too."""
+
+    def forward(self, z):
+        return z[:, :2].sum(1)
+
+
+SEARCHES = {
+    "of the latent": (Objective.of_head("ends", Ends()), "gradient", {}),
+    "a front": (
+        Objective({"a": HeadTerm(FirstLetter()), "b": HeadTerm(Ends())}, {"a": 1.0, "b": -1.0}),
+        "cma",
+        {"pareto": True},
+    ),
+    "of the text": (
+        Objective({"x": TextTerm(lambda texts, sources: [ord(text[-1]) for text in texts])}, {"x": 1.0}),
+        "surrogate",
+        {"evaluations": 12},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+@pytest.mark.parametrize("allowed", ["abcdefghijkl ", "a ", "bdfhjlnprtvxz "])
+def test_a_text_is_encoded_scored_and_shown_to_each_filter_once(case, allowed):
+    encoded, asked, scored = Counter(), Counter(), Counter()
+
+    class Counting(ToyCodec):
+        def encode(self, texts, truncation=False):
+            encoded.update(texts)
+            return super().encode(texts, truncation)
+
+    def letters(texts, sources):
+        asked.update(zip(texts, sources, strict=True))
+        return np.array([set(text[:3]) <= set(allowed) for text in texts])
+
+    objective, searcher, options = SEARCHES[case]
+    of_texts = objective.of_texts
+
+    def counted(texts, sources):
+        scored.update(zip(texts, sources, strict=True))
+        return of_texts(texts, sources)
+
+    drafts = ["abc ab", "bca de", "mno"]
+    searcher = latentopt.get("searcher", searcher)()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Objective, "of_texts", lambda self, texts, sources: counted(texts, sources))
+        result = run(
+            drafts,
+            searcher,
+            codec=Counting(),
+            objective=objective,
+            filters={"letters": letters},
+            phrases=["ab de"],
+            **options,
+        )
+    assert max(encoded.values()) == max(asked.values()) == max(scored.values()) == 1
+    assert len(scored) == len(drafts) + result.counts["verified"]
+    assert set(drafts) <= set(encoded)
 
 
 def test_the_same_seed_gives_the_same_table():

@@ -15,7 +15,7 @@ from latentopt.training.run import train
 from latentopt.training.settings import Settings
 from latentopt.training.tokens import TokenDataset
 from latentopt.training.trainer import T5VAETrainer, arguments_of
-from latentopt.validity import Policy
+from latentopt.validity import Validity
 
 LOWER = "[a-z]+"
 
@@ -32,8 +32,8 @@ def lower(codec):
     return latentopt.get("constraint", "regex")(codec, LOWER)
 
 
-def policy(codec) -> Policy:
-    return Policy({"lower": latentopt.get("filter", "regex")(f"^{LOWER}$")}, lower(codec))
+def policy(codec) -> Validity:
+    return Validity({"lower": latentopt.get("filter", "regex")(f"^{LOWER}$")}, lower(codec))
 
 
 def test_lessons_are_valid_texts_for_latents_that_no_text_has(tiny_codec, lines):
@@ -47,7 +47,7 @@ def test_lessons_are_valid_texts_for_latents_that_no_text_has(tiny_codec, lines)
 
 def test_a_lesson_is_what_its_own_latent_decodes_to(tiny_codec, lines):
     """Where the filter accepts everything, there is nothing to make valid but blank texts."""
-    made = lessons(tiny_codec, lines, Policy(constraint=lower(tiny_codec), filters={"any": anything}), 60, seed=0)
+    made = lessons(tiny_codec, lines, Validity(constraint=lower(tiny_codec), filters={"any": anything}), 60, seed=0)
     texts = tiny_codec.tokenizer.batch_decode(made.ids, skip_special_tokens=True)
     free = tiny_codec.decode(made.z)
     assert len({text for text in free if text.strip()}) > 10
@@ -68,7 +68,7 @@ def test_latents_are_drawn_from_where_texts_have_theirs_now(tiny_codec, lines, m
     monkeypatch.setattr(distillation, "BETWEEN", 0.0)
     there = tiny_codec.encode(lines)
     assert (there.mean(0) - tiny_codec.posterior.mean).norm() > 1
-    made = lessons(tiny_codec, lines, Policy(constraint=lower(tiny_codec)), 400, seed=0)
+    made = lessons(tiny_codec, lines, Validity(constraint=lower(tiny_codec)), 400, seed=0)
     assert (made.z.mean(0) - there.mean(0)).norm() < 0.2 * there.std(0).norm()
 
 
@@ -104,7 +104,7 @@ def test_lessons_depend_on_the_seed_alone(tiny_codec, lines):
 
 def test_a_decoder_that_writes_nothing_valid_has_no_lessons(tiny_codec, lines):
     with pytest.raises(LatentoptError, match="nothing that the model writes of 8 random latents is valid"):
-        lessons(tiny_codec, lines, Policy({"never": nothing}), 8, seed=0)
+        lessons(tiny_codec, lines, Validity({"never": nothing}), 8, seed=0)
 
 
 @hypothesis.given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 12), st.integers(0, 99))

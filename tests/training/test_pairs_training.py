@@ -156,7 +156,7 @@ def test_the_exact_match_is_with_the_target(start, tmp_path, monkeypatch):
     assert [entry["eval_exact_match"] for entry in state["log_history"] if "eval_exact_match" in entry] == [1.0]
 
 
-def test_pairs_are_held_out_by_their_source_and_odd_ones_are_counted(start, tmp_path, monkeypatch, caplog):
+def test_pairs_are_held_out_by_their_source_and_odd_or_linked_ones_are_counted(start, tmp_path, monkeypatch, caplog):
     seen = []
 
     class Spy(TokenDataset):
@@ -169,9 +169,13 @@ def test_pairs_are_held_out_by_their_source_and_odd_ones_are_counted(start, tmp_
     short = next(text for i in range(99) if not is_held_out(text := f"short {i}", 0.3))
     sources, targets = [*SOURCES, short, long, "the same"], [*TARGETS, long, short, "the same\n"]
     train(sources, tmp_path / "m", settings(start=str(start), held_out=0.3, steps=1), targets=targets)
-    kept = [row for row in zip(sources, targets, strict=True) if not is_held_out(row[0], 0.3)]
-    assert seen == [row for row in kept if row[0] != "the same"]
-    assert 10 < len(seen) < len(SOURCES)
+    differing = [row for row in zip(sources, targets, strict=True) if row[0] != "the same"]
+    known = {text for row in differing if is_held_out(row[0], 0.3) for text in row}
+    kept = [row for row in differing if not is_held_out(row[0], 0.3)]
+    assert seen == [row for row in kept if not known & set(row)]
+    assert 10 < len(seen) < len(kept)
+    linked = len(kept) - len(seen)
+    assert caplog.messages.count(f"left out {linked} pairs that share a text with a pair that is held out") == 1
     assert caplog.messages.count("left out 1 pairs of twice the same text") == 1
     assert caplog.messages.count("skipped 2 pairs of 32 tokens or more") == 1
 
@@ -217,7 +221,7 @@ def test_the_command_takes_shape_and_latents_from_the_start(tiny_folder, tiny_co
         (["--pairs", "{}/notab.tsv"], "notab.tsv: line 3 has no tab"),
         (["--pairs", "{}/gap.tsv"], "1 pairs are too few to train on"),
         (["--pairs", "{}/other.tsv"], "no column 'source'; it has de, en"),
-        (["--pairs", "{}/pairs.tsv", "--start", "{}/nowhere"], "nowhere is no model folder to start from"),
+        (["--pairs", "{}/pairs.tsv", "--start", "{}/nowhere"], "there is no model folder"),
     ],
 )
 def test_the_command_names_what_is_wrong_with_the_pairs(tmp_path, arguments, message):

@@ -199,7 +199,7 @@ def test_a_t5_folder_can_be_the_start(tmp_path, tiny_folder):
         (["one"], {}, "1 texts are too few"),
         (LINES, {"size": "huge"}, "no size is named 'huge'; known: micro, nano, small, base"),
         (["x" * 100, "y" * 100], {"vocab_size": 260}, "no text is shorter than 32 tokens"),
-        (LINES, {"start": "nowhere"}, "nowhere is no model folder"),
+        (LINES, {"start": "nowhere"}, "no model is named 'nowhere'"),
     ],
 )
 def test_bad_input_is_named(tmp_path, texts, fields, message):

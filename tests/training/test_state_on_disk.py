@@ -172,7 +172,7 @@ BAD: list[tuple[dict[str, object], str]] = [
     ({"latent_dim": 10**15}, "no model can be made with these settings"),
     ({"new_latents": True}, "new latents are for the encoder and decoder of a T5-VAE"),
     ({"freeze_latents": True}, "only the latents of a T5-VAE can be kept"),
-    ({"start": "nowhere"}, "nowhere is no model folder"),
+    ({"start": "nowhere"}, "no model is named 'nowhere'"),
 ]
 
 

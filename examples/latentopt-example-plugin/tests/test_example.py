@@ -15,7 +15,7 @@ from latentopt_example.finders import MedianDifference
 from latentopt_example.heads import RadialRegressor
 from typer.testing import CliRunner
 
-from latentopt import LatentoptError, as_torch, fit_head, get, load_artefact, save_artefact
+from latentopt import LatentoptError, as_torch, fit_head, get, load_head, save_artefact
 from latentopt.cli import app, load_commands
 from latentopt.hookspecs import Register, hookimpl
 from latentopt.plugins import installed
@@ -96,10 +96,10 @@ def test_a_fitted_head_is_saved_and_loaded(tmp_path: Path) -> None:
         codec, TEXTS, np.array([text.count("a") for text in TEXTS]), head="radial", settings={"centres": 8}
     )
     save_artefact(tmp_path / "vowels", "head", found.module, codec, found.card)
-    module, card = load_artefact("head", str(tmp_path / "vowels"), codec)
+    loaded = load_head(str(tmp_path / "vowels"), codec)
     z = codec.encode(TEXTS)
-    torch.testing.assert_close(module(z), found.module(z))
-    assert card["settings"] == {"centres": 8}
+    torch.testing.assert_close(loaded.module(z), found.module(z))
+    assert loaded.card["settings"] == {"centres": 8}
 
 
 def test_no_shouting_keeps_its_contract() -> None:

@@ -1,0 +1,80 @@
+"""Searchers of a run's own, before and after the one that is asked for: they write texts, and decode nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from latentopt.search.ledger import Key, Ledger
+from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.search.ranking import best_first
+from latentopt.search.splicing import Splicer, grafts
+
+GRAFTS = 256
+"""How many grafts are tried on a draft."""
+SPLICES, PARENTS, SPLICED = 16, 2, 32
+"""How often texts are spliced: so many of a draft's best ones, at so many single places each."""
+
+
+@dataclass(frozen=True)
+class Grafting:
+    """The drafts with stretches of other texts in them, which promise what the draft does.
+
+    Of the evaluations, half are left to the search.
+    """
+
+    ledger: Ledger
+    phrases: Sequence[str]
+
+    def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
+        """See `latentopt.search.problem.Searcher`."""
+        n = GRAFTS if problem.evaluations is None else min(GRAFTS, problem.evaluations // 2)
+        made = {
+            (owner, text): owner
+            for owner, texts in enumerate(grafts(problem.texts, self.phrases, n, rng))
+            for text in texts
+        }
+        if made:
+            yield _written(self.ledger, made, 0)
+
+
+@dataclass(frozen=True)
+class Splicing:
+    """Texts around the best ones of each draft, its own among them; each promises what the one does that it is made from.
+
+    What the filters refused may give its parts too.
+    """
+
+    ledger: Ledger
+
+    def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
+        """See `latentopt.search.problem.Searcher`."""
+        splicers = [Splicer(text) for text in problem.texts]
+        known: list[set[str]] = [set() for _ in splicers]
+        for step in range(SPLICES):
+            refused: list[list[str]] = [[] for _ in splicers]
+            for owner, text in self.ledger.refused:
+                refused[owner].append(text)
+            for owner, text in (*(row.key for row in self.ledger.rows), *self.ledger.refused):
+                known[owner].add(text)
+            made: dict[Key, int] = {}
+            for owner, numbers in best_first(self.ledger).items():
+                for parent in numbers[:PARENTS]:
+                    order = [parent, *(number for number in numbers if number != parent)]
+                    texts = [self.ledger.rows[number].text for number in order]
+                    for text in splicers[owner].around([*texts, *refused[owner]], SPLICED, known[owner]):
+                        made[owner, text] = parent
+                        known[owner].add(text)
+            if not made:
+                return
+            yield _written(self.ledger, made, step)
+
+
+def _written(ledger: Ledger, made: Mapping[Key, int], step: int) -> Proposal:
+    """Texts that promise what the rows do that they are made from."""
+    z0 = ledger.problem.z0
+    source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=z0.device)
+    predicted = torch.tensor([ledger.rows[number].predicted for number in made.values()], dtype=torch.float64)
+    return Proposal(z0[source], source, step, texts=[text for _, text in made], predicted=predicted)
