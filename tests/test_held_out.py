@@ -14,7 +14,7 @@ from latentopt.corpus.split import hold_out, joined, text_key, unit_folds, units
 from latentopt.directions.comparison import Comparison
 from latentopt.directions.fitting import fit_direction
 from latentopt.errors import LatentoptError
-from latentopt.heads.head import fit_head
+from latentopt.heads.fitting import fit_head
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.training import prepare
 from latentopt.heads.validation import assign_folds, rank_correlation
@@ -58,7 +58,7 @@ def noise(rows: np.ndarray, seed: int) -> tuple[list[str], np.ndarray]:
 @pytest.fixture(autouse=True)
 def no_imitation(monkeypatch):
     """What imitates a head that reads takes most of its time, and no part in its score."""
-    monkeypatch.setattr("latentopt.heads.head.imitate", lambda *_: 0.0)
+    monkeypatch.setattr("latentopt.heads.fitting.imitate", lambda *_: 0.0)
 
 
 def highest(units: int) -> float:
