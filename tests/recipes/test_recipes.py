@@ -135,9 +135,9 @@ def optimizer(tmp_path, tiny_folder, lines, monkeypatch):
 
 @pytest.fixture
 def posts(lines):
-    """80 short texts, and likes that have nothing to do with them."""
+    """80 short texts, and likes that have nothing to do with them, no two alike and skewed as likes are."""
     texts = [f"{a[:10]} and {b[:8]}" for a in lines[:4] for b in lines[:4] for _ in range(5)]
-    return pd.DataFrame({"text": texts, "likes": np.random.default_rng(1).geometric(0.03, len(texts))})
+    return pd.DataFrame({"text": texts, "likes": np.random.default_rng(1).permutation(len(texts)) ** 2 + 1})
 
 
 def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path, capsys):
