@@ -4,6 +4,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import T5Config
@@ -50,6 +51,13 @@ def tiny_model(vocab_size: int, **fields: object) -> T5VAEModel:
     shape = {"d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2}
     t5 = T5Config(vocab_size=vocab_size, feed_forward_proj="gated-gelu", dropout_rate=0.0, **shape)
     return T5VAEModel.from_t5(t5, **{"latent_dim": 8, "max_tokens": 24, "cell_radius": 1.0, **fields})
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """What a test draws of torch's and numpy's own generators shall not depend on the tests before it."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,9 @@ def optimize(
         list[str] | None,
         typer.Option(help="Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."),
     ] = None,
-    reach: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead.")] = None,
+    reach: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead, such as likes=20.")
+    ] = None,
     hold: Annotated[
         list[str] | None, typer.Option(help="A head or direction that should stay, NAME or NAME=TOLERANCE.")
     ] = None,

@@ -35,7 +35,7 @@ def build_objective(
         heads, directions: NAME or NAME=WEIGHT.
         scores: FILE.py:FUNCTION or the name of a judge, or either with =WEIGHT. More of it is better; of a judge, what it
             calls better.
-        reach: NAME=VALUE of one of these.
+        reach: NAME=VALUE of one of these, in the units of its number: of a head that learned the logarithm of a count, a count.
         hold: NAME or NAME=TOLERANCE of a head or direction.
     """
     from latentopt.search.objective import Held, Near, Objective, Prior, Term, TextTerm
@@ -92,6 +92,11 @@ def _term(
     fitted = load_head(ref, codec)
     if caution and getattr(type(fitted.module), "uncertainty", Head.uncertainty) is Head.uncertainty:
         raise LatentoptError(f"--caution needs a head that knows its doubt, such as mlp_ensemble; {ref!r} does not")
+    # Who asks for 20 likes means likes, whatever a head learned of them.
+    if reach is not None and fitted.card.get("transform") == "log1p" and not fitted.card.get("groups"):
+        if reach < 0:
+            raise LatentoptError(f"{ref!r} predicts a count, and --reach asks for {reach:g}")
+        reach = math.log1p(reach)
     return HeadTerm.of(fitted, caution, reach)
 
 

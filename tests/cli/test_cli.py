@@ -553,7 +553,7 @@ main()
         assert process.stdout.readline() == "searching\n"
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130

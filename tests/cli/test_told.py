@@ -149,3 +149,20 @@ def test_what_contradicts_the_model_to_start_from_is_refused(tmp_path, options, 
     assert result.exit_code == 1
     assert told in result.stderr
     assert not (tmp_path / "m").exists()
+
+
+def test_likes_are_reached_in_likes_though_their_logarithm_was_learned(tiny_folder, posts, tmp_path):
+    from latentopt.loading import load_codec
+    from latentopt.search.naming import build_objective
+
+    reached = {}
+    for transform in ("log1p", "none"):
+        asked = ["--target", "likes", "--transform", transform, "--model", tiny_folder, "--out", tmp_path / transform]
+        assert call("fit-head", "--in", posts, *asked).exit_code == 0
+        head = str(tmp_path / transform)
+        codec = load_codec(tiny_folder, device="cpu")
+        objective = build_objective(codec, [head], [], [], [f"{transform}=99"], [], 0.0, 0.0, 0.0)
+        reached[transform] = objective.terms[transform].reach
+    assert reached == {"log1p": pytest.approx(4.60517), "none": 99.0}
+    wrong = ["optimize", "a cat", "--model", tiny_folder, "--head", tmp_path / "log1p", "--reach", "log1p=-1"]
+    assert "predicts a count, and --reach asks for -1" in call(*wrong).stderr

@@ -333,7 +333,7 @@ def test_a_wrong_pattern_is_refused(pattern):
 
 
 def test_a_pattern_that_never_ends_fails_only_the_text_it_hangs_on(caplog):
-    hangs = regex("^(a|a)+$", timeout=0.05)
+    hangs = regex("^(a|a)+$", timeout=0.5)
     texts = ["aaa", "a" * 60 + "b", "b", "a"]
     assert apply_filter("regex", hangs, texts, texts).tolist() == [True, False, False, True]
     assert len(caplog.messages) == 1

@@ -149,7 +149,7 @@ def test_a_model_learns_its_lessons(tmp_path, tiny_folder):
     valid, share = latentopt.get("filter", "regex")(f"^{LOWER}$"), {}
     texts = [f"{line} {i}" for i in range(8) for line in LINES]
     for weight in (0.0, 1.0):
-        settings = chosen(tiny_folder, distillation=weight)
+        settings = chosen(tiny_folder, distillation=weight, evaluate_every=20)
         codec = train(texts, tmp_path / str(weight), settings, valid, constraint=lower)
         drawn = codec.decode(codec.posterior.draw(200, torch.Generator().manual_seed(9)))
         share[weight] = valid(drawn, drawn).mean()
@@ -157,8 +157,14 @@ def test_a_model_learns_its_lessons(tmp_path, tiny_folder):
 
 
 def test_lessons_are_made_anew_after_each_checkpoint(tmp_path, tiny_folder, monkeypatch):
-    seeds = []
-    monkeypatch.setattr(training, "lessons", lambda *args: seeds.append(args[-1]) or lessons(*args))
+    seeds, made = [], []
+
+    def told(*args):
+        seeds.append(args[-1])
+        made.extend([] if made else [lessons(*args)])
+        return made[0]
+
+    monkeypatch.setattr(training, "lessons", told)
     asked = chosen(tiny_folder, distillation=1.0, evaluate_every=8, seed=5)
     train(LINES * 3, tmp_path / "m", asked, constraint=lower)
     # The first ones tell whether there is anything to teach; 20 is the last step.

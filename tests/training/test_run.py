@@ -137,7 +137,7 @@ def test_resuming_gives_the_same_losses_and_weights(tmp_path, distillation):
 
 def test_going_on_from_a_model_keeps_its_tokenizer_and_shape(tmp_path):
     texts = corpus(64)
-    train(texts, tmp_path / "first", settings())
+    train(texts, tmp_path / "first", settings(steps=2, evaluate_every=2))
     codec = train(texts, tmp_path / "second", settings(start=str(tmp_path / "first"), steps=2, evaluate_every=2))
     first = load_codec(tmp_path / "first", device="cpu")
     assert codec.tokenizer.get_vocab() == first.tokenizer.get_vocab()
