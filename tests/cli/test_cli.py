@@ -548,15 +548,17 @@ main()
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    assert process.stdout is not None
+    assert process.stderr is not None
     try:
-        assert process.stdout.readline() == "searching\n"
+        # What a hook prints goes to standard error; the end of the stream would mean that it never began.
+        assert "searching\n" in iter(process.stderr.readline, "")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=600)
+        stdout, stderr = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130
+    assert stdout == ""
     assert stderr.strip().splitlines()[-1] == "error: interrupted; nothing was written"
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
