@@ -248,10 +248,7 @@ class Objective:
 
     def values(self, z: Tensor, source: Tensor) -> dict[str, Tensor]:
         """The value of each term of the latent, (m,), in its own units; stds and drifts (see `columns`)."""
-        found: dict[str, Tensor] = {}
-        for name, term in self.terms.items():
-            if not isinstance(term, TextTerm):
-                found[name] = term(z, source)
+        found = {name: term(z, source) for name, term in self.terms.items() if not isinstance(term, TextTerm)}
         for name, term in self.terms.items():
             if isinstance(term, HeadTerm) and term.caution > 0:
                 doubt = getattr(term.head, "uncertainty", None)

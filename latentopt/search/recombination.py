@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -53,12 +54,15 @@ class Splicing:
         """See `latentopt.search.problem.Searcher`."""
         splicers = [Splicer(text) for text in problem.texts]
         known: list[set[str]] = [set() for _ in splicers]
+        refused: list[list[str]] = [[] for _ in splicers]
+        rows = told = 0
         for step in range(SPLICES):
-            refused: list[list[str]] = [[] for _ in splicers]
-            for owner, text in self.ledger.refused:
+            for row in self.ledger.rows[rows:]:
+                known[row.owner].add(row.text)
+            for owner, text in islice(self.ledger.refused, told, None):
                 refused[owner].append(text)
-            for owner, text in (*(row.key for row in self.ledger.rows), *self.ledger.refused):
                 known[owner].add(text)
+            rows, told = len(self.ledger.rows), len(self.ledger.refused)
             made: dict[Key, int] = {}
             for owner, numbers in best_first(self.ledger).items():
                 for parent in numbers[:PARENTS]:
