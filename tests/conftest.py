@@ -13,7 +13,7 @@ from latentopt.cli import load_commands
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.testing import ToyCodec
-from latentopt.training.run import save
+from latentopt.training.saving import save
 from latentopt.training.tokens import train_tokenizer
 
 load_commands()  # they add themselves to the app

@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 
 import latentopt.artefact
 from latentopt.cli import app
-from latentopt.training import run as training
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink", "os.link", "shutil.rmtree"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -86,7 +85,7 @@ def _audited():
     """The hook cannot be taken away again; without a `Killer` it does nothing. Two writers are no Python."""
     sys.addaudithook(_hook)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training.SIZES, "tiny", TINY)
+        patch.setitem(SIZES, "tiny", TINY)
         for module, name, place in (
             (latentopt.artefact, "save_file", 1),
             (safetensors.torch, "save_file", 1),

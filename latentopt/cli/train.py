@@ -94,9 +94,9 @@ def train(
     from latentopt.corpus.lines import Lines
     from latentopt.pairs.words import read_pairs
     from latentopt.training.checkpoints import last_complete_checkpoint
-    from latentopt.training.run import shaped_as_start
     from latentopt.training.run import train as run
     from latentopt.training.settings import Settings
+    from latentopt.training.start import shaped_as_start
 
     settings = Settings(
         size=size,

@@ -6,56 +6,45 @@ import hashlib
 import json
 import logging
 import math
-import os
-import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import (
-    AutoTokenizer,
     PreTrainedTokenizerBase,
-    T5Config,
     set_seed,
 )
 
 from latentopt.cell import measure_cell
 from latentopt.constraint import Constraint
 from latentopt.corpus.lines import Selection
-from latentopt.corpus.split import split, text_key
+from latentopt.corpus.split import split
 from latentopt.errors import LatentoptError
 from latentopt.files import whole
 from latentopt.filters import Filter
 from latentopt.language import ENOUGH, language_of
 from latentopt.loading import model_folder
-from latentopt.reading import unreadable
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import T5VAEConfig
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.token_pairs import TokenPairs
-from latentopt.text import one_line
 from latentopt.training.calibration import CALIBRATION_TEXTS, calibrate, round_weights
 from latentopt.training.checkpoints import is_last, last_complete_checkpoint, pass_over
 from latentopt.training.distillation import FEWEST, LESSONS, lessons
 from latentopt.training.interruption import Interruption
 from latentopt.training.progress import Progress
-from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings, check
-from latentopt.training.tokens import TokenDataset, collate, train_tokenizer
+from latentopt.training.saving import gathered, save
+from latentopt.training.settings import LATENTS, Settings, check
+from latentopt.training.sides import differing, unlinked
+from latentopt.training.start import begin_with, first_line, is_t5vae
+from latentopt.training.tokens import TokenDataset, collate
 from latentopt.training.trainer import T5VAETrainer, arguments_of, writing
 from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
-SHARD = "15MB"
-"""The largest file of weights: small enough for any host of files."""
-
-GATHERED = ".writing-"
-"""How the names of the folders begin that are written to first."""
 
 RECORD, FORMAT = "training.json", 1
 """What a folder's training is: its settings and a hash of its texts."""
@@ -113,7 +102,7 @@ def _train(
     interruption: Interruption,
 ) -> T5VAECodec:
     check(settings)
-    sides = [texts] if targets is None else _differing(texts, targets)
+    sides = [texts] if targets is None else differing(texts, targets)
     unit = "text" if targets is None else "pair"
     continued = settings.start is not None and is_t5vae(model_folder(settings.start))
     _check_combination(settings, continued, targets is not None, constraint is not None)
@@ -124,7 +113,7 @@ def _train(
     learnt: list[Selection]
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if targets is not None:
-        learnt = _unlinked(learnt, held)
+        learnt = unlinked(learnt, held)
     if len(learnt[0]) < 2:
         raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
     if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
@@ -135,7 +124,7 @@ def _train(
     # One process claims the folder and trains the tokenizer, the others find both done.
     with arguments.main_process_first(local=False):
         record = _claim(out, settings, learnt)
-        tokenizer, model = _made(learnt, out, settings)
+        tokenizer, model = begin_with(learnt, out, settings)
         policy = None
         if settings.distillation and constraint is not None:
             codec = T5VAECodec(model, tokenizer)
@@ -249,7 +238,7 @@ def _try_out(model: T5VAEModel, dataset: TokenDataset) -> None:
         with torch.random.fork_rng(devices=[]):
             loss = model(**{name: value.to(model.device) for name, value in batch.items()}).loss
     except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-        raise LatentoptError(f"a model with these settings cannot be run: {_first_line(error)}") from error
+        raise LatentoptError(f"a model with these settings cannot be run: {first_line(error)}") from error
     if not bool(torch.isfinite(loss)):
         raise LatentoptError(f"the loss of the model to start with is {float(loss)}; start from another one")
 
@@ -268,10 +257,6 @@ def _warn_of_nothing_learned(trainer: T5VAETrainer) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def few(texts: int, unit: str, begins: bool) -> str:
     """What to say of too few texts for a model that begins anew, or for one that goes on."""
     if begins:
@@ -280,39 +265,6 @@ def few(texts: int, unit: str, begins: bool) -> str:
             "times as many; start from one that knows the language (--start english-small), or give more text"
         )
     return f"{texts:,} {unit}s are few even to go on with: they are soon known by heart, so take few --steps, or give more text"
-
-
-def _differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
-    """Both sides of the pairs, each text in one line as the codec reads it, without pairs of twice the same text and those
-    that lack a side; how many are left out is logged."""
-    if len(texts) != len(targets):
-        raise LatentoptError(f"{len(texts)} texts but {len(targets)} targets; pairs need one of each")
-    rows = len(texts)
-    both = [
-        pair
-        for pair in zip(texts, targets, strict=True)
-        if not any(unreadable(text) or not text.strip() for text in pair)
-    ]
-    if len(both) < rows:
-        logger.warning("left out %d of %d pairs with a side that is empty or unreadable", rows - len(both), rows)
-    texts, targets = ([one_line(pair[side]).strip() for pair in both] for side in (0, 1))
-    differing = np.flatnonzero([text != target for text, target in zip(texts, targets, strict=True)])
-    same = len(texts) - len(differing)
-    if same:
-        logger.warning("left out %d pairs of twice the same text", same)
-    if same and len(differing) < 2:
-        raise LatentoptError(f"all but {len(differing)} of {len(texts)} pairs are twice the same text; 2 are needed")
-    return [Selection(texts, differing), Selection(targets, differing)]
-
-
-def _unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> list[Selection]:
-    """Both sides of the pairs to learn from, without those that share a text with a pair that is held out."""
-    kept_out = {text_key(text) for side in held for text in side}
-    kept = np.flatnonzero([not kept_out & {text_key(text) for text in pair} for pair in zip(*learnt, strict=True)])
-    linked = len(learnt[0]) - len(kept)
-    if linked:
-        logger.warning("left out %d pairs that share a text with a pair that is held out", linked)
-    return [Selection(side, kept) for side in learnt]
 
 
 def _tokens(
@@ -342,21 +294,8 @@ def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase
         with whole(out / RECORD) as temporary:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if not (out / "tokenizer.json").is_file():
-        with _gathered(out) as folder:
+        with gathered(out) as folder:
             tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def _gathered(out: Path) -> Iterator[Path]:
-    """A folder whose files take their places in ``out`` at the end, each whole; tokenizer.json is the last."""
-    for left in out.glob(f"{GATHERED}*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=GATHERED, dir=out) as folder:
-        yield Path(folder)
-        for path in sorted(Path(folder).iterdir(), reverse=True):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            path.replace(out / path.name)
 
 
 def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
@@ -368,24 +307,6 @@ def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
             f"accumulation steps; choose a multiple of {processes * settings.accumulation}, with 2 texts each at least"
         )
     return rows
-
-
-def save(model: T5VAEModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
-    """Write model and tokenizer, weights in bfloat16 (the statistics of z stay in float32)."""
-    statistics = tuple(f"bottleneck.{name}" for name in ("standardise.", "weights", "means", "cholesky"))
-    state = {
-        name: value.to(torch.bfloat16) if value.is_floating_point() and not name.startswith(statistics) else value
-        for name, value in model.state_dict().items()
-        if name not in model.all_tied_weights_keys  # the cast copies are no longer shared: they would be written thrice
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    with _gathered(out) as folder:
-        model.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
-        tokenizer.save_pretrained(folder)
-        written = {path.name for path in folder.iterdir()}
-        for old in out.glob("model*.safetensors*"):
-            if old.name not in written:
-                old.unlink()
 
 
 def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -417,105 +338,3 @@ def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dic
             f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
         )
     return wanted
-
-
-def _tokenizer(folder: Path, way_out: str) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise LatentoptError(
-            f"the tokenizer in {folder} is damaged or absent: {_first_line(error)}; {way_out}"
-        ) from error
-    return tokenizer
-
-
-def is_t5vae(folder: Path) -> bool:
-    """Whether a folder to start from holds a T5-VAE; if not, it is a T5's."""
-    if not (folder / "config.json").is_file():
-        raise LatentoptError(f"{folder} is no model folder to start from: it has no config.json")
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LatentoptError(f"{folder / 'config.json'} is damaged: {error}; start from another folder") from error
-    return isinstance(config, dict) and config.get("model_type") == T5VAEConfig.model_type
-
-
-def _made(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
-    """As `_start`; settings of which no model can be made are refused."""
-    try:
-        return _start(sides, out, settings)
-    except (RuntimeError, ValueError, AssertionError, ZeroDivisionError, MemoryError) as error:
-        raise LatentoptError(f"no model can be made with these settings: {_first_line(error)}") from error
-
-
-def shaped_as_start(settings: Settings, given: Collection[str]) -> Settings:
-    """Settings with the shape of the T5-VAE that they start from, but for the fields that were ``given``.
-
-    Raises:
-        LatentoptError: when what was given is of a new model only.
-    """
-    if settings.start is None:
-        return settings
-    folder = model_folder(settings.start)
-    of_new_ones = sorted({"size", "vocab_size"} & set(given))
-    if of_new_ones:
-        raise LatentoptError(
-            f"{', '.join(of_new_ones)} is of a model that begins anew, and {settings.start} has its own; leave it out"
-        )
-    if not is_t5vae(folder) or settings.new_latents:
-        return settings
-    there = T5VAEConfig.from_pretrained(folder)
-    return replace(settings, **{name: getattr(there, name) for name in LATENTS if name not in given})
-
-
-def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
-    """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
-    bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
-    bottleneck |= {
-        "latent_noise": settings.noise,
-        "latent_mixing": settings.mixing,
-        "position_jitter": settings.jitter,
-        "token_deletion": settings.deletion,
-    }
-    if settings.start is not None:
-        folder = model_folder(settings.start)
-        known = is_t5vae(folder)
-        tokenizer = _tokenizer(folder, "start from another folder")
-        try:
-            if not known:
-                return tokenizer, T5VAEModel.from_t5(folder, **bottleneck)
-            model = T5VAEModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        except Exception as error:
-            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {error}") from error
-        if settings.new_latents:
-            return tokenizer, T5VAEModel.with_new_latents(model, **bottleneck)
-        if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
-            model.lengthen(settings.max_tokens)
-        for name in SHAPE:
-            if bottleneck[name] != getattr(model.config, name):
-                raise LatentoptError(
-                    f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"
-                )
-        if model.config.balance_brackets and not settings.balance_brackets:
-            raise LatentoptError(
-                f"{folder} is a model of code that balances brackets; add --balance-brackets to go on from there"
-            )
-        for name, value in bottleneck.items():
-            setattr(model.config, name, value)
-        if model.bottleneck.variational:
-            model.bottleneck.steps.zero_()
-        return tokenizer, model
-    if (out / "tokenizer.json").is_file():
-        tokenizer = _tokenizer(out, "copy it over from a checkpoint in it, or choose another --out")
-    else:
-        both = sides[0] if len(sides) == 1 else [text for side in sides for text in side]
-        tokenizer = train_tokenizer(both, settings.vocab_size)
-    t5 = T5Config(
-        vocab_size=-(-len(tokenizer) // 64) * 64,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        feed_forward_proj="gated-gelu",
-        dropout_rate=0.0,
-        **SIZES[settings.size],
-    )
-    return tokenizer, T5VAEModel.from_t5(t5, **bottleneck)

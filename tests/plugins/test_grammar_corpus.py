@@ -12,7 +12,7 @@ import latentopt
 from latentopt.errors import LatentoptError
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.testing import check_constraint
-from latentopt.training.run import save
+from latentopt.training.saving import save
 from latentopt.training.tokens import train_tokenizer
 
 REGEXES = [

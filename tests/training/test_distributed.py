@@ -84,8 +84,8 @@ def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(tmp_path, 
 def test_two_processes_reach_the_loss_of_one(tmp_path):
     (tmp_path / "lines.txt").write_text("\n".join(f"{line} {i}" for i in range(40) for line in LINES), encoding="utf-8")
     code = (
-        "from latentopt.training import run as training; from latentopt.cli import main;"
-        "training.SIZES['tiny'] = dict(d_model=64, d_kv=16, num_heads=4, d_ff=96, num_layers=2, num_decoder_layers=1);"
+        "from latentopt.training.settings import SIZES; from latentopt.cli import main;"
+        "SIZES['tiny'] = dict(d_model=64, d_kv=16, num_heads=4, d_ff=96, num_layers=2, num_decoder_layers=1);"
         "main()"
     )
     (tmp_path / "main.py").write_text(code, encoding="utf-8")

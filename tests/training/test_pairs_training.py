@@ -20,7 +20,7 @@ from latentopt.errors import LatentoptError
 from latentopt.loading import load_codec
 from latentopt.training import run as training
 from latentopt.training.run import train
-from latentopt.training.settings import Settings
+from latentopt.training.settings import SIZES, Settings
 from latentopt.training.tokens import TokenDataset, collate, train_tokenizer
 from latentopt.training.trainer import COMPLETE
 
@@ -33,7 +33,7 @@ TARGETS = [f"{line} {i}" for i in range(4) for line in [*LINES[1:], LINES[0]]]
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_size():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training.SIZES, "tiny", TINY)
+        patch.setitem(SIZES, "tiny", TINY)
         yield
 
 

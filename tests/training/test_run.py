@@ -21,7 +21,7 @@ from latentopt.loading import load_codec
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.training import run as training
 from latentopt.training.run import train
-from latentopt.training.settings import Settings
+from latentopt.training.settings import SIZES, Settings
 from latentopt.training.trainer import COMPLETE, last_complete_checkpoint
 
 TINY = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2, "num_decoder_layers": 1}
@@ -29,7 +29,7 @@ TINY = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2, 
 
 @pytest.fixture(autouse=True)
 def _tiny_size(monkeypatch):
-    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+    monkeypatch.setitem(SIZES, "tiny", TINY)
 
 
 def settings(**fields: object) -> Settings:
@@ -248,7 +248,7 @@ def test_a_disk_that_fills_up_during_a_checkpoint_leaves_the_one_before(tmp_path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     monkeypatch.undo()
-    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+    monkeypatch.setitem(SIZES, "tiny", TINY)
     assert Path(last_complete_checkpoint(tmp_path / "m/checkpoints")).name == "checkpoint-10"
     train(corpus(64), tmp_path / "m", settings(steps=30))
     train(corpus(64), tmp_path / "n", settings(steps=30))

@@ -23,7 +23,7 @@ from latentopt.loading import load_codec
 from latentopt.training import run as training
 from latentopt.training.checkpoints import COMPLETE, damage, last_complete_checkpoint, remove_old, seal
 from latentopt.training.run import train
-from latentopt.training.settings import RANGES, Settings
+from latentopt.training.settings import RANGES, SIZES, Settings
 from latentopt.training.trainer import T5VAETrainer
 
 TINY = {"d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 48, "num_layers": 1, "num_decoder_layers": 1}
@@ -32,7 +32,7 @@ TEXTS = [f"{line} {i}" for i in range(4) for line in LINES]
 
 @pytest.fixture(autouse=True)
 def _tiny_size(monkeypatch):
-    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+    monkeypatch.setitem(SIZES, "tiny", TINY)
 
 
 def settings(**fields: object) -> Settings:
@@ -54,7 +54,7 @@ def trained(tmp_path_factory):
     """A training that is done; copied, its model removed, it is one that was cut off after its last checkpoint."""
     folder = tmp_path_factory.mktemp("trained") / "m"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training.SIZES, "tiny", TINY)
+        patch.setitem(SIZES, "tiny", TINY)
         train(TEXTS, folder, settings())
     return folder
 
@@ -184,7 +184,7 @@ def test_settings_are_checked_before_the_folder_is_claimed(tmp_path, fields, mes
 
 
 def test_heads_that_do_not_divide_the_width_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(training.SIZES, "odd", {**TINY, "d_model": 30})
+    monkeypatch.setitem(SIZES, "odd", {**TINY, "d_model": 30})
     with pytest.raises(LatentoptError, match=r"no model can be made with these settings: .*divisible"):
         train(TEXTS, tmp_path / "m", settings(size="odd", bottleneck="attention"))
     assert not (tmp_path / "m").exists()
@@ -281,7 +281,7 @@ def test_a_signal_ends_a_training_with_a_checkpoint_that_is_gone_on_from(
     assert Path(last_complete_checkpoint(tmp_path / "m/checkpoints")).name == kept
     assert not (tmp_path / "m/model.safetensors").exists()
     monkeypatch.undo()
-    monkeypatch.setitem(training.SIZES, "tiny", TINY)
+    monkeypatch.setitem(SIZES, "tiny", TINY)
     train(TEXTS, tmp_path / "m", settings(noise=0.3))
     assert same(tmp_path / "m", trained)
 
