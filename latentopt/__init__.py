@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from latentopt.generation.interpolation import interpolate
     from latentopt.generation.paraphrasing import paraphrase
     from latentopt.generation.sampling import sample
+    from latentopt.guard import Guard
     from latentopt.heads.fitted import FittedHead, load_head
     from latentopt.heads.fitting import fit_head
     from latentopt.heads.head import Head, as_torch
@@ -46,6 +47,7 @@ _LAZY = {
     "Direction": "directions.direction",
     "FittedDirection": "directions.fitted",
     "FittedHead": "heads.fitted",
+    "Guard": "guard",
     "Head": "heads.head",
     "LinearDirection": "directions.direction",
     "Objective": "search.objective",
@@ -85,6 +87,7 @@ __all__ = [
     "Direction",
     "FittedDirection",
     "FittedHead",
+    "Guard",
     "Head",
     "LatentoptError",
     "LinearDirection",

@@ -8,7 +8,8 @@
 
 First the same sentences at several wanted similarities: the noise that each takes on this model, in cells, the similarity
 that the paraphrases then have, and how many sentences have one. Then the paraphrases at the similarity that is asked for.
-All of them have the numbers, the names and the negations of their sentence; further filters may be added.
+All of them read well, mean what their sentence means and have its numbers, names and negations, unless --no-guard; further
+filters may be added.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import build_all, check_out, draw, keep_fitting
+from latentopt.cli.common import build_all, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.files import read_table, text_column, write_table
 from latentopt.filters import Filter
-from latentopt.generation.paraphrasing import CONTENT
 
 SAMPLES = ["I am afraid of dogs.", "He did not come home.", "We met Mary 3 years ago.", "She is a good teacher."]
 LADDER = (0.5, 0.7, 0.9)
@@ -59,20 +59,30 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=3, help="the most paraphrases of a sentence")
     parser.add_argument("--similarity", type=float, default=0.7, help="how much of a sentence should stay")
     parser.add_argument("--filter", action="append", default=[], help="NAME or NAME=VALUE, may be given again")
+    parser.add_argument(
+        "--guard",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hold paraphrases to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_out(options.out)
     disable_progress_bar()
-    filters = build_all("filter", [*CONTENT, *options.filter], model=options.model)
+    filters = build_all("filter", options.filter, model=options.model)
     texts = text_column(read_table(options.texts), options.text_column, options.texts) if options.texts else SAMPLES
     codec = latentopt.load_codec(options.model)
     texts = [texts[row] for row in keep_fitting(codec, texts)]
+    guard = guard_of(codec, options.guard, options.filter)
+    if guard.parts:
+        filters["guard"] = guard
     origin = {
         "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
         "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,
     }
     table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed, **origin).table
     draw(ladder(codec, texts[:ON_LADDER], filters, options.seed, origin))
+    tell_guard(guard)
     if options.out:
         write_table(table, options.out)
         print(f"wrote {len(table)} rows to {options.out}")

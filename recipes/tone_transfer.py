@@ -21,7 +21,7 @@ import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import check_out, draw, keep_fitting
+from latentopt.cli.common import check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.fitted import FittedDirection
@@ -29,6 +29,7 @@ from latentopt.directions.fitting import units_of_sides
 from latentopt.directions.strength import STRENGTHS, StrengthLine
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
+from latentopt.guard import changed_by
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 
@@ -125,6 +126,12 @@ def main() -> None:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--direction", default="past-tense", help="the fitted direction where there are no pairs")
     parser.add_argument("--strength", type=float, help="how far, for all; each sentence's own unless told")
+    parser.add_argument(
+        "--guard",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hold what comes out to what reads well, and to what the pairs keep: meaning, numbers, names, negation, links",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_out(options.moved)
@@ -132,18 +139,19 @@ def main() -> None:
     codec = latentopt.load_codec(options.model)
     if options.pairs:
         fitted = fit(codec, options)
-        direction, chosen = fitted.direction, fitted.line
     else:
-        direction, chosen = latentopt.load_composition(codec, options.direction)
-    if options.strength is not None:
-        chosen = StrengthLine.fixed(options.strength)
+        fitted = latentopt.load_composition(codec, options.direction)
+    line = fitted.line if options.strength is None else StrengthLine.fixed(options.strength)
+    guard = guard_of(codec, options.guard, None, changed_by(fitted.card.get("guard", {})))
+    filters = {"guard": guard} if guard.parts else {}
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
     if options.moved:
-        transfer_file(codec, texts, options.moved, direction, chosen)
+        transfer_file(codec, texts, options.moved, fitted.direction, line, filters)
         print(f"wrote {options.moved}")
     else:
-        for table in transfer_stream(codec, texts, direction, chosen):
+        for table in transfer_stream(codec, texts, fitted.direction, line, filters):
             draw(table[COLUMNS])
+    tell_guard(guard)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import check_out, draw, keep_fitting
-from latentopt.codec import Fluency
+from latentopt.cli.common import check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
@@ -152,7 +151,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     parser.add_argument(
-        "--surprise", type=float, default=3.0, help="how garbled a draft may become, in nats, where the model can tell"
+        "--guard",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags",
     )
     parser.add_argument(
         "--phrases", action=argparse.BooleanOptionalAction, default=True, help="take over phrases of one's own posts"
@@ -194,13 +196,13 @@ def main() -> None:
     filters = {
         "min_similarity": latentopt.get("filter", "min_similarity")(options.min_similarity),
         "tweet_length": latentopt.get("filter", "tweet_length")(),
-        "keep_numbers": latentopt.get("filter", "keep_numbers")(),
         "keep_length": latentopt.get("filter", "keep_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
-    if isinstance(codec, Fluency) and codec.tells_garbled:
-        filters["fluent"] = latentopt.get("filter", "fluent")(options.surprise, options.model)
-    metrics = {"chrf": latentopt.get("metric", "chrf")()}
+    guard = guard_of(codec, options.guard, None)
+    if guard.parts:
+        filters["guard"] = guard
+    metrics = {"chrf": latentopt.get("metric", "chrf")(), **guard.judges}
     searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(
         codec, drafts, objective, searcher, filters, metrics,
@@ -209,6 +211,7 @@ def main() -> None:
 
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])
+    tell_guard(guard)
     write_table(best, options.out)
     cards = {learned.name: learned.head.card}
     write_report(options.report, result, searcher.paths, learned.landscape, cards, learned.curve)

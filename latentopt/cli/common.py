@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from latentopt.codec import Codec
     from latentopt.constraint import Constraint
+    from latentopt.guard import Guard
     from latentopt.validity import Validity
 
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
@@ -37,6 +38,13 @@ Constrain = Annotated[
     str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
+Guarding = Annotated[
+    bool,
+    typer.Option(
+        "--guard/--no-guard",
+        help="Hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags.",
+    ),
+]
 ANY_LANGUAGE = "what is taken for another language is worked on all the same with --any-language"
 AnyLanguage = Annotated[
     bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
@@ -129,6 +137,36 @@ def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, A
         name = spec.partition("=")[0]
         built[spec if name in built else name] = build(kind, spec, offered)
     return built
+
+
+def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, changed: Iterable[str] = ()) -> Guard:
+    """The guard of a command, without the parts that it is told otherwise by filters; what is not asked, and why, is said.
+
+    Args:
+        filters: NAME or NAME=VALUE; a part of the same name is left out, and ``fluent`` stands for ``usual`` and ``acceptable``.
+        changed: parts that what is asked for is to change.
+    """
+    from latentopt.guard import USUAL, Guard
+    from latentopt.judges import ACCEPTABLE
+
+    if not wanted:
+        return Guard()
+    named, changed = {spec.partition("=")[0] for spec in filters or []}, list(changed)
+    if "fluent" in named:
+        named |= {USUAL, ACCEPTABLE}
+    guard = Guard.of(codec, named.union(changed))
+    for sentence in guard.missing:
+        note(sentence)
+    if changed:
+        note(f"not asked of the guard, as the direction changes just that: {', '.join(changed)}")
+    return guard
+
+
+def tell_guard(guard: Guard) -> None:
+    """Say how many texts the guard refused, and for what."""
+    if guard.refused.total():
+        told = ", ".join(f"{count} by {name}" for name, count in guard.refused.most_common() if count)
+        note(f"the guard refused {guard.refused.total()} texts: {told} (--no-guard asks for none of it)")
 
 
 def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:

@@ -40,6 +40,7 @@ def optimize(
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
     settings: common.Settings = None,
     filters: common.Filters = None,
+    guard: common.Guarding = True,
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
@@ -91,6 +92,10 @@ def optimize(
     drafts = list(common.watched(drafts, accepts, lacking))
     common.tell_lacking(lacking, len(drafts))
     codec = common.load(model, device, dtype, any_language)
+    guarding = common.guard_of(codec, guard, filters)
+    if guarding.parts:
+        accepts["guard"] = guarding
+        measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
     )
@@ -114,6 +119,7 @@ def optimize(
     best = with_beside(result.best(top, with_source), drafts)
     common.show(best, out, [*DRAWN, *measures])
     common.tell_aside(result.table["status"])
+    common.tell_guard(guarding)
     counts = result.counts
     repaired = f" ({counts['repaired']} of them after repair)" if counts["repaired"] else ""
     common.note(

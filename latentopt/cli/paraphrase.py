@@ -28,10 +28,8 @@ def paraphrase(
             help="How much of a text should stay, 0 to 1: what the noise aims at. A floor is --filter min_similarity."
         ),
     ] = 0.7,
-    filters: Annotated[
-        list[str] | None,
-        typer.Option("--filter", "-f", help="NAME or NAME=VALUE, beside keep_numbers, keep_names and keep_negation."),
-    ] = None,
+    filters: common.Filters = None,
+    guard: common.Guarding = True,
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
@@ -42,19 +40,21 @@ def paraphrase(
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Decode texts from around a text, ranked; numbers, names and negation stay as they are."""
+    """Decode texts from around a text, ranked; numbers, names and negation stay as they are, unless --no-guard."""
     common.check_out(out)
     sources = common.read_texts(texts, in_file, text_column, encoding)
     from latentopt.artefact import load_artefact
     from latentopt.files import with_beside
-    from latentopt.generation.paraphrasing import CONTENT
     from latentopt.generation.paraphrasing import paraphrase as run
 
-    accepts = common.build_all("filter", [*CONTENT, *(filters or [])], model=model)
+    accepts = common.build_all("filter", filters, model=model)
     lacking: Counter[str] = Counter()
     sources = list(common.watched(sources, accepts, lacking))
     common.tell_lacking(lacking, len(sources))
     codec = common.load(model, device, dtype, any_language)
+    guarding = common.guard_of(codec, guard, filters)
+    if guarding.parts:
+        accepts["guard"] = guarding
     origin: dict[str, Any] = {
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
@@ -64,6 +64,7 @@ def paraphrase(
     table, counts = result.table, result.counts
     common.show(with_beside(table, sources), out, ["source_id", "rank", "text", "status", "similarity"])
     common.tell_aside(table["status"])
+    common.tell_guard(guarding)
     common.note(
         f"{counts['valid'] + counts['repaired']} paraphrases of {len(sources) - counts['failed']} of {len(sources)} texts; "
         f"{counts['tried']} latents decoded, {counts['valid']} paraphrases valid as they came, {counts['repaired']} "

@@ -31,6 +31,7 @@ def transfer(
         int, typer.Option(min=0, help="Latents drawn around each moved one, to take the text that reads best.")
     ] = 0,
     filters: common.Filters = None,
+    guard: common.Guarding = True,
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
     tries: common.Tries = 8,
@@ -54,13 +55,18 @@ def transfer(
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer_file import transfer_file, transfer_stream
+    from latentopt.guard import changed_by
     from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
     lacking: Counter[str] = Counter()
     sources = common.watched(sources, accepts, lacking)
     codec = common.load(model, device, dtype, any_language)
-    module, chosen = load_composition(codec, direction, keep or [], min_similarity)
+    fitted = load_composition(codec, direction, keep or [], min_similarity)
+    module, chosen = fitted.direction, fitted.line
+    guarding = common.guard_of(codec, guard, filters, changed_by(fitted.card.get("guard", {})))
+    if guarding.parts:
+        accepts["guard"] = guarding
     if strength is not None:
         chosen = StrengthLine.fixed(strength)
     if refine and not chosen.chooses:
@@ -69,7 +75,7 @@ def transfer(
     validity = common.validity_of(accepts, constraint, codec, constrain, tries)
     if out is not None:
         asked = {"filters": filters, "constraint": constraint, "constrain": constrain, "tries": tries}
-        asked |= {"exact": exact, "any_language": any_language}
+        asked |= {"guard": guard, "exact": exact, "any_language": any_language}
         try:
             statuses = transfer_file(
                 codec, sources, out, module, chosen, validity=validity, exact=exact, settings=asked
@@ -88,6 +94,7 @@ def transfer(
         common.show(table, None, ["source", "text", "status", "strength", "before", "after", "similarity"])
         common.note(f"{table['tried'].sum()} latents decoded")
     common.note(", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+    common.tell_guard(guarding)
     common.tell_lacking(lacking, statuses.total())
     if statuses[FOREIGN]:
         common.note(common.ANY_LANGUAGE)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction, LinearDirection
-from latentopt.directions.fitted import load_direction
+from latentopt.directions.fitted import FittedDirection, load_direction
 from latentopt.directions.strength import StrengthLine
 from latentopt.errors import LatentoptError
 from latentopt.plugins import get, installed
@@ -145,11 +145,12 @@ def parse(expression: str) -> list[Part]:
 
 def load_composition(
     codec: Codec, expression: str, keep: Sequence[str] = (), min_similarity: float = 0.5
-) -> tuple[Direction, StrengthLine]:
-    """The direction that an expression names, and how far to move along it unless told.
+) -> FittedDirection:
+    """The direction that an expression names, with how far to move along it unless told.
 
     A single direction is itself, with what its card says. In a composition each direction moves in units of the strength
-    that its own line starts at: below it the score that is to be reached says little.
+    that its own line starts at: below it the score that is to be reached says little. Its card holds what all of them
+    keep (`latentopt.guard.Guard.shares`).
 
     Args:
         keep: names of directions whose attribute should stay where it is.
@@ -160,11 +161,15 @@ def load_composition(
     loaded = [(part, load_direction(part.name, codec, min_similarity)) for part in named]
     kept = [load_direction(name, codec).direction for name in keep]
     if len(loaded) == 1 and not kept and named[0].factor == 1:
-        return loaded[0][1].direction, loaded[0][1].line
+        return loaded[0][1]
     parts: list[tuple[Direction, float, float]] = []
+    shares: dict[str, float] = {}
     for part, fitted in loaded:
-        line = fitted.card.get("line", {})
-        reach = line.get("reach" if part.factor > 0 else "reach_back", 1.0)
-        start = float(line.get("strengths", [fitted.strength])[0])
+        its = fitted.card.get("line", {})
+        reach = its.get("reach" if part.factor > 0 else "reach_back", 1.0)
+        start = float(its.get("strengths", [fitted.strength])[0])
         parts.append((fitted.direction, part.factor * start, float(reach)))
-    return Composition.of(parts, kept), StrengthLine(TOGETHER, min_similarity=min_similarity)
+        for name, share in fitted.card.get("guard", {}).items():
+            shares[name] = min(share, shares.get(name, 1.0))
+    line = StrengthLine(TOGETHER, min_similarity=min_similarity)
+    return FittedDirection(Composition.of(parts, kept), line, {"direction": expression, "guard": shares})

@@ -18,6 +18,7 @@ from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.moved import move_along
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
+from latentopt.guard import Guard
 from latentopt.pairs.words import swap_words
 from latentopt.plugins import get, installed
 
@@ -113,6 +114,7 @@ def fit_direction(
         "held_out_score_by_strength": {str(s): value for s, value in table.items()},
         "strength": best,
         "seed": seed,
+        "guard": Guard.of(codec).shares(sources, targets) if paired else {},
     }
     if len(strengths) > 1:
         card["line"] = {

@@ -36,8 +36,6 @@ from latentopt.result import (
 from latentopt.text import composed
 from latentopt.validity import Decoded, Validity, decode_valid
 
-CONTENT = ("keep_numbers", "keep_names", "keep_negation")
-"""Filters that hold a paraphrase to what its source says; the command line asks them all."""
 COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error", "tried")
 DRAWS = 16
 CHUNK = 64

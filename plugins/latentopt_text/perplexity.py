@@ -14,9 +14,6 @@ from latentopt.filters import Filter
 
 logger = logging.getLogger("latentopt")
 
-SURPRISE = 3.0
-"""The nats of surprise that `fluent` lets pass."""
-
 
 @cache
 def _loaded(model: str) -> Any:
@@ -91,19 +88,14 @@ def fluent(limit: float | None = None, model: str = "english-small") -> Filter:
     if limit is None and str(model) in ENGLISH and (verdict := _acceptable()) is not None:
         return verdict
     logger.info("fluent goes by the pairs of neighbouring tokens that %s has met", model)
-    most = SURPRISE if limit is None else limit
     from latentopt.codec import Fluency
+    from latentopt.guard import SURPRISE, Usual
 
     codec = _loaded(str(model))
     if not isinstance(codec, Fluency):
         raise LatentoptError(f"the model {model!r} does not know which tokens follow one another; name another model")
     codec.surprise([])
-
-    def usual(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        verdicts: np.ndarray = codec.surprise(texts, sources) <= most
-        return verdicts
-
-    return usual
+    return Usual(codec, SURPRISE if limit is None else limit)
 
 
 def _acceptable() -> Filter | None:

@@ -49,7 +49,7 @@ from transformers.utils.logging import disable_progress_bar
 
 import latentopt
 from latentopt.generation.fitting import fit_generator
-from latentopt.generation.paraphrasing import CONTENT, paraphrase, plain
+from latentopt.generation.paraphrasing import paraphrase, plain
 from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 
@@ -275,7 +275,7 @@ def main() -> None:
     }
     if options.rewriter:
         modes["rewriter"] = {"rewriter": latentopt.load_codec(options.rewriter, device=options.device)}
-    filters = {name: latentopt.get("filter", name)() for name in CONTENT}
+    filters = {"guard": latentopt.Guard.of(codec)}
     for (mode, origin), similarity in product(modes.items(), options.similarity or [0.7, 0.85]):
         found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin).table
         made[f"{mode}, similarity {similarity:g}"] = found.groupby("source_id")["text"].agg(list).tolist()

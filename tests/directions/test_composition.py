@@ -77,14 +77,14 @@ def test_a_composition_is_named_by_its_parts_and_saved(toy_codec, tmp_path):
         fitted = fit_direction(toy_codec, sources, others, finder=finder)
         save_artefact(tmp_path / name, "direction", fitted.direction, toy_codec, fitted.card)
     first, other = str(tmp_path / "first"), str(tmp_path / "second")
-    both, line = load_composition(toy_codec, f"{first} + {other}")
+    composed = load_composition(toy_codec, f"{first} + {other}")
+    both, line = composed.direction, composed.line
     assert transfer(toy_codec, ["abcabc"], both, StrengthLine.fixed(1.0)).table["text"].tolist() == ["ddcabc"]
     assert transfer(toy_codec, ["abcabc"], both, line).table["text"].tolist() == ["ddcabc"]
-    back, _ = load_composition(toy_codec, f"- {first}")
+    back = load_composition(toy_codec, f"- {first}").direction
     assert transfer(toy_codec, ["dbcabc"], back, StrengthLine.fixed(1.0)).table["text"].tolist() == ["abcabc"]
-    alone, line = load_composition(toy_codec, first)
-    assert isinstance(alone, LinearDirection)
-    kept, _ = load_composition(toy_codec, first, keep=[other])
+    assert isinstance(load_composition(toy_codec, first).direction, LinearDirection)
+    kept = load_composition(toy_codec, first, keep=[other]).direction
     save_artefact(tmp_path / "both", "direction", kept, toy_codec, {})
     loaded, _ = load_artefact("direction", str(tmp_path / "both"), toy_codec)
     z = toy_codec.encode(["abcabc", "hhh"])

@@ -11,6 +11,7 @@ import latentopt
 import latentopt.directions.transfer_file as module
 import latentopt.files
 from latentopt.directions.direction import LinearDirection
+from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.fitting import fit_direction
 from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer import transfer
@@ -189,7 +190,9 @@ def test_the_command_says_from_where_it_goes_on(tiny_folder, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "transfer_file", interrupted)
-    monkeypatch.setattr("latentopt.directions.composition.load_composition", lambda *given: (plus_three(), ONE))
+    monkeypatch.setattr(
+        "latentopt.directions.composition.load_composition", lambda *given: FittedDirection(plus_three(), ONE, {})
+    )
     command = ["transfer", "one text", "--model", str(tiny_folder), "--device", "cpu", "--out", str(tmp_path / "o.csv")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 130

@@ -1,0 +1,116 @@
+"""The guard: what a rewrite is held to unless its user says otherwise.
+
+A search pleases its objective and nothing else. So what it finds has to read well, mean the same, and keep the numbers, links,
+names and negations of its draft. Of a direction that is to change one of these, such as a negation, that one is not asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from latentopt.codec import Codec, Fluency
+from latentopt.errors import LatentoptError
+from latentopt.filters import Filter, apply_filter
+from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Within, judge_filter
+from latentopt.language import Speaks
+from latentopt.plugins import get, offers
+
+ENGLISH = "en"
+IN_ANY_LANGUAGE = ("keep_numbers", "keep_entities")
+IN_ENGLISH = ("keep_names", "keep_negation")
+USUAL, MEANS_THE_SAME = "usual", "same_meaning"
+SURPRISE = 3.0
+"""Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is
+garbled in ways that the language model does not see, but that the counts of a codec do: recipes/benchmarks/guard.py."""
+HELD = 0.9
+"""What share of the pairs that a direction was fitted on has to pass a part, for its moves to be held to it."""
+ASKED = 100
+"""The most pairs of a direction that are shown to the parts: a language model takes its time."""
+
+
+@dataclass
+class Guard:
+    """A filter of several parts, the cheap ones first; each is asked about what those before it accept.
+
+    Attributes:
+        parts: filters by name.
+        missing: a sentence for each part that could not be made, and how to get it.
+        refused: how many texts each part refused so far.
+    """
+
+    parts: Mapping[str, Filter] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, codec: Codec, but: Collection[str] = ()) -> Guard:
+        """The guard for a codec's texts.
+
+        Texts of English are held to everything; those of another language to their numbers, links, @names, hashtags and
+        e-mail addresses; those of no language, such as code, to nothing. Where a codec counts which tokens stand beside one
+        another, that is asked too.
+
+        Args:
+            but: the names of parts that are left out.
+        """
+        language = codec.language if isinstance(codec, Speaks) else None
+        guard = cls()
+        if language is None:
+            return guard
+        kept = [*IN_ANY_LANGUAGE, *(IN_ENGLISH if language == ENGLISH else ())]
+        parts = {name: get("filter", name)() for name in kept if name not in but and offers("filter", name)}
+        if isinstance(codec, Fluency) and codec.tells_garbled and USUAL not in but:
+            parts[USUAL] = Usual(codec)
+        for name, judge in ((MEANS_THE_SAME, SAME_MEANING), (ACCEPTABLE, ACCEPTABLE)):
+            if language != ENGLISH or name in but:
+                continue
+            try:
+                parts[name] = judge_filter(judge)
+            except LatentoptError as error:
+                guard.missing.append(f"rewrites are not judged by {judge!r}: {error}")
+        guard.parts = parts
+        return guard
+
+    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """n texts and their drafts -> (n,) bool."""
+        accepted = np.ones(len(texts), dtype=bool)
+        for name, accepts in self.parts.items():
+            rows = np.flatnonzero(accepted).tolist()
+            asked = [texts[row] for row in rows], [sources[row] for row in rows]
+            accepted[rows] = apply_filter(name, accepts, *asked)
+            self.refused[name] += len(rows) - int(accepted[rows].sum())
+        return accepted
+
+    @property
+    def judges(self) -> dict[str, Judge]:
+        """The judges among the parts, for the columns ``acceptable`` and ``meaning``."""
+        named = {ACCEPTABLE: self.parts.get(ACCEPTABLE), SAME_MEANING: self.parts.get(MEANS_THE_SAME)}
+        return {name: part.judge for name, part in named.items() if isinstance(part, Within)}
+
+    def shares(self, sources: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
+        """What share of pairs each part accepts, by its name; of many pairs, `ASKED` spread over them are shown."""
+        rows = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), ASKED)).astype(int)).tolist()
+        texts, drafts = [targets[row] for row in rows], [sources[row] for row in rows]
+        return {name: float(apply_filter(name, accepts, texts, drafts).mean()) for name, accepts in self.parts.items()}
+
+
+def changed_by(shares: Mapping[str, float]) -> list[str]:
+    """The parts that pairs with these `Guard.shares` do not hold to, and so neither does a direction fitted on them."""
+    return [name for name, share in shares.items() if share < HELD]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Texts in which no tokens stand together that hardly ever do, as the codec knows it (`Fluency`)."""
+
+    codec: Fluency
+    most: float = SURPRISE
+
+    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        """n texts and their drafts -> (n,) bool."""
+        verdicts: np.ndarray = self.codec.surprise(texts, sources) <= self.most
+        return verdicts

@@ -1,0 +1,93 @@
+"""What the guard of a search lets through: how many drafts are improved, and how many of these rewrites are usable.
+
+    python recipes/benchmarks/guard.py                            # drafts of training rows, on which the guard was chosen
+    python recipes/benchmarks/guard.py --unseen                   # drafts of unseen tests and titles
+    python recipes/benchmarks/guard.py --judge FOLDER-or-GGUF     # another language model than the guard's says what is usable
+
+A search takes the best of hundreds of texts by its head, and so the worst errors of what is to hold it back: a limit that 5 %
+of garbled texts pass lets a garbled one pass for nearly every draft. Each row is a guard: the share of people's small edits
+that its ``acceptable`` lets pass, with and without the limit for unusual neighbours (`latentopt.guard.Usual`).
+
+``improved`` is the share of drafts with a rewrite that the guard passes, ``usable`` what share of those the judge finds
+changed, acceptable and of the same meaning, ``gain`` their mean gain in the head, ``seconds`` are a draft.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import pandas as pd
+from latentopt_judges.verdict import fitted, other_judges
+
+import latentopt
+from latentopt.guard import USUAL
+from latentopt.judges import ACCEPTABLE, as_filter
+from reporting import report
+
+import corpora
+
+PASSED = (0.95, 0.85, 0.75, 0.6)
+
+
+def drafts(codec: latentopt.Codec, n: int, unseen: bool, seed: int) -> list[str]:
+    """Half headlines, half titles of at most 90 characters, that the codec can read."""
+    table = corpora.headlines()
+    headlines = table.loc[table["held_out"] == unseen, "headline"].drop_duplicates()
+    titles = pd.Series(
+        [t for t in corpora.titles() if len(t) <= 90 and corpora.is_held_out(t, corpora.HELD_OUT) == unseen]
+    )
+    found: list[str] = []
+    for part in (headlines, titles):
+        some = part.sample(4 * n, random_state=seed).tolist()
+        found += [text for text, fits in zip(some, codec.fits(some), strict=True) if fits][: n // 2]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", type=int, default=40, help="drafts")
+    parser.add_argument("--unseen", action="store_true", help="drafts that nothing was trained or chosen on")
+    parser.add_argument(
+        "--judge", help="a causal language model, by folder or GGUF file; without it nothing is judged usable"
+    )
+    parser.add_argument("--model", default="english-small")
+    parser.add_argument("--head", default="engagement")
+    parser.add_argument("--passed", type=float, nargs="*", default=PASSED, help="shares of people's edits that pass")
+    parser.add_argument("--show", type=int, default=10, help="rewrites to print of each row, unchosen")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    codec = latentopt.load_codec(options.model, device="cpu")
+    texts = drafts(codec, options.n, options.unseen, options.seed)
+    head = latentopt.load_head(options.head, codec)
+    objective = latentopt.Objective.of_fitted(options.head, head)
+    judge = other_judges(options.judge) if options.judge else None
+    rows = []
+    for share in options.passed:
+        for usual in (False, True):
+            guard = latentopt.Guard.of(codec)
+            parts = dict(guard.parts)
+            if not usual:
+                del parts[USUAL]
+            parts[ACCEPTABLE] = as_filter(guard.judges[ACCEPTABLE], fitted().limit_passing(share))
+            start = time.perf_counter()
+            result = latentopt.optimize(
+                codec, texts, objective, latentopt.get("searcher", "gradient")(), {"guard": replace(guard, parts=parts)},
+                top=1, seed=options.seed,
+            )  # fmt: skip
+            seconds = time.perf_counter() - start
+            best, own = (result.table[result.table["rank"] == rank].set_index("source_id") for rank in (1, 0))
+            row = {"edits passed": share, "usual": usual, "improved": len(best) / len(texts)}
+            if judge is not None and len(best):
+                row["usable"] = judge(best["text"].tolist(), best["source"].tolist()).mean()
+            gain = (best["verified"] - own.loc[best.index, "verified"]).mean()
+            rows.append(row | {"gain": gain, "seconds": seconds / len(texts)})
+            for source, text in best[["source", "text"]].head(options.show).itertuples(index=False):
+                print(f"{share:g} {usual}: {source!r} -> {text!r}", flush=True)
+    facts = {"model": options.model, "head": options.head, "judge": options.judge or "none", "unseen": options.unseen}
+    report("guard", pd.DataFrame(rows), **facts, drafts=len(texts))
+
+
+if __name__ == "__main__":
+    main()
