@@ -28,6 +28,7 @@ from latentopt.language import ENOUGH, language_of
 from latentopt.loading import model_folder
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import T5VAEConfig
+from latentopt.t5vae.fields import LATENTS, SHAPE, names
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.token_pairs import TokenPairs
 from latentopt.training.calibration import CALIBRATION_TEXTS, calibrate, round_weights
@@ -36,7 +37,7 @@ from latentopt.training.distillation import FEWEST, LESSONS, lessons
 from latentopt.training.interruption import Interruption
 from latentopt.training.progress import Progress
 from latentopt.training.saving import gathered, save
-from latentopt.training.settings import LATENTS, Settings, check
+from latentopt.training.settings import Settings, check
 from latentopt.training.sides import differing, unlinked
 from latentopt.training.start import begin_with, first_line, is_t5vae
 from latentopt.training.tokens import TokenDataset, collate
@@ -109,7 +110,7 @@ def _train(
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(model_folder(str(settings.start)))
-        settings = replace(settings, **{name: getattr(there, name) for name in LATENTS})
+        settings = replace(settings, **{name: getattr(there, name) for name in [*names(SHAPE), *names(LATENTS)]})
     learnt: list[Selection]
     learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
     if targets is not None:

@@ -19,8 +19,9 @@ from transformers import (
 from latentopt.errors import LatentoptError
 from latentopt.loading import model_folder
 from latentopt.t5vae.config import T5VAEConfig
+from latentopt.t5vae.fields import LATENTS, SHAPE, ModelFields, declarations, names
 from latentopt.t5vae.model import T5VAEModel
-from latentopt.training.settings import LATENTS, SHAPE, SHARED, SIZES, Settings
+from latentopt.training.settings import SIZES, Settings
 from latentopt.training.tokens import train_tokenizer
 
 logger = logging.getLogger("latentopt")
@@ -78,18 +79,14 @@ def shaped_as_start(settings: Settings, given: Collection[str]) -> Settings:
     if not is_t5vae(folder) or settings.new_latents:
         return settings
     there = T5VAEConfig.from_pretrained(folder)
-    return replace(settings, **{name: getattr(there, name) for name in LATENTS if name not in given})
+    return replace(
+        settings, **{name: getattr(there, name) for name in [*names(SHAPE), *names(LATENTS)] if name not in given}
+    )
 
 
 def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tuple[PreTrainedTokenizerBase, T5VAEModel]:
     """Tokenizer and model to begin with: of the folder ``settings.start``, or new ones."""
-    bottleneck: dict[str, Any] = {name: getattr(settings, name) for name in SHARED}
-    bottleneck |= {
-        "latent_noise": settings.noise,
-        "latent_mixing": settings.mixing,
-        "position_jitter": settings.jitter,
-        "token_deletion": settings.deletion,
-    }
+    bottleneck: dict[str, Any] = {each.name: getattr(settings, each.name) for each in declarations(ModelFields)}
     if settings.start is not None:
         folder = model_folder(settings.start)
         known = is_t5vae(folder)
@@ -104,7 +101,7 @@ def _start(sides: Sequence[Sequence[str]], out: Path, settings: Settings) -> tup
             return tokenizer, T5VAEModel.with_new_latents(model, **bottleneck)
         if settings.max_tokens > model.config.max_tokens and settings.bottleneck != "fixed_length":
             model.lengthen(settings.max_tokens)
-        for name in SHAPE:
+        for name in names(SHAPE):
             if bottleneck[name] != getattr(model.config, name):
                 raise LatentoptError(
                     f"{folder} has {name} {getattr(model.config, name)}, not {bottleneck[name]}; set it to go on from there"

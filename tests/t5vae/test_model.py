@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGeneration
 
-from latentopt.t5vae.config import BOTTLENECKS, T5VAEConfig
+from latentopt.t5vae.config import T5VAEConfig
 from latentopt.t5vae.denoising import delete_tokens, jittered_positions, mix_latents
+from latentopt.t5vae.fields import BOTTLENECKS, REGULARISERS
 from latentopt.t5vae.model import T5VAEModel, length_slices
-from latentopt.t5vae.regulariser import REGULARISERS
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:

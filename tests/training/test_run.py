@@ -20,6 +20,7 @@ from latentopt.errors import LatentoptError
 from latentopt.loading import load_codec
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.training import run as training
+from latentopt.training import saving
 from latentopt.training.run import train
 from latentopt.training.settings import SIZES, Settings
 from latentopt.training.trainer import COMPLETE, last_complete_checkpoint
@@ -324,12 +325,12 @@ def test_training_survives_kill_9_with_the_same_loss_curve(tmp_path):
 
 def test_weights_are_written_in_pieces_that_load_again(tmp_path, tiny_folder, monkeypatch, lines):
     codec = load_codec(tiny_folder, device="cpu")
-    monkeypatch.setattr(training, "SHARD", "30KB")
-    training.save(codec.model, codec.tokenizer, tmp_path / "pieces")
+    monkeypatch.setattr(saving, "SHARD", "30KB")
+    saving.save(codec.model, codec.tokenizer, tmp_path / "pieces")
     assert len(list((tmp_path / "pieces").glob("*.safetensors"))) > 1
     again = load_codec(tmp_path / "pieces", device="cpu")
     assert torch.equal(again.encode(lines), codec.encode(lines))
-    monkeypatch.setattr(training, "SHARD", "15MB")
-    training.save(codec.model, codec.tokenizer, tmp_path / "pieces")
+    monkeypatch.setattr(saving, "SHARD", "15MB")
+    saving.save(codec.model, codec.tokenizer, tmp_path / "pieces")
     assert [path.name for path in (tmp_path / "pieces").glob("*.safetensors")] == ["model.safetensors"]
     assert torch.equal(load_codec(tmp_path / "pieces", device="cpu").encode(lines), codec.encode(lines))
