@@ -137,10 +137,7 @@ def main() -> None:
     check_out(options.moved)
     disable_progress_bar()
     codec = latentopt.load_codec(options.model)
-    if options.pairs:
-        fitted = fit(codec, options)
-    else:
-        fitted = latentopt.load_composition(codec, options.direction)
+    fitted = fit(codec, options) if options.pairs else latentopt.load_composition(codec, options.direction)
     line = fitted.line if options.strength is None else StrengthLine.fixed(options.strength)
     guard = guard_of(codec, options.guard, None, changed_by(fitted.card.get("guard", {})))
     filters = {"guard": guard} if guard.parts else {}

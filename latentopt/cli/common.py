@@ -143,7 +143,7 @@ def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, changed: Ite
     """The guard of a command, without the parts that it is told otherwise by filters; what is not asked, and why, is said.
 
     Args:
-        filters: NAME or NAME=VALUE; a part of the same name is left out, and ``fluent`` stands for ``usual`` and ``acceptable``.
+        filters: NAME or NAME=VALUE; a part of the same name is left out; ``fluent`` stands for ``usual`` and ``acceptable``.
         changed: parts that what is asked for is to change.
     """
     from latentopt.guard import USUAL, Guard

@@ -340,18 +340,24 @@ def test_a_grid_is_drawn(tiny_folder, tmp_path):
     )
 
 
+class GermanCodec(ToyCodec):
+    """A codec of a language in which no language model judges."""
+
+    language = "de"
+
+
 def test_paraphrase_keeps_content_and_adds_filters(data, tmp_path, monkeypatch):
     # A model with random weights gives no text back, and what cannot be given back is not paraphrased.
-    monkeypatch.setattr("latentopt.cli.common.load", lambda *_: ToyCodec(24))
+    monkeypatch.setattr("latentopt.cli.common.load", lambda *_: GermanCodec(24))
     out = tmp_path / "others.csv"
-    arguments = ["paraphrase", "--in", data / "drafts.txt", "--similarity", 0.8, "-n", 2, "-o", out]
+    arguments = ["paraphrase", "--in", data / "drafts.txt", "--similarity", 0.8, "-n", 2, "-o", out, "--any-language"]
     result = call(*arguments, "--filter", "max_chars=18", "--tries", 20)
     assert result.exit_code == 0, result.stderr
     table = pd.read_csv(out, keep_default_na=False)
-    assert list(table.columns)[-4:] == ["keep_numbers", "keep_names", "keep_negation", "max_chars"]
+    assert list(table.columns)[-2:] == ["max_chars", "guard"]
     found = table[table["rank"] > 0]
     assert len(found) > 0
-    assert found[["keep_numbers", "keep_names", "keep_negation", "max_chars"]].all(axis=None)
+    assert found[["max_chars", "guard"]].all(axis=None)
     assert (found["text"].str.len() <= 18).all()
     drafts = (data / "drafts.txt").read_text(encoding="utf-8").splitlines()
     assert table.drop_duplicates("source_id")["source"].tolist() == drafts

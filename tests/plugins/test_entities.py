@@ -17,7 +17,7 @@ from latentopt.testing import check_filter
         ("$TSLA is at $5", ["$tsla"]),
         ("no 1 likes AT&T or a#b", []),
         ("#a #a", ["#a", "#a"]),
-        ("＃日本 ＠ann", ["＃日本", "＠ann"]),
+        ("\uff03日本 \uff20ann", ["\uff03日本", "\uff20ann"]),
         ("www.example.com/x", ["www.example.com/x"]),
     ],
 )
