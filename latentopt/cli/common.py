@@ -41,7 +41,6 @@ Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents dec
 Guarding = Annotated[
     bool,
     typer.Option(
-        "--guard/--no-guard",
         help="Hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags.",
     ),
 ]

@@ -128,10 +128,10 @@ class _Transfer:
         decoding = self.validity.decoding
         moved = move_along(self.codec, self.sources, self.z, self.direction, strengths.tolist(), decoding)
         good, reason = self._judged(moved, len(unmoved))
-        verdicts = _ask(self.validity.filters, moved, good, self.sources)
-        pick = best(np.logical_and.reduce([good, *verdicts.values()]), moved.worth)
+        first = best(good, moved.worth)
+        pick, verdicts = self._accepted(moved, good)
         # Of a text that the filters refuse, the verdicts are those on the strength that it would have had without them.
-        judged, column = np.where(pick >= 0, pick, np.maximum(best(good, moved.worth), 0)), np.arange(len(pick))
+        judged, column = np.where(pick >= 0, pick, np.maximum(first, 0)), np.arange(len(pick))
         texts = np.where(pick >= 0, moved.texts[judged, column], np.array(self.sources, dtype=object))
         found, refused = np.flatnonzero(pick >= 0), np.flatnonzero((pick < 0) & good.any(0))
         shifted = moved.z[judged, column]
@@ -157,6 +157,25 @@ class _Transfer:
             table.loc[rows, "strength"] = strengths[judged[rows]]
             table.loc[rows, list(verdicts)] = True
         return table
+
+    def _accepted(self, moved: Moved, good: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Of each source the best strength that every filter accepts, (n,), -1 where there is none, and the verdicts, (k, n).
+
+        The filters, which may be dear, are asked about the best that is left of each source, until one passes.
+        """
+        left, verdicts = good.copy(), {name: np.ones(good.shape, dtype=bool) for name in self.validity.filters}
+        asked = np.zeros(good.shape, dtype=bool)
+        while True:
+            pick, column = best(left, moved.worth), np.arange(good.shape[1])
+            new = np.zeros(good.shape, dtype=bool)
+            new[pick[pick >= 0], column[pick >= 0]] = True
+            new &= ~asked
+            if not verdicts or not new.any():
+                return pick, verdicts
+            for name, verdict in _ask(self.validity.filters, moved, new, self.sources).items():
+                verdicts[name][new] = verdict[new]
+                left[new] &= verdict[new]
+            asked |= new
 
     def _judged(self, moved: Moved, unmoved: int) -> tuple[np.ndarray, np.ndarray]:
         """Where a strength serves, (k, n) bool, and why a source is left as it is where none does, (n,)."""
