@@ -1,21 +1,21 @@
 """The guard: what a rewrite is held to unless its user says otherwise.
 
 A search pleases its objective and nothing else. So what it finds has to read well, mean the same, and keep the numbers, links,
-names and negations of its draft. Of a direction that is to change one of these, such as a negation, that one is not asked.
+names and negations of its draft. A direction that is to change one of them is held to what its pairs keep.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from latentopt.codec import Codec, Fluency
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter
-from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Within, judge_filter
+from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Within, as_filter, judge_filter
 from latentopt.language import Speaks
 from latentopt.plugins import get, offers
 
@@ -26,8 +26,8 @@ USUAL, MEANS_THE_SAME = "usual", "same_meaning"
 SURPRISE = 3.0
 """Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is
 garbled in ways that the language model does not see, but that the counts of a codec do: recipes/benchmarks/guard.py."""
-HELD = 0.9
-"""What share of the pairs that a direction was fitted on has to pass a part, for its moves to be held to it."""
+HELD = 0.98
+"""What share of the pairs that a direction was fitted on is to pass each part."""
 ASKED = 100
 """The most pairs of a direction that are shown to the parts: a language model takes its time."""
 
@@ -47,7 +47,7 @@ class Guard:
     refused: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, codec: Codec, but: Collection[str] = ()) -> Guard:
+    def of(cls, codec: Codec, but: Collection[str] = (), limits: Limits | None = None) -> Guard:
         """The guard for a codec's texts.
 
         Texts of English are held to everything; those of another language to their numbers, links, @names, hashtags and
@@ -56,6 +56,7 @@ class Guard:
 
         Args:
             but: the names of parts that are left out.
+            limits: of a direction (`Guard.limits`): a limit for a part in the place of its own, or None to leave it out.
         """
         language = codec.language if isinstance(codec, Speaks) else None
         guard = cls()
@@ -64,7 +65,7 @@ class Guard:
         kept = [*IN_ANY_LANGUAGE, *(IN_ENGLISH if language == ENGLISH else ())]
         parts = {name: get("filter", name)() for name in kept if name not in but and offers("filter", name)}
         if isinstance(codec, Fluency) and codec.tells_garbled and USUAL not in but:
-            parts[USUAL] = Usual(codec)
+            parts[USUAL] = as_filter(unusual(codec))
         for name, judge in ((MEANS_THE_SAME, SAME_MEANING), (ACCEPTABLE, ACCEPTABLE)):
             if language != ENGLISH or name in but:
                 continue
@@ -72,6 +73,10 @@ class Guard:
                 parts[name] = judge_filter(judge)
             except LatentoptError as error:
                 guard.missing.append(f"rewrites are not judged by {judge!r}: {error}")
+        for name, limit in (limits or {}).items():
+            part = parts.pop(name, None)
+            if isinstance(part, Within) and limit is not None:
+                parts[name] = replace(part, limit=limit)
         guard.parts = parts
         return guard
 
@@ -91,26 +96,44 @@ class Guard:
         named = {ACCEPTABLE: self.parts.get(ACCEPTABLE), SAME_MEANING: self.parts.get(MEANS_THE_SAME)}
         return {name: part.judge for name, part in named.items() if isinstance(part, Within)}
 
-    def shares(self, sources: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
-        """What share of pairs each part accepts, by its name; of many pairs, `ASKED` spread over them are shown."""
+    def limits(self, sources: Sequence[str], targets: Sequence[str]) -> Limits:
+        """What a direction fitted on pairs is to be held to, where that is less than the parts ask for.
+
+        A part that `HELD` of the pairs pass stays as it is. Of another one that has a limit, the limit is what so many of them
+        reach; one that has none is not asked, since it is what the direction changes. Of many pairs, `ASKED` spread over them
+        are shown to the parts.
+
+        Returns:
+            By the name of the part, the limit, or None.
+        """
         rows = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), ASKED)).astype(int)).tolist()
         texts, drafts = [targets[row] for row in rows], [sources[row] for row in rows]
-        return {name: float(apply_filter(name, accepts, texts, drafts).mean()) for name, accepts in self.parts.items()}
+        found: dict[str, float | None] = {}
+        for name, part in self.parts.items():
+            if apply_filter(name, part, texts, drafts).mean() >= HELD:
+                continue
+            found[name] = None
+            if isinstance(part, Within):
+                values, better = part.judge(texts, drafts), part.judge.higher_is_better
+                found[name] = float(np.nanquantile(values, 1 - HELD if better else HELD))
+        return found
 
 
-def changed_by(shares: Mapping[str, float]) -> list[str]:
-    """The parts that pairs with these `Guard.shares` do not hold to, and so neither does a direction fitted on them."""
-    return [name for name, share in shares.items() if share < HELD]
+Limits = Mapping[str, float | None]
+"""Of parts of a guard by name: a limit, or None for one that is not asked."""
 
 
-@dataclass(frozen=True)
-class Usual:
-    """Texts in which no tokens stand together that hardly ever do, as the codec knows it (`Fluency`)."""
+def loosest(limits: Sequence[Limits]) -> Limits:
+    """What several directions, one after another, are held to: of each part the loosest limit."""
+    found: dict[str, float | None] = {}
+    for name in dict.fromkeys(name for each in limits for name in each):
+        told = [each[name] for each in limits if name in each]
+        known = [limit for limit in told if limit is not None]
+        loose = max if name == USUAL else min
+        found[name] = loose(known) if len(known) == len(told) else None
+    return found
 
-    codec: Fluency
-    most: float = SURPRISE
 
-    def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        """n texts and their drafts -> (n,) bool."""
-        verdicts: np.ndarray = self.codec.surprise(texts, sources) <= self.most
-        return verdicts
+def unusual(codec: Fluency) -> Judge:
+    """How many nats of surprise neighbouring tokens add to a draft, by the counts of a codec."""
+    return Judging(codec.surprise, "nats", higher_is_better=False, limit=SURPRISE, name=USUAL)

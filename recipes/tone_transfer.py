@@ -29,7 +29,6 @@ from latentopt.directions.fitting import units_of_sides
 from latentopt.directions.strength import STRENGTHS, StrengthLine
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
-from latentopt.guard import changed_by
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 
@@ -139,7 +138,7 @@ def main() -> None:
     codec = latentopt.load_codec(options.model)
     fitted = fit(codec, options) if options.pairs else latentopt.load_composition(codec, options.direction)
     line = fitted.line if options.strength is None else StrengthLine.fixed(options.strength)
-    guard = guard_of(codec, options.guard, None, changed_by(fitted.card.get("guard", {})))
+    guard = guard_of(codec, options.guard, None, fitted.card.get("guard"))
     filters = {"guard": guard} if guard.parts else {}
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
     if options.moved:

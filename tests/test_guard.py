@@ -8,7 +8,7 @@ from latentopt import guard as module
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.guard import ACCEPTABLE, HELD, MEANS_THE_SAME, USUAL, Guard, changed_by
+from latentopt.guard import ACCEPTABLE, HELD, MEANS_THE_SAME, USUAL, Guard, loosest
 from latentopt.judges import Judging, as_filter
 from latentopt.testing import ToyCodec, check_filter
 
@@ -108,12 +108,27 @@ def test_it_is_a_filter(judged):
     check_filter(Guard.of(Speaking()))
 
 
-def test_a_direction_is_not_held_to_what_its_pairs_change(judged):
-    shares = Guard.of(Speaking()).shares(["I walk.", "We sing."] * 80, ["I do not walk.", "We do not sing."] * 80)
-    assert shares["keep_negation"] == 0
-    assert shares["keep_numbers"] == 1
-    assert changed_by(shares) == ["keep_negation"]
-    assert changed_by({"a": HELD, "b": HELD - 0.01}) == ["b"]
+def test_a_direction_is_held_to_what_its_pairs_keep(judged):
+    sources, targets = ["I walk.", "We sing."] * 80, ["I do not walk.", "We do not sing."] * 80
+    limits = Guard.of(Speaking()).limits(sources, targets)
+    assert limits == {"keep_negation": None}
+    assert "keep_negation" not in Guard.of(Speaking(), limits=limits).parts
+
+
+def test_of_a_part_with_a_limit_the_limit_is_what_most_pairs_reach(judged):
+    # Of ten targets two are garbled, as the codec sees it.
+    targets = [*["abcz"] * 2, *["abcd"] * 8]
+    guard = Guard.of(Speaking())
+    limits = guard.limits(["abc"] * 10, targets)
+    assert limits == {USUAL: 9.0}
+    loosened = Guard.of(Speaking(), limits=limits)
+    assert loosened(targets, ["abc"] * 10).mean() >= 0.9
+    assert loosened.parts[USUAL].limit == 9.0
+
+
+def test_of_several_directions_the_loosest_limit_counts():
+    one, other = {USUAL: 4.0, ACCEPTABLE: 0.5, "keep_names": None}, {USUAL: 6.0, ACCEPTABLE: 0.4, "keep_names": 1.0}
+    assert loosest([one, other, {}]) == {USUAL: 6.0, ACCEPTABLE: 0.4, "keep_names": None}
 
 
 def test_a_filter_of_the_users_stands_for_a_part(judged):
@@ -124,7 +139,7 @@ def test_a_filter_of_the_users_stands_for_a_part(judged):
 
 def test_commands_say_what_the_guard_refused(tiny_folder, monkeypatch):
     refusing = Guard({"no": each(lambda text: False)})
-    monkeypatch.setattr(Guard, "of", classmethod(lambda cls, codec, but=(): refusing))
+    monkeypatch.setattr(Guard, "of", lambda codec, but=(), limits=None: refusing)
     command = ["paraphrase", "the red fox", "--model", str(tiny_folder), "--device", "cpu", "-n", "1"]
     guarded, free = (CliRunner().invoke(app, [*command, *more]) for more in ([], ["--no-guard"]))
     assert guarded.exit_code == free.exit_code == 0, guarded.output

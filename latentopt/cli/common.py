@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from latentopt.codec import Codec
     from latentopt.constraint import Constraint
-    from latentopt.guard import Guard
+    from latentopt.guard import Guard, Limits
     from latentopt.validity import Validity
 
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
@@ -138,26 +138,27 @@ def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, A
     return built
 
 
-def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, changed: Iterable[str] = ()) -> Guard:
+def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, limits: Limits | None = None) -> Guard:
     """The guard of a command, without the parts that it is told otherwise by filters; what is not asked, and why, is said.
 
     Args:
         filters: NAME or NAME=VALUE; a part of the same name is left out; ``fluent`` stands for ``usual`` and ``acceptable``.
-        changed: parts that what is asked for is to change.
+        limits: those of a direction (`latentopt.guard.Guard.limits`).
     """
     from latentopt.guard import USUAL, Guard
     from latentopt.judges import ACCEPTABLE
 
     if not wanted:
         return Guard()
-    named, changed = {spec.partition("=")[0] for spec in filters or []}, list(changed)
+    named = {spec.partition("=")[0] for spec in filters or []}
     if "fluent" in named:
         named |= {USUAL, ACCEPTABLE}
-    guard = Guard.of(codec, named.union(changed))
+    guard = Guard.of(codec, named, limits)
     for sentence in guard.missing:
         note(sentence)
-    if changed:
-        note(f"not asked of the guard, as the direction changes just that: {', '.join(changed)}")
+    left_out = [name for name, limit in (limits or {}).items() if limit is None]
+    if left_out:
+        note(f"not asked of the guard, as the direction changes just that: {', '.join(left_out)}")
     return guard
 
 

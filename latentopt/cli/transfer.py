@@ -55,7 +55,6 @@ def transfer(
     from latentopt.directions.composition import load_composition
     from latentopt.directions.strength import StrengthLine
     from latentopt.directions.transfer_file import transfer_file, transfer_stream
-    from latentopt.guard import changed_by
     from latentopt.result import FOREIGN
 
     accepts = common.build_all("filter", filters, model=model)
@@ -64,7 +63,7 @@ def transfer(
     codec = common.load(model, device, dtype, any_language)
     fitted = load_composition(codec, direction, keep or [], min_similarity)
     module, chosen = fitted.direction, fitted.line
-    guarding = common.guard_of(codec, guard, filters, changed_by(fitted.card.get("guard", {})))
+    guarding = common.guard_of(codec, guard, filters, fitted.card.get("guard"))
     if guarding.parts:
         accepts["guard"] = guarding
     if strength is not None:

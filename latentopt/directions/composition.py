@@ -17,6 +17,7 @@ from latentopt.directions.direction import Direction, LinearDirection
 from latentopt.directions.fitted import FittedDirection, load_direction
 from latentopt.directions.strength import StrengthLine
 from latentopt.errors import LatentoptError
+from latentopt.guard import loosest
 from latentopt.plugins import get, installed
 
 TOGETHER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -149,8 +150,8 @@ def load_composition(
     """The direction that an expression names, with how far to move along it unless told.
 
     A single direction is itself, with what its card says. In a composition each direction moves in units of the strength
-    that its own line starts at: below it the score that is to be reached says little. Its card holds what all of them
-    keep (`latentopt.guard.Guard.shares`).
+    that its own line starts at: below it the score that is to be reached says little. Its card holds what all of them are
+    held to (`latentopt.guard.Guard.limits`).
 
     Args:
         keep: names of directions whose attribute should stay where it is.
@@ -163,13 +164,11 @@ def load_composition(
     if len(loaded) == 1 and not kept and named[0].factor == 1:
         return loaded[0][1]
     parts: list[tuple[Direction, float, float]] = []
-    shares: dict[str, float] = {}
     for part, fitted in loaded:
         its = fitted.card.get("line", {})
         reach = its.get("reach" if part.factor > 0 else "reach_back", 1.0)
         start = float(its.get("strengths", [fitted.strength])[0])
         parts.append((fitted.direction, part.factor * start, float(reach)))
-        for name, share in fitted.card.get("guard", {}).items():
-            shares[name] = min(share, shares.get(name, 1.0))
+    guard = loosest([fitted.card.get("guard", {}) for _, fitted in loaded])
     line = StrengthLine(TOGETHER, min_similarity=min_similarity)
-    return FittedDirection(Composition.of(parts, kept), line, {"direction": expression, "guard": shares})
+    return FittedDirection(Composition.of(parts, kept), line, {"direction": expression, "guard": guard})

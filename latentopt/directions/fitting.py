@@ -114,7 +114,7 @@ def fit_direction(
         "held_out_score_by_strength": {str(s): value for s, value in table.items()},
         "strength": best,
         "seed": seed,
-        "guard": Guard.of(codec).shares(sources, targets) if paired else {},
+        "guard": Guard.of(codec).limits(sources, targets) if paired else {},
     }
     if len(strengths) > 1:
         card["line"] = {

@@ -89,13 +89,14 @@ def fluent(limit: float | None = None, model: str = "english-small") -> Filter:
         return verdict
     logger.info("fluent goes by the pairs of neighbouring tokens that %s has met", model)
     from latentopt.codec import Fluency
-    from latentopt.guard import SURPRISE, Usual
+    from latentopt.guard import unusual
+    from latentopt.judges import as_filter
 
     codec = _loaded(str(model))
     if not isinstance(codec, Fluency):
         raise LatentoptError(f"the model {model!r} does not know which tokens follow one another; name another model")
     codec.surprise([])
-    return Usual(codec, SURPRISE if limit is None else limit)
+    return as_filter(unusual(codec), limit)
 
 
 def _acceptable() -> Filter | None:

@@ -6,7 +6,7 @@
 
 A search takes the best of hundreds of texts by its head, and so the worst errors of what is to hold it back: a limit that 5 %
 of garbled texts pass lets a garbled one pass for nearly every draft. Each row is a guard: the share of people's small edits
-that its ``acceptable`` lets pass, with and without the limit for unusual neighbours (`latentopt.guard.Usual`).
+that its ``acceptable`` lets pass, with and without the limit for unusual neighbours (`latentopt.guard.unusual`).
 
 ``improved`` is the share of drafts with a rewrite that the guard passes, ``usable`` what share of those the judge finds
 changed, acceptable and of the same meaning, ``gain`` their mean gain in the head, ``seconds`` are a draft.
