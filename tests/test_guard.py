@@ -8,7 +8,7 @@ from latentopt import guard as module
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.guard import ACCEPTABLE, HELD, MEANS_THE_SAME, USUAL, Guard, loosest
+from latentopt.guard import ACCEPTABLE, MEANS_THE_SAME, USUAL, Guard, loosest
 from latentopt.judges import Judging, as_filter
 from latentopt.testing import ToyCodec, check_filter
 
