@@ -27,7 +27,8 @@ class LetterCodec:
         self.name = "letters"
         self.latent_dim = longest
         self.fingerprint = hashlib.sha256(f"letters {longest}".encode()).hexdigest()[:16]
-        self.cell = 0.25  # places are 0.2 apart: noise of this length moves some letter by half a place, every other time
+        # Places are 0.2 apart: noise of this length moves some letter by half a place about every other time.
+        self.cell = 0.25
         self.posterior = AggregatePosterior.standard(longest)
         self.device = torch.device("cpu")
 
