@@ -116,6 +116,7 @@ def output(one: Shown, place: Path) -> str:
         **os.environ,
         "PATH": f"{place.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": str(COLUMNS),
+        "LINES": "50",  # without which the columns of a dumb terminal are not believed
         "TERM": "dumb",
         "NO_COLOR": "1",
         "OMP_NUM_THREADS": "1",

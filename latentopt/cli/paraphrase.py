@@ -20,17 +20,23 @@ def paraphrase(
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
     ] = None,
-    generator: Annotated[str | None, typer.Option(help="A generator, by name or folder, that turns the noise.")] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="A generator, by name or folder, which directs the noise.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="The most paraphrases per text.")] = 5,
     similarity: Annotated[
         float,
         typer.Option(
-            help="How much of a text should stay, 0 to 1: what the noise aims at. A floor is --filter min_similarity."
+            help="Aim: how much of a text should stay, 0 to 1. --filter min_similarity refuses what keeps less."
         ),
     ] = 0.7,
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", "-f", help="NAME or NAME=VALUE, beside keep_numbers, keep_names and keep_negation."),
+        typer.Option(
+            "--filter",
+            "-f",
+            help="Further filters beside keep_numbers, keep_names and keep_negation: NAME or NAME=VALUE.",
+        ),
     ] = None,
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",

@@ -21,7 +21,9 @@ def train(
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Instead: a table of pairs; of the source the decoder learns to write the target."),
+        typer.Option(
+            help="Instead of --text: a table of pairs. The decoder learns to write the target of each source."
+        ),
     ] = None,
     encoding: common.Encoding = None,
     size: Annotated[str, typer.Option(help="micro, nano, small or base.")] = "nano",
@@ -40,7 +42,7 @@ def train(
         typer.Option("--new-latents", help="Keep encoder and decoder of the T5-VAE to start from; learn latents anew."),
     ] = False,
     latent_dim: Annotated[int, typer.Option(min=1, help="Dimensions of z.")] = 128,
-    vocab_size: Annotated[int, typer.Option(min=260, help="Of the tokenizer trained on the text.")] = 8192,
+    vocab_size: Annotated[int, typer.Option(min=260, help="Size of the tokenizer that is trained on the text.")] = 8192,
     max_tokens: Annotated[int, typer.Option(min=4, help="Longer texts are skipped.")] = 32,
     balance_brackets: Annotated[
         bool, typer.Option("--balance-brackets", help="For code: brackets and quotation marks close themselves.")
@@ -48,35 +50,57 @@ def train(
     epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the data, unless --steps is given.")] = 10.0,
     steps: Annotated[int, typer.Option(min=0, help="Optimiser steps.")] = 0,
     batch_size: Annotated[int, typer.Option(min=2, help="Texts a step, over all processes.")] = 128,
-    accumulation: Annotated[int, typer.Option(min=1, help="Take a batch in so many pieces, for want of memory.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 1e-3,
+    accumulation: Annotated[int, typer.Option(min=1, help="Compute each batch in so many pieces, to save memory.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="The highest learning rate of the schedule.")] = 1e-3,
     bottleneck: Annotated[
         str, typer.Option(help="positional, attention, or fixed_length as in the first T5-VAE.")
     ] = "positional",
     place_spacing: Annotated[float, typer.Option(min=1.0, help="Positions between two places of z.")] = 1.0,
     regulariser: Annotated[str, typer.Option(help="mmd, mmd_original, kl, adversarial or none.")] = "mmd",
-    regulariser_weight: Annotated[float, typer.Option(min=0.0, help="Its weight in the loss.")] = 1.0,
-    covariance_weight: Annotated[float, typer.Option(min=0.0, help="Pull of z's covariance to the identity.")] = 0.01,
+    regulariser_weight: Annotated[float, typer.Option(min=0.0, help="Weight of the regulariser in the loss.")] = 1.0,
+    covariance_weight: Annotated[
+        float, typer.Option(min=0.0, help="Weight of pulling z's covariance to the identity.")
+    ] = 0.01,
     kl_annealing: Annotated[int, typer.Option(min=0, help="Steps over which the weight of kl grows.")] = 0,
     free_bits: Annotated[float, typer.Option(min=0.0, help="Nats per dimension that kl does not count.")] = 0.0,
-    decoder_dropout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Decoder inputs hidden in training.")] = 0.0,
+    decoder_dropout: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of decoder inputs hidden in training.")
+    ] = 0.0,
     scheduled_sampling: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Decoder inputs replaced by its own choices in training.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of decoder inputs replaced by the decoder's own choices in training."
+        ),
     ] = 0.0,
     distillation: Annotated[
-        float, typer.Option(min=0.0, help="Weight of learning what it writes of random latents, made valid.")
+        float,
+        typer.Option(
+            min=0.0, help="Weight of learning the model's own random samples, after --constraint made them valid."
+        ),
     ] = 0.0,
-    noise: Annotated[float, typer.Option(min=0.0, help="Most noise added to z.")] = 0.3,
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="The most noise added to z in training, in standard deviations.")
+    ] = 0.3,
     mixing: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of latents moved towards another or a draw.")
+        float, typer.Option(min=0.0, max=1.0, help="Share of latents moved towards another latent or a random one.")
     ] = 0.0,
-    jitter: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of texts with tokens put a place off.")] = 0.0,
-    deletion: Annotated[float, typer.Option(min=0.0, max=1.0, help="Most of the encoder's tokens deleted.")] = 0.0,
-    held_out: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept for evaluation, by hash.")] = 0.02,
-    filter: Annotated[str | None, typer.Option(help="What is valid; its share of reconstructions is reported.")] = None,
+    jitter: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of texts whose tokens are shifted by a place.")
+    ] = 0.0,
+    deletion: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The largest share of the encoder's tokens that is deleted.")
+    ] = 0.0,
+    held_out: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of the texts kept for evaluation, chosen by hash.")
+    ] = 0.02,
+    filter: Annotated[
+        str | None, typer.Option(help="A filter; the share of reconstructions that it accepts is reported.")
+    ] = None,
     constraint: Annotated[
         str | None,
-        typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line; it makes texts valid."),
+        typer.Option(
+            help="For --distillation: the constraint that makes samples valid, NAME or NAME=VALUE, such as python_line."
+        ),
     ] = None,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations and new lessons.")] = 1000,
     seed: common.Seed = 0,
