@@ -38,7 +38,7 @@ TOLERANCE = 0.02
 FILES = {
     "posts.csv": "text,likes\n"
     + "".join(
-        f"{who} {what} {when}.,{n * 7 % 40 + 30 * (when == 'today')}\n"
+        f"{who} {what} {when}.,{(n * 7 % 10 + 12 * (when == 'today')) ** 3 // 20}\n"
         for n, (who, what, when) in enumerate(
             (who, what, when)
             for who in ("He", "She", "Tom", "My sister", "The doctor")
@@ -130,7 +130,9 @@ def output(one: Shown, place: Path) -> str:
         os.close(theirs)
         found = b"".join(_read(ours))
     os.close(ours)
-    text = "".join(f"{line.rstrip()}\n" for line in found.decode("utf-8").splitlines())
+    lines = found.decode("utf-8").replace("\r\n", "\n").split("\n")
+    # Of a line that is written over again and again, as a progress bar is, the last state stays.
+    text = "\n".join(line.rpartition("\r")[2].rstrip() for line in lines).strip("\n") + "\n"
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode} of: {one.typed}\n{text}")
     return text

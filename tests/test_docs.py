@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from typer.main import get_command
 
 from latentopt import hookspecs, testing
+from latentopt.cli import app
 from latentopt.cli.reference import options
 from latentopt.search.problem import Outcome, Problem, Proposal
 
@@ -116,10 +118,16 @@ def required(function: object) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
+def lines(page: Path) -> list[str]:
+    """The whole lines of a page that one types behind `latentopt`."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    return re.findall(r"^(?: {4,}(?:.*-- )?|\$ )latentopt ([a-z][a-z-]* .*)$", text, re.MULTILINE)
+
+
 def commands(page: Path) -> list[tuple[str, list[str]]]:
     """What a page tells to type: the command and its options, of whole lines and of `latentopt ...` in the text."""
     text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
-    typed = re.findall(r"^(?: {4,}(?:.*-- )?|\$ )latentopt ([a-z][a-z-]* .*)$", text, re.MULTILINE)
+    typed = lines(page)
     typed += re.findall(r"`(?:latentopt )?((?:" + "|".join(options()) + r") --?[a-z][^`]*)`", text)
     typed += re.findall(r"`latentopt ([a-z][a-z-]* [^`]*)`", text)
     found = []
@@ -136,6 +144,18 @@ def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> 
         assert name in known, f"{page.name} names latentopt {name}"
         missing = set(given) - known[name]
         assert not missing, f"{page.name}: latentopt {name} has no {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=name_of)
+def test_every_whole_line_has_all_that_its_command_needs(page: Path) -> None:
+    group: Any = get_command(app)
+    for line in lines(page):
+        name, *words = shlex.split(line, comments=True)
+        if name != "make-letters":
+            context = group.commands[name].make_context(
+                name, words
+            )  # exits where an argument is missing or of a wrong type
+            assert context.info_name == name
 
 
 def test_the_commands_of_the_pages_are_found() -> None:
