@@ -26,7 +26,8 @@ def main(wheel: str, other: str) -> None:
             sys.exit(f"the wheel of the source distribution and that of the checkout differ in {', '.join(differing)}")
     models = [entry for name, entry in held.items() if name.startswith(MODELS)]
     size, shipped = Path(wheel).stat().st_size, sum(entry.file_size for entry in models)
-    folders = sorted({entry.filename.removeprefix(MODELS).split("/")[0] for entry in models if "/" in entry.filename[18:]})
+    inside = [entry.filename.removeprefix(MODELS) for entry in models]
+    folders = sorted({name.split("/")[0] for name in inside if "/" in name})
     print(f"the wheel: {size / 1e6:.1f} MB, {len(held)} files; models {', '.join(folders)}: {shipped / 1e6:.1f} MB")
 
 
