@@ -2,7 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow lint bench clean
+CHROMIUM ?= chromium
+
+.PHONY: demo test test-slow lint bench docs picture clean
 
 demo: $(READY)
 	mkdir -p demo
@@ -23,6 +25,14 @@ bench: $(READY)
 	for name in reconstruction invert health latent_space searchable engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase fluency judges upworthy expressions decode batching; do \
 		$(BIN)/python recipes/benchmarks/$$name.py || exit 1; \
 	done
+
+# Everything in README.md and docs/ that a command prints. The picture is made apart, since it takes a browser.
+docs: $(READY)
+	$(BIN)/python -m latentopt.cli.reference
+	$(BIN)/python tests/docs_outputs.py --write
+
+picture: demo
+	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --window-size=1000,1120 --screenshot=docs/report.png demo/report.html
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "latentopt needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'

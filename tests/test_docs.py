@@ -5,12 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from typer.main import get_command
 
 from latentopt import hookspecs, testing
+from latentopt.cli import app
 from latentopt.cli.reference import options
+from latentopt.search.problem import Outcome, Problem, Proposal
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -112,10 +118,16 @@ def required(function: object) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
+def lines(page: Path) -> list[str]:
+    """The whole lines of a page that one types behind `latentopt`."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    return re.findall(r"^(?: {4,}(?:.*-- )?|\$ )latentopt ([a-z][a-z-]* .*)$", text, re.MULTILINE)
+
+
 def commands(page: Path) -> list[tuple[str, list[str]]]:
     """What a page tells to type: the command and its options, of whole lines and of `latentopt ...` in the text."""
     text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
-    typed = re.findall(r"^ {4,}(?:.*-- )?latentopt ([a-z][a-z-]* .*)$", text, re.MULTILINE)
+    typed = lines(page)
     typed += re.findall(r"`(?:latentopt )?((?:" + "|".join(options()) + r") --?[a-z][^`]*)`", text)
     typed += re.findall(r"`latentopt ([a-z][a-z-]* [^`]*)`", text)
     found = []
@@ -127,12 +139,62 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> None:
-    known = options()
+    known = options() | {"make-letters": {"--out", "--longest"}}  # which the example plugin brings
     for name, given in commands(page):
         assert name in known, f"{page.name} names latentopt {name}"
         missing = set(given) - known[name]
         assert not missing, f"{page.name}: latentopt {name} has no {', '.join(missing)}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=name_of)
+def test_every_whole_line_has_all_that_its_command_needs(page: Path) -> None:
+    group: Any = get_command(app)
+    for line in lines(page):
+        name, *words = shlex.split(line, comments=True)
+        if name != "make-letters":
+            context = group.commands[name].make_context(
+                name, words
+            )  # exits where an argument is missing or of a wrong type
+            assert context.info_name == name
+
+
 def test_the_commands_of_the_pages_are_found() -> None:
     assert sum(len(commands(page)) for page in PAGES) > 40
+
+
+def table_under(text: str, before: str) -> list[str]:
+    """The names in the first column of the table that follows a sentence."""
+    return re.findall(r"^\| `(\w+)` \|", text.partition(before)[2].partition("|\n\n")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("before", "described"),
+    [("is given, a `Problem`", Problem), ("yields, a `Proposal`", Proposal), ("comes back, an `Outcome`", Outcome)],
+)
+def test_the_tutorial_explains_every_field_that_a_searcher_meets(before: str, described: type) -> None:
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    assert sorted(table_under(text, before)) == sorted(field.name for field in fields(described))
+
+
+def test_the_small_kinds_of_the_tutorial_keep_their_contracts() -> None:
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs/plugins.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    made: dict[str, Any] = {}
+    exec(block, made)
+    testing.check_metric(made["words"]())
+    testing.check_generator(made["Stretched"](6), 6)
+    assert made["proverbs"]() == made["proverbs"]()
+    scores = made["NoToken"](None, "1")(torch.zeros(2, 1), torch.zeros(2, 3))
+    assert scores.argmin(dim=1).tolist() == [1, 1]
+
+
+def test_the_tutorial_names_every_kind() -> None:
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    for hook in re.findall(r"def (register_\w+)", (ROOT / "docs/hooks.md").read_text(encoding="utf-8")):
+        assert f"`{hook}`" in text, f"the tutorial does not name {hook}"
+
+
+def test_the_readme_is_short() -> None:
+    words = re.findall(r"\S*\w\S*", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(words) <= 900

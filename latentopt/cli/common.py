@@ -27,7 +27,7 @@ InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv
 TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
 Encoding = Annotated[
     str | None,
-    typer.Option("--encoding", help="Of the files that are read, such as cp1252. Told by itself unless given."),
+    typer.Option("--encoding", help="Encoding of the files, such as cp1252; recognised unless given."),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
 Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
@@ -35,7 +35,10 @@ Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAM
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be given again.")]
 ConstraintSpec = Annotated[str | None, typer.Option("--constraint", help="NAME or NAME=VALUE, such as python_line.")]
 Constrain = Annotated[
-    str, typer.Option("--constrain", help="When: always, for the failures of the filters alone, or never.")
+    str,
+    typer.Option(
+        "--constrain", help="When to decode under --constraint: always | failures (only what a filter refused) | never."
+    ),
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
 Guarding = Annotated[
@@ -50,7 +53,7 @@ AnyLanguage = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
 Exact = Annotated[
-    bool, typer.Option(help="Start from latents that give the texts back exactly, or from the plain encodings.")
+    bool, typer.Option(help="Start from latents that decode to exactly the given texts, or from the plain encodings.")
 ]
 OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]

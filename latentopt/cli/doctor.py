@@ -16,7 +16,8 @@ from latentopt.printing import to_stdout
 def doctor(
     model: Annotated[str, typer.Argument(help="A model's name or folder.")],
     text: Annotated[
-        list[Path] | None, typer.Option(help="Texts it should be good at, one a line, best unseen ones.")
+        list[Path] | None,
+        typer.Option(help="A file of texts that the model should be good at, one a line, best ones it has not seen."),
     ] = None,
     encoding: common.Encoding = None,
     filters: common.Filters = None,
@@ -26,7 +27,7 @@ def doctor(
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Examine a model: what it keeps, how still it holds, what its samples are worth."""
+    """Examine a model: how exactly texts come back, how much noise they bear, how good its samples are."""
     accepts = common.build_all("filter", filters, model=model)
     from latentopt.corpus.lines import Lines
     from latentopt.doctor import diagnose

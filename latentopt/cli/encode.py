@@ -19,11 +19,12 @@ def encode(
     encoding: common.Encoding = None,
     model: common.Model = "english-small",
     exact: Annotated[
-        bool, typer.Option("--exact", help="Move latents until they decode to their texts, where that can be done.")
+        bool,
+        typer.Option("--exact", help="Move each latent until it decodes to exactly its text, where that can be done."),
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="With --exact, a table of what came of each text: .csv, .tsv, .jsonl or .txt."),
+        typer.Option(help="With --exact, also write what became of each text: .csv, .tsv, .jsonl or .txt."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")] = Path("latents.npy"),
     device: common.Device = "auto",
@@ -31,7 +32,7 @@ def encode(
 ) -> None:
     """Write the latents of texts, an array (n, d) of float32, to a .npy file.
 
-    Row i is the text of row i; it is NaN where that one is empty, unreadable or too long.
+    Row i holds the latent of text i; it is NaN where that text is empty, unreadable or too long.
     """
     common.check_out(out, ".npy")
     common.check_out(report)

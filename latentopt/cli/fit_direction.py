@@ -26,7 +26,7 @@ def fit_direction(
     match: Annotated[
         bool, typer.Option("--match", help="Make pairs of --from and --to, by texts that say nearly the same.")
     ] = False,
-    finder: Annotated[str | None, typer.Option(help="The direction finder; mean_difference unless told.")] = None,
+    finder: Annotated[str | None, typer.Option(help="The direction finder; mean_difference unless given.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Cross-validate all finders, show their scores and take the best.")
     ] = False,

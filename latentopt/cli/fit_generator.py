@@ -19,7 +19,10 @@ def fit_generator(
     model: common.Model = "english-small",
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 600,
     weight: Annotated[
-        float, typer.Option(min=0.0, help="Of staying as near to the source as the noise, beside looking real.")
+        float,
+        typer.Option(
+            min=0.0, help="Weight of staying as near to the source as the noise is long, beside looking real."
+        ),
     ] = 1.0,
     seed: common.Seed = 0,
     device: common.Device = "auto",

@@ -34,13 +34,15 @@ def fit_head(
     transform: Annotated[
         str,
         typer.Option(
-            help="Of the target: log1p for counts, rate for counts per weight, rank, none, or auto for what fits its shape."
+            help="What is done to the target first: log1p for counts, rate for counts per weight, rank, none, or auto."
         ),
     ] = "auto",
     weight_column: Annotated[
         str | None, typer.Option(help="How much each row counts, such as its impressions.")
     ] = None,
-    reencodings: Annotated[int, typer.Option(min=0, help="Neighbours a text, decoded and encoded again.")] = 0,
+    reencodings: Annotated[
+        int, typer.Option(min=0, help="Extra training rows per text: nearby latents, decoded and re-encoded.")
+    ] = 0,
     learning_curve: Annotated[bool, typer.Option(help="Also tell whether more data would help.")] = False,
     model: common.Model = "english-small",
     settings: common.Settings = None,

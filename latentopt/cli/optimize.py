@@ -34,9 +34,14 @@ def optimize(
         list[str] | None, typer.Option(help="A head or direction that should stay, NAME or NAME=TOLERANCE.")
     ] = None,
     keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
-    caution: Annotated[float, typer.Option(min=0.0, help="Standard deviations of a head's doubt taken off.")] = 0.0,
-    near: Annotated[float, typer.Option(help="Weight of staying near the draft.")] = 0.0,
-    prior: Annotated[float, typer.Option(help="Weight of the density of real text.")] = 0.0,
+    caution: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Subtract this many standard deviations of the head's uncertainty (cautious search)."
+        ),
+    ] = 0.0,
+    near: Annotated[float, typer.Option(help="Weight in the score of staying near the draft.")] = 0.0,
+    prior: Annotated[float, typer.Option(help="Weight in the score of lying where real texts lie.")] = 0.0,
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
     settings: common.Settings = None,
     filters: common.Filters = None,
@@ -46,21 +51,26 @@ def optimize(
     tries: common.Tries = 8,
     metrics: common.Metrics = None,
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
-    pareto: Annotated[bool, typer.Option("--pareto", help="With several terms: the rewrites no other beats.")] = False,
+    pareto: Annotated[
+        bool,
+        typer.Option("--pareto", help="With several terms: keep every rewrite that no other beats in all of them."),
+    ] = False,
     budget: Annotated[int | None, typer.Option(min=1, help="The most decodes per draft.")] = None,
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="The most texts per draft that --score is asked about.")
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1.0, help="End a search that for so many seconds proposes nothing better.")
+        float, typer.Option(min=1.0, help="End a search that has found nothing better for this many seconds.")
     ] = 120.0,
     splice: Annotated[
-        bool, typer.Option(help="Afterwards undo single changes, or take them over from other rewrites.")
+        bool,
+        typer.Option(help="After the search, undo or borrow single changes of rewrites, where that scores higher."),
     ] = True,
     phrases: Annotated[
-        Path | None, typer.Option(help="A file of real texts of the wanted kind, of which phrases may be taken over.")
+        Path | None,
+        typer.Option(help="A file of real texts of the wanted kind; phrases of them are tried in the drafts."),
     ] = None,
-    phrases_column: Annotated[str, typer.Option(help="Their column, where they are a table.")] = "text",
+    phrases_column: Annotated[str, typer.Option(help="The column of --phrases that holds the texts.")] = "text",
     exact: common.Exact = True,
     seed: common.Seed = 0,
     any_language: common.AnyLanguage = False,

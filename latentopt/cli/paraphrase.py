@@ -20,12 +20,14 @@ def paraphrase(
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
     ] = None,
-    generator: Annotated[str | None, typer.Option(help="A generator, by name or folder, that turns the noise.")] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="A generator, by name or folder, which directs the noise.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="The most paraphrases per text.")] = 5,
     similarity: Annotated[
         float,
         typer.Option(
-            help="How much of a text should stay, 0 to 1: what the noise aims at. A floor is --filter min_similarity."
+            help="Aim: how much of a text should stay, 0 to 1. --filter min_similarity refuses what keeps less."
         ),
     ] = 0.7,
     filters: common.Filters = None,

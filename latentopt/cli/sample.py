@@ -17,14 +17,16 @@ def sample(
     filters: common.Filters = None,
     constraint: common.ConstraintSpec = None,
     constrain: common.Constrain = "failures",
-    temperature: Annotated[float | None, typer.Option(help="Sample tokens with it; greedy unless told.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Sample tokens at this temperature; greedy unless given.")
+    ] = None,
     tries: Annotated[int, typer.Option(min=1, help="The most latents drawn per wanted text.")] = 20,
     seed: common.Seed = 0,
     out: common.OutTable = None,
     device: common.Device = "auto",
     dtype: common.Dtype = "auto",
 ) -> None:
-    """Draw distinct random texts from where the data are in the latent space."""
+    """Draw distinct random texts from where the model's training texts lie in the latent space."""
     common.check_out(out)
     if temperature is not None and temperature <= 0:
         raise LatentoptError(f"the temperature should be above 0, got {temperature}")

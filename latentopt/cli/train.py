@@ -25,13 +25,19 @@ def train(
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Instead: a table of pairs; of the source the decoder learns to write the target."),
+        typer.Option(
+            help="Instead of --text: a table of pairs. The decoder learns to write the target of each source."
+        ),
     ] = None,
     encoding: common.Encoding = None,
-    filter: Annotated[str | None, typer.Option(help="What is valid; its share of reconstructions is reported.")] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="A filter; the share of reconstructions that it accepts is reported.")
+    ] = None,
     constraint: Annotated[
         str | None,
-        typer.Option(help="For --distillation: NAME or NAME=VALUE, such as python_line; it makes texts valid."),
+        typer.Option(
+            help="For --distillation: the constraint that makes samples valid, NAME or NAME=VALUE, such as python_line."
+        ),
     ] = None,
 ) -> None:
     """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off.

@@ -22,13 +22,22 @@ def transfer(
     ] = "past-tense",
     keep: Annotated[list[str] | None, typer.Option(help="A direction whose attribute should stay.")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="How far; below 0 the other way. Each text's own unless told.")
+        float | None,
+        typer.Option(
+            help="How far to move every text; below 0 the other way. Unless given, each text's own is chosen."
+        ),
     ] = None,
     min_similarity: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="How much of a text must stay where it chooses its own strength.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="How much of a text must stay, 0 to 1, where each text's own strength is chosen."
+        ),
     ] = 0.5,
     refine: Annotated[
-        int, typer.Option(min=0, help="Latents drawn around each moved one, to take the text that reads best.")
+        int,
+        typer.Option(
+            min=0, help="Also decode this many latents around each moved one, and take the text that reads best."
+        ),
     ] = 0,
     filters: common.Filters = None,
     guard: common.Guarding = True,

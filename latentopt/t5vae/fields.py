@@ -77,18 +77,22 @@ class ModelFields:
     balance_brackets: bool = declared(
         False, "For code: brackets and quotation marks close themselves.", decides=LATENTS
     )
-    noise: float = declared(0.3, "Most noise added to z.", 0)
-    mixing: float = declared(0.0, "Share of latents moved towards another or a draw.", 0, 1)
-    jitter: float = declared(0.0, "Share of texts with tokens put a place off.", 0, 1)
-    deletion: float = declared(0.0, "Most of the encoder's tokens deleted.", 0, 1)
+    noise: float = declared(0.3, "The most noise added to z in training, in standard deviations.", 0)
+    mixing: float = declared(0.0, "Share of latents moved towards another latent or a random one.", 0, 1)
+    jitter: float = declared(0.0, "Share of texts whose tokens are shifted by a place.", 0, 1)
+    deletion: float = declared(0.0, "The largest share of the encoder's tokens that is deleted.", 0, 1)
     regulariser: str = declared("mmd", "mmd, mmd_original, kl, adversarial or none.", known=REGULARISERS, decides=SHAPE)
-    regulariser_weight: float = declared(1.0, "Its weight in the loss.", 0)
-    covariance_weight: float = declared(0.01, "Pull of z's covariance to the identity.", 0)
+    regulariser_weight: float = declared(1.0, "Weight of the regulariser in the loss.", 0)
+    covariance_weight: float = declared(0.01, "Weight of pulling z's covariance to the identity.", 0)
     kl_annealing: int = declared(0, "Steps over which the weight of kl grows.", 0)
     free_bits: float = declared(0.0, "Nats per dimension that kl does not count.", 0)
-    decoder_dropout: float = declared(0.0, "Decoder inputs hidden in training.", 0, 1)
-    scheduled_sampling: float = declared(0.0, "Decoder inputs replaced by its own choices in training.", 0, 1)
-    distillation: float = declared(0.0, "Weight of learning what it writes of random latents, made valid.", 0)
+    decoder_dropout: float = declared(0.0, "Share of decoder inputs hidden in training.", 0, 1)
+    scheduled_sampling: float = declared(
+        0.0, "Share of decoder inputs replaced by the decoder's own choices in training.", 0, 1
+    )
+    distillation: float = declared(
+        0.0, "Weight of learning the model's own random samples, after --constraint made them valid.", 0
+    )
 
 
 NAMED_OTHERWISE = {

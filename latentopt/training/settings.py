@@ -39,19 +39,18 @@ class Settings(ModelFields):
     size: str = declared("nano", "micro, nano, small or base.", known=SIZES)
     start: str | None = declared(
         None,
-        "A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; "
-        "--pairs keeps the latents of a T5-VAE, too.",
+        "A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; --pairs keeps the latents of a T5-VAE, too.",
     )
     freeze_latents: bool = declared(False, "Keep the latents of the T5-VAE to start from; train the decoder.")
     new_latents: bool = declared(False, "Keep encoder and decoder of the T5-VAE to start from; learn latents anew.")
-    vocab_size: int = declared(8192, "Of the tokenizer trained on the text.", 260)
+    vocab_size: int = declared(8192, "Size of the tokenizer that is trained on the text.", 260)
     epochs: float = declared(10.0, "Passes over the data, unless --steps is given.", 0)
     steps: int = declared(0, "Optimiser steps.", 0)
     batch_size: int = declared(128, "Texts a step, over all processes.", 2)
-    accumulation: int = declared(1, "Take a batch in so many pieces, for want of memory.", 1)
-    learning_rate: float = declared(1e-3, "The highest of the schedule.", 0)
+    accumulation: int = declared(1, "Compute each batch in so many pieces, to save memory.", 1)
+    learning_rate: float = declared(1e-3, "The highest learning rate of the schedule.", 0)
     warmup: float = declared(0.05, "Share of the steps over which the learning rate rises; above 1, so many steps.", 0)
-    held_out: float = declared(0.02, "Share kept for evaluation, by hash.", 0, 0.9)
+    held_out: float = declared(0.02, "Share of the texts kept for evaluation, chosen by hash.", 0, 0.9)
     evaluate_every: int = declared(1000, "Steps between evaluations and new lessons.", 1)
     log_every: int = declared(100, "Steps between lines of the log.", 1)
     seed: int = declared(0, "The same seed gives the same output.", 0, 2**32 - 1)

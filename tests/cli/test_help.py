@@ -31,6 +31,6 @@ def test_no_option_is_cut_off(command, columns):
 def test_the_commands_are_told_in_whole_sentences():
     text = " ".join(shown(columns=80).partition("Commands:")[2].split())
     assert "..." not in text
-    assert "Draw distinct random texts from where the data are in the latent space." in text
+    assert "Draw distinct random texts from where the model's training texts lie in the latent space." in text
     for command in COMMANDS:
         assert f" {command} " in f" {text}"

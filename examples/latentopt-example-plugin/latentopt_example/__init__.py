@@ -1,4 +1,4 @@
-"""An example plugin: the head `radial`, the filter `no_shouting` and the direction finder `median_difference`."""
+"""An example plugin: a head, a filter, a direction finder, a searcher, a judge, a codec, its loader and a command."""
 
 from latentopt.hookspecs import Register, hookimpl
 
@@ -21,3 +21,28 @@ def register_directions(register: Register) -> None:
         "latentopt_example.finders:MedianDifference",
         "the median change; a few bad pairs do no harm",
     )
+
+
+@hookimpl
+def register_searchers(register: Register) -> None:
+    register("hill_climb", "latentopt_example.searchers:HillClimb", "random steps from the best text so far")
+
+
+@hookimpl
+def register_judges(register: Register) -> None:
+    register("plain_words", "latentopt_example.judges:plain_words", "letters a word; less is better")
+
+
+@hookimpl
+def register_codecs(register: Register) -> None:
+    register("letters", "latentopt_example.codecs:letters", "a toy: texts of 16 small letters, and no model")
+
+
+@hookimpl
+def register_loaders(register: Register) -> None:
+    register("letters", "latentopt_example.codecs:load_letters", "folders that latentopt make-letters writes")
+
+
+@hookimpl
+def register_commands(register: Register) -> None:
+    register("make-letters", "latentopt_example.commands:make_letters", "write the folder of a codec of letters")

@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from latentopt_example.codecs import LetterCodec
 from latentopt_example.filters import no_shouting
 from latentopt_example.finders import MedianDifference
 from latentopt_example.heads import RadialRegressor
+from latentopt_example.judges import plain_words
+from latentopt_example.searchers import HillClimb
 from typer.testing import CliRunner
 
-from latentopt import LatentoptError, as_torch, fit_head, get, load_head, save_artefact
+from latentopt import LatentoptError, as_torch, fit_head, get, load_codec, load_head, save_artefact
 from latentopt.cli import app, load_commands
 from latentopt.hookspecs import Register, hookimpl
 from latentopt.plugins import installed
 from latentopt.spec import build
-from latentopt.testing import ToyCodec, check_filter, check_finder, check_head
+from latentopt.testing import ToyCodec, check_codec, check_filter, check_finder, check_head, check_judge, check_searcher
 
 load_commands()
 
@@ -57,10 +60,15 @@ def test_it_is_installed_and_sound() -> None:
     info = installed().infos["example"]
     assert not info.errors
     assert info.offers == [
+        "codec letters",
+        "command make-letters",
         "direction median_difference",
         "filter no_shouting",
         "head radial",
         "head radial_network",
+        "judge plain_words",
+        "loader letters",
+        "searcher hill_climb",
     ]
 
 
@@ -163,3 +171,43 @@ def test_the_finder_works_from_the_command_line(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     run("transfer", "ko alpha", "--model", "toy", "--direction", str(direction), "--out", str(out))
     assert pd.read_csv(out)["text"].tolist() == ["ko omega"]
+
+
+def test_hill_climb_keeps_its_contract() -> None:
+    check_searcher(HillClimb())
+
+
+def test_hill_climb_refuses_wrong_settings() -> None:
+    with pytest.raises(ValueError, match="radius above 0"):
+        HillClimb(radius=0)
+
+
+def test_plain_words_keeps_its_contract() -> None:
+    check_judge(plain_words())
+
+
+def test_plain_words_is_a_filter_and_a_metric() -> None:
+    texts = ["a cat sat", "extraordinary circumstances", ""]
+    assert build("filter", "plain_words=5")(texts, texts).tolist() == [True, False, False]
+    assert plain_words()(texts, texts)[:2].tolist() == pytest.approx([7 / 3, 13])
+
+
+def test_letters_keep_the_contract_of_a_codec() -> None:
+    check_codec(LetterCodec())
+
+
+def test_a_folder_of_letters_is_written_and_loaded(tmp_path: Path) -> None:
+    assert "wrote" in run("make-letters", "--out", str(tmp_path / "mine"), "--longest", "20")
+    codec = load_codec(tmp_path / "mine")
+    assert codec.decode(codec.encode(["a text of letters"])) == ["a text of letters"]
+
+
+def test_the_searcher_and_the_judge_work_on_letters() -> None:
+    climb = ["--score", f"{__file__}:vowels", "--searcher", "hill_climb", "--set", "radius=4"]
+    found = run("optimize", "rhythm", "--model", "letters", *climb, "--metric", "plain_words")
+    assert "improved" in found
+
+
+def vowels(text: str) -> float:
+    """How many vowels a text has: what the last test climbs."""
+    return sum(letter in "aeiou" for letter in text)
