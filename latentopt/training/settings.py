@@ -39,7 +39,8 @@ class Settings(ModelFields):
     size: str = declared("nano", "micro, nano, small or base.", known=SIZES)
     start: str | None = declared(
         None,
-        "A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; --pairs keeps the latents of a T5-VAE, too.",
+        "A model to start from, such as english-small, or the folder of a T5 or T5-VAE, whose shape it takes over; "
+        "--pairs keeps the latents of a T5-VAE, too.",
     )
     freeze_latents: bool = declared(False, "Keep the latents of the T5-VAE to start from; train the decoder.")
     new_latents: bool = declared(False, "Keep encoder and decoder of the T5-VAE to start from; learn latents anew.")
