@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import latentopt.artefact
 from latentopt.cli import app
+from latentopt.training.settings import SIZES
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink", "os.link", "shutil.rmtree"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
