@@ -19,7 +19,7 @@ CROSSED = 2**0.5
 Each two texts of different folds are compared twice: one is held out while the other is fitted on, and the other way
 round. Both say nearly the same (of a ridge regression, the very same product), so that they count as one, and the variance
 is up to twice that of single comparisons. An interval that takes the held-out rows for independent is too narrow by
-that, as Bates, Hastie and Tibshirani measure (2021, arXiv:2104.00673), and tells noise from chance three times as often
+that, as Bates, Hastie and Tibshirani measure (2021, arXiv:2104.00673), and tells noise from chance about twice as often
 as it should (recipes/benchmarks/chance.py).
 """
 
