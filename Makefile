@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	for name in reconstruction invert health latent_space searchable engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase fluency judges upworthy expressions decode batching; do \
+	for name in reconstruction invert health latent_space searchable repeats chance engagement seq2seq_yardstick tatoeba_attributes two_attributes validity paraphrase fluency judges upworthy expressions decode batching; do \
 		$(BIN)/python recipes/benchmarks/$$name.py || exit 1; \
 	done
 

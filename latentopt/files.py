@@ -42,6 +42,8 @@ def column_name(table: pd.DataFrame, name: str, path: Path) -> str:
     alike = [there for there in table if str(there).strip().casefold() == name.strip().casefold()]
     if len(alike) == 1:
         return str(alike[0])
+    if not len(table.columns):  # blank lines alone
+        raise LatentoptError(f"{path} is empty: it has no rows")
     there = ", ".join(repr(str(other)) if re.search(r"^\s|\s$|[\t;,]", str(other)) else str(other) for other in table)
     way_out = ""
     if alike:

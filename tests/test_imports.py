@@ -12,7 +12,7 @@ def loaded_after(code: str) -> set[str]:
     """Which of the heavy packages a fresh interpreter has loaded once it has run some code."""
     report = f"import sys; print('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
     code = f"try:\n    {code}\nexcept SystemExit as end:\n    assert not end.code, end.code\n{report}"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=3600)
     assert ran.returncode == 0, ran.stderr
     return set(ran.stdout.rpartition("LOADED")[2].split())
 

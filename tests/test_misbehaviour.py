@@ -279,13 +279,13 @@ def test_off_the_main_thread_a_silent_searcher_is_ended_too(hurried, caplog):
     found, over = [], threading.Event()
 
     def waiting(problem):
-        over.wait(60)
+        over.wait()
         yield from ()
 
     hurried(2)
     thread = threading.Thread(target=lambda: found.append(searched(waiting)))
     thread.start()
-    thread.join(60)
+    thread.join(3600)
     over.set()  # a thread that is left behind should not outlive the tests
     assert found[0].table["text"].tolist() == ["abc", "bbc", "mmm", "nmm"]
     assert "proposed nothing for 600 s" in caplog.text

@@ -119,4 +119,6 @@ def fit_direction(
         common.note(f"warning: {held_out} held-out texts say little; fit it on more to know how good it is")
     elif score == 0:
         common.note("warning: on texts it has not seen, this direction reaches no target")
+    elif not fitted.card.get("told_apart", {}).get("better", True):
+        common.note("warning: on texts it has not seen, this direction tells the two sides apart no better than chance")
     common.note(f"wrote the direction to {out}")

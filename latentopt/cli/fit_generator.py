@@ -39,9 +39,9 @@ def fit_generator(
     codec = common.load(model, device, "auto")
     module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts)], steps, weight, seed)
     save_artefact(out, "generator", module, codec, card | {"data": in_file.name})
-    density = card["density"]
+    density, of = card["density"], "held-out" if card["held_out"] else "of its own"
     common.note(
-        f"log-density of what is decoded around {card['measured']} held-out texts: {density['generator']:.1f}, "
+        f"log-density of what is decoded around {card['measured']} {of} texts: {density['generator']:.1f}, "
         f"with plain noise {density['noise']:.1f}, of the texts {density['texts']:.1f}"
     )
     if card["repeated_texts"]:

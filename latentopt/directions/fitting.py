@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from latentopt.codec import Codec
@@ -28,6 +29,8 @@ KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
 MOST_MADE = 8000
 """The most pairs that are made of true ones."""
+CHANCE = 0.01
+"""How often sides that differ by chance alone may be told to differ."""
 TRUE_SHARE = 0.25
 """How many true pairs a finder sees for each that was made of them."""
 
@@ -48,8 +51,8 @@ def fit_direction(
 
     Pairs are scored by exact match of the moved and decoded source with its target. For unpaired sets there is no right
     answer; the score is the share of decoded texts that keep half of their source and whose re-encoding scores above one
-    half. Pairs of twice the same text
-    say nothing and are left out.
+    half. Sides that differ by chance alone have such texts too: the card's ``told_apart`` says whether held-out targets score
+    higher than held-out sources do. Pairs of twice the same text say nothing and are left out.
 
     Args:
         sources, targets: of equal length when paired.
@@ -72,7 +75,7 @@ def fit_direction(
     order0 = rng.permutation(len(sources))
     order1 = order0 if paired else rng.permutation(len(targets))
     held0, rest0 = hold_out(order0, units0, max(1, len(order0) // 5))
-    rest1 = hold_out(order1, units1, max(1, len(order1) // 5))[1]
+    held1, rest1 = hold_out(order1, units1, max(1, len(order1) // 5))
     rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
     if not len(rest1):
         raise LatentoptError(
@@ -90,6 +93,8 @@ def fit_direction(
         reached = (moved.scores > 0.5) & (moved.similarity >= KEPT)
         table = dict(zip(strengths, reached.mean(1).tolist(), strict=True))
         line, figures = StrengthLine(tuple(strengths)), {"quantile": QUANTILES[-1]}
+        held1 = held1[~np.isin(units1[held1], units0)]
+        told_apart = tell_apart(trial, (z0[once(held0, units0)], z1[once(held1, units1)]))
     # Of strengths that score alike, the one nearest to the average edit.
     best = max(strengths, key=lambda s: (table[s], -abs(s - 1)))
     direction = find(codec, finder, settings, sources, targets, z0, z1, paired)
@@ -116,6 +121,8 @@ def fit_direction(
         "seed": seed,
         "guard": Guard.of(codec).limits(sources, targets) if paired else {},
     }
+    if not paired:
+        card["told_apart"] = told_apart
     if len(strengths) > 1:
         card["line"] = {
             "strengths": list(line.strengths),
@@ -125,6 +132,29 @@ def fit_direction(
             **figures,
         }
     return FittedDirection(direction, line, card)
+
+
+def once(rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The first row of each unit among some rows."""
+    return rows[np.sort(np.unique(units[rows], return_index=True)[1])]
+
+
+def tell_apart(direction: Direction, held: tuple[Tensor, Tensor]) -> dict[str, float | bool]:
+    """Whether targets score higher than sources, by the test of Mann and Whitney (1947) at the level `CHANCE`, one-sided.
+
+    Args:
+        held: latents of different sources (n, d) and different targets (m, d), none of which the direction was fitted on.
+
+    Returns:
+        The ``area`` under the curve, the probability that a target scores higher than a source, the ``p`` of as large a one by
+        chance, and whether that is ``better`` than chance. Where a side is empty, nothing is told: .5 and 1.
+    """
+    sources, targets = (direction.score(z).double().cpu().numpy() for z in held)
+    if not len(sources) or not len(targets):
+        return {"area": 0.5, "p": 1.0, "better": False}
+    found = mannwhitneyu(targets, sources, alternative="greater")
+    area = float(found.statistic) / (len(sources) * len(targets))
+    return {"area": area, "p": float(found.pvalue), "better": bool(found.pvalue <= CHANCE)}
 
 
 def check_sides(sources: Sequence[str], targets: Sequence[str], paired: bool) -> tuple[list[str], list[str]]:

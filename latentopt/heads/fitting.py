@@ -82,12 +82,12 @@ def fit_head(
     held_out = np.stack(predicted)
     # A fold with high targets leaves low ones to fit on, so its predictions are low: only within a fold do they compare.
     scores, draws = rank_correlations(
-        examples.y, held_out, examples.groups, strata=fold, seed=seed, units=examples.units
+        examples.y, held_out, examples.groups, folds=fold, seed=seed, units=examples.units
     )
     smooth = [i for i, module in enumerate(modules) if getattr(module, "differentiable", True)] or [0]
     chosen = max(smooth, key=lambda i: scores[i])
     module, score = modules[chosen], float(scores[chosen])
-    low, high = interval(draws[:, chosen])
+    low, high = interval(draws[:, chosen], of=len(smooth))
     card: dict[str, Any] = {
         "head": fitters[chosen].name,
         "settings": fitters[chosen].settings,

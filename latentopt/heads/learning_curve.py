@@ -71,7 +71,7 @@ def learning_curve(
             f"a share with {MINIMUM} rows to fit on, and one twice as large"
         )
     predicted = np.stack([fitter.predict_held_out(examples, fold, place < size) for size in shares])
-    scores, draws = rank_correlations(examples.y, predicted, examples.groups, strata=fold, seed=seed, units=units)
+    scores, draws = rank_correlations(examples.y, predicted, examples.groups, folds=fold, seed=seed, units=units)
     rows = []
     for i, size in enumerate(shares):
         low, high = interval(draws[:, i])

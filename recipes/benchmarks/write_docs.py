@@ -45,6 +45,12 @@ SECTIONS = {
     "`directions, exact` is the exact match of unseen pairs moved by the mean difference, over four attributes.",
     "health": "What `latentopt doctor` finds on unseen statements and sentences, and what 200 valid samples cost: the mean of "
     "several seeds, the least and the largest of them, and the verdict of the most.",
+    "repeats": "How often texts repeat in the data behind the figures here, and whether any is both learned and evaluated: "
+    "none is. Where learned rows repeat (`share`), cross-validation keeps them in one fold.",
+    "chance": "How often a head that was fitted to noise is told to be better than chance, which it may be in 2.5 % of the "
+    "draws, with the upper end of the 95 % interval of that share. `as if independent` would be the share with intervals that "
+    "take held-out rows for independent; `score` and `deviation` are those of the held-out rank correlations. In the rows "
+    "with a signal the length of the text is added to the noise.",
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests. `ngrams` reads the headline, `ridge` has its latent alone.",
     "tatoeba_attributes": "Sentences moved along a direction, beside leaving them as they are; neither side of a pair was "

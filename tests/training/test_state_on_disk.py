@@ -341,7 +341,7 @@ def test_a_training_on_a_terminal_shows_its_progress_and_heeds_sigterm(tmp_path)
     terminal, other = pty.openpty()
     process = subprocess.Popen([*command, *options.split()], stdout=subprocess.DEVNULL, stderr=other)
     os.close(other)
-    shown, deadline = b"", time.monotonic() + 300
+    shown, deadline = b"", time.monotonic() + 3600
     while b"exact match" not in shown:
         assert time.monotonic() < deadline
         shown += os.read(terminal, 65536)
