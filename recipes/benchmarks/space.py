@@ -11,9 +11,9 @@ text has .90 by definition, and each corpus has its own. The rows:
 
 ``exact``                  the share of texts that the plain encodings give back
 ``exact, inverted``        the same of the exact encodings; ``after noise 0.3`` with noise of .3 standard deviations on them
-``neighbours, changed``    steps of one cell in random directions, two of each text: the share that changes the text
-``neighbours, acceptable`` of those that changed it
-``neighbours, usable``     of those that changed it: acceptable for its text, and of the same meaning (`other_judges`)
+``neighbours, changed``    steps of one cell in random directions, four of each text: the share that changes the text
+``neighbours, acceptable`` of those that changed it, n of them at most
+``neighbours, usable``     of these: acceptable for its text, and of the same meaning (`other_judges`)
 ``midpoints, new``         half-way between two random texts: the share that is neither of what is decoded at the ends
 ``midpoints, acceptable``  of those
 ``samples, acceptable``    of texts drawn from the aggregate posterior, whatever corpus they are like
@@ -41,7 +41,8 @@ from latentopt_judges.verdict import acceptable, other_judges
 
 import latentopt
 from latentopt.inversion import encode_exact
-from latentopt.judges import Judge, Usable
+from latentopt.judges import Usable, Within, calibrated
+from latentopt.surroundings import midpoints, steps
 from reporting import report
 
 import corpora
@@ -50,7 +51,7 @@ from judging import NONE, add_option, judging_model, names_of
 
 REAL = 0.9
 """The share of real text that is acceptable, by definition."""
-NOISE, STEPS, SHOWN = 0.3, 2, 10
+NOISE, STEPS, SHOWN = 0.3, 4, 10
 KINDS = ("swapped", "replaced", "left out")
 
 
@@ -58,14 +59,12 @@ KINDS = ("swapped", "replaced", "left out")
 class Judges:
     """Who says what is acceptable in a corpus, and what is usable."""
 
-    acceptable: Judge
-    limit: float
+    acceptable: Within
     usable: Usable
 
     def accepts(self, texts: Sequence[str]) -> np.ndarray:
         """Whether each of n texts is acceptable by itself, (n,) bool; what cannot be judged is not."""
-        accepted: np.ndarray = self.acceptable(texts, texts) >= self.limit
-        return accepted
+        return self.acceptable(texts, texts)
 
     def share(self, texts: Sequence[str]) -> float:
         return float(self.accepts(texts).mean()) if len(texts) else float("nan")
@@ -79,11 +78,6 @@ class Measured:
     shown: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
-def calibrated(judge: Judge, texts: Sequence[str]) -> float:
-    """The limit that `REAL` of real texts reach."""
-    return float(np.quantile(judge(texts, texts), 1 - REAL, method="lower"))
-
-
 def unseen(texts: list[str], codecs: Sequence[latentopt.Codec], n: int, seed: int) -> list[str]:
     """At most n distinct texts that no training saw and every codec can hold, in random order."""
     everything = list(dict.fromkeys(corpora.unseen(texts)))
@@ -95,10 +89,11 @@ def unseen(texts: list[str], codecs: Sequence[latentopt.Codec], n: int, seed: in
 def garbled(texts: Sequence[str], seed: int) -> list[str]:
     """Texts of `KINDS`, in turn, made of those that can be."""
     ways, rng = garbling.kinds([word for text in texts for word in text.split()]), random.Random(seed)
+    tables = [pd.DataFrame({"source": texts[at :: len(KINDS)]}) for at in range(len(KINDS))]
     parts = [
-        garbling.garbled(pd.DataFrame({"source": texts[at :: len(KINDS)], "target": texts[at :: len(KINDS)]}), ways[kind], rng)
-        for at, kind in enumerate(KINDS)
-    ]  # fmt: skip
+        garbling.garbled(table.assign(target=table["source"]), ways[kind], rng)
+        for kind, table in zip(KINDS, tables, strict=True)
+    ]
     return pd.concat(parts)["target"].tolist()
 
 
@@ -106,7 +101,6 @@ def same(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     return np.array([a == b for a, b in zip(texts, others, strict=True)], dtype=bool)
 
 
-@torch.no_grad()
 def measured(codec: latentopt.Codec, texts: list[str], judges: Judges, samples: list[str], seed: int) -> Measured:
     """The rows of one model on n unseen texts of a corpus; see the top of this file."""
     rng, found = torch.Generator().manual_seed(seed), Measured()
@@ -114,32 +108,25 @@ def measured(codec: latentopt.Codec, texts: list[str], judges: Judges, samples: 
     z, here = inverted.z, inverted.decoded
     std = float(codec.posterior.covariance.diagonal().mean().sqrt())
 
-    def noise(like: torch.Tensor) -> torch.Tensor:
-        return torch.randn(like.shape, generator=rng).to(like)
-
+    noised = z + NOISE * std * torch.randn(z.shape, generator=rng).to(z)
     figures = found.figures
     figures["exact"] = float(same(codec.decode(inverted.encoded), texts).mean())
     figures["exact, inverted"] = float(inverted.exact.mean())
-    figures[f"exact, inverted, after noise {NOISE}"] = float(
-        same(codec.decode(z + NOISE * std * noise(z)), texts).mean()
-    )
+    figures[f"exact, inverted, after noise {NOISE}"] = float(same(codec.decode(noised), texts).mean())
 
-    away = torch.nn.functional.normalize(noise(z.repeat(STEPS, 1)), dim=1)
-    near = codec.decode(z.repeat(STEPS, 1) + codec.cell * away)
-    changed = np.flatnonzero(~same(near, here * STEPS)).tolist()
-    near, sources = [near[row] for row in changed], [texts[row % len(texts)] for row in changed]
-    figures["neighbours, changed"] = len(changed) / (STEPS * len(texts))
+    rows, near = steps(codec, z.repeat(STEPS, 1), here * STEPS, rng)
+    figures["neighbours, changed"] = len(near) / (STEPS * len(texts))
+    near, sources = near[: len(texts)], [texts[row % len(texts)] for row in rows[: len(texts)]]
     figures["neighbours, acceptable"] = judges.share(near)
     figures["neighbours, usable"] = float(judges.usable(near, sources).mean()) if near else float("nan")
     found.shown["neighbours"] = list(zip(near, sources, strict=True))[:SHOWN]
 
     # The texts are in random order: each and the next are two random ones.
-    middle, ends = codec.decode((z + z.roll(-1, 0)) / 2), [*here[1:], here[0]]
-    between = [f"{text} ... {other}" for text, other in zip(texts, [*texts[1:], texts[0]], strict=True)]
-    new = np.flatnonzero(~(same(middle, here) | same(middle, ends))).tolist()
-    figures["midpoints, new"] = len(new) / len(texts)
-    figures["midpoints, acceptable"] = judges.share([middle[row] for row in new])
-    found.shown["midpoints"] = [(middle[row], between[row]) for row in new[:SHOWN]]
+    rows, middle = midpoints(codec, z, here)
+    between = [f"{texts[row]} ... {texts[(row + 1) % len(texts)]}" for row in rows]
+    figures["midpoints, new"] = len(middle) / len(texts)
+    figures["midpoints, acceptable"] = judges.share(middle)
+    found.shown["midpoints"] = list(zip(middle, between, strict=True))[:SHOWN]
 
     figures["samples, acceptable"] = judges.share(samples)
     figures["samples, distinct"] = len(set(samples)) / len(samples)
@@ -194,8 +181,8 @@ def main() -> None:
     for corpus, read in (("tatoeba", corpora.tatoeba), ("titles", corpora.titles)):
         texts = unseen(read(), list(codecs.values()), options.n + options.calibrated_on, options.seed)
         texts, others = texts[: options.n], texts[options.n :]
-        judges = Judges(judge, calibrated(judge, others), usable)
-        facts[f"limit, {corpus}"] = round(judges.limit, 4)
+        judges = Judges(calibrated(judge, others, REAL), usable)
+        facts[f"limit, {corpus}"] = round(judges.acceptable.limit, 4)
         found = {model: measured(codec, texts, judges, samples[model], options.seed) for model, codec in codecs.items()}
         beside = yardsticks(corpus, texts, judges, options.seed)
         for name in next(iter(found.values())).figures:
