@@ -174,6 +174,22 @@ def test_the_yardstick_goes_on_with_what_is_missing_and_is_shown_beside_ours(cal
     assert ours[-1] == {name: first["rows"][0][name] for name in ours[0]}
 
 
+def test_usable_is_a_column_where_something_judges(call, data, monkeypatch):
+    from latentopt.judges import Judging, Usable
+
+    one = Judging(lambda texts, sources: [1.0] * len(texts), "1", limit=1)
+    monkeypatch.setattr(judging, "other_judges", lambda place: Usable(one, one, 1.0, 1.0))
+    call(seq2seq_yardstick, "--steps", 1, "--only", "exclaim")
+    comparison = SimpleNamespace(table=lambda: pd.DataFrame({"finder": ["fisher"]}))
+    monkeypatch.setattr(tatoeba_attributes, "Comparison", lambda *_: comparison)
+    record = call(tatoeba_attributes, "--only", "exclaim", "--judge", "some/judge.gguf")
+    copy, moved, *_, yardstick = record["rows"]
+    assert (copy["usable"], moved["usable"]) == (0, moved["moved"])
+    assert np.isnan(yardstick["usable"])
+    assert record["usable by"].startswith("judge.gguf")
+    assert record["guided by"] == "the training pairs alone"
+
+
 @pytest.mark.parametrize(
     ("attribute", "sources", "targets", "neither"),
     [
