@@ -262,6 +262,45 @@ TRAINED = {
 }
 
 
+def called(tiny_folder, *options):
+    lines = tiny_folder.parent / "lines.txt"
+    lines.write_text("\n".join(f"a dog ran over {i} hills" for i in range(40)), encoding="utf-8")
+    given = ["doctor", str(tiny_folder), "--text", str(lines), "-n", "40", *options]
+    return CliRunner().invoke(app, given)
+
+
+def test_a_model_of_english_is_judged_by_acceptable_and_another_one_is_not(tiny_folder, tiny_codec, monkeypatch):
+    asked = []
+    monkeypatch.setattr("latentopt.judges.load_judge", lambda *name, **how: asked.append((name, how)) or judge_of(0.9))
+    assert "judged" not in called(tiny_folder).stdout
+    assert not asked
+    monkeypatch.setattr(tiny_codec, "language", "en")
+    monkeypatch.setattr(latentopt.cli.common, "load", lambda *_: tiny_codec)
+    assert "judged: texts" in called(tiny_folder).stdout
+    assert "judged: texts" in called(tiny_folder, "--judge", "some/model.gguf").stdout
+    assert asked == [(("acceptable",), {}), (("acceptable",), {"folder": "some/model.gguf"})]
+    monkeypatch.setattr(tiny_codec, "language", "de")
+    told = called(tiny_folder)
+    assert "judged" not in told.stdout
+    assert "knows English alone" in told.stderr
+
+
+def test_without_a_language_model_it_is_said_so_and_how_to_get_one(tiny_folder, tiny_codec, monkeypatch):
+    def none(*name, **how):
+        raise LatentoptError("no language model is installed: pip install one")
+
+    monkeypatch.setattr("latentopt.judges.load_judge", none)
+    monkeypatch.setattr(tiny_codec, "language", "en")
+    monkeypatch.setattr(latentopt.cli.common, "load", lambda *_: tiny_codec)
+    told = called(tiny_folder)
+    assert told.exit_code == 0
+    assert "measured without a language model" in told.stderr
+    assert "pip install" in told.stderr
+    unknown = called(tiny_folder, "--judge", "nobody")
+    assert unknown.exit_code == 1
+    assert "'nobody' is neither a judge nor" in unknown.stderr
+
+
 def command(*arguments: object, plugins: object = "") -> subprocess.CompletedProcess:
     """Run a command in a process of its own, with what is installed in another folder besides."""
     paths = os.pathsep.join(filter(None, [str(plugins), os.environ.get("PYTHONPATH", "")]))
