@@ -27,6 +27,9 @@ def diagnosis(**judged: float) -> str:
 
 
 def test_a_code_that_comes_back_and_has_no_texts_beside_them_copies():
+    assert "what lies beside them is no text" in diagnosis(near=0.1)
+    assert "what lies between them is no text" in diagnosis(near=0.6, between=0.1)
+    assert "what lies beside and between them is no text" in diagnosis(near=0.1, between=0.1)
     assert diagnosis(near=0.1).startswith("a copying code")
     for option in ("--noise", "--deletion", "--bottleneck"):
         assert option in diagnosis(near=0.1)
