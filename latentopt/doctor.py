@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from rapidfuzz.distance import Levenshtein
 from sacrebleu.metrics import BLEU
@@ -19,72 +15,17 @@ from latentopt.cell import measure_cell
 from latentopt.codec import Codec, Likelihood
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter
+from latentopt.judges import Judge, calibrated
+from latentopt.surroundings import midpoints, steps
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.regulariser import KERNEL_SCALES, multiquadric_kernel
+from latentopt.verdicts import NOISES, RULES, Findings, Health
 
-NOISES = (0.1, 0.3, 0.5)
 DISTINCT = 300
-
-
-class Rule(NamedTuple):
-    """Where a figure is good and where it is poor; a larger one is better where ``good > poor``."""
-
-    good: float
-    poor: float
-    advice: str
-
-    def verdict(self, value: float) -> str:
-        """``good``, ``fair``, or ``poor`` with what that means."""
-        larger_is_better = self.good > self.poor
-        if value >= self.good if larger_is_better else value <= self.good:
-            return "good"
-        if value < self.poor if larger_is_better else value > self.poor:
-            return f"poor: {self.advice}"
-        return "fair"
-
-
-RULES = {
-    "exact match": Rule(0.8, 0.3, "texts do not come back; train for longer, or on shorter texts"),
-    "BLEU": Rule(90, 50, "what comes back has other words"),
-    "token accuracy": Rule(0.95, 0.8, "the decoder does not find the next token even behind the true ones"),
-    "exact under noise 0.1": Rule(0.75, 0.2, "texts do not come back from beside their place"),
-    "exact under noise 0.3": Rule(0.65, 0.1, "texts do not come back from near their place"),
-    "exact under noise 0.5": Rule(0.4, 0.05, "texts do not come back from around their place"),
-    "kept under noise 0.1": Rule(0.95, 0.7, "the smallest step changes the text: too little latent noise in training"),
-    "kept under noise 0.3": Rule(0.8, 0.4, "a small step changes the text: too little latent noise in training"),
-    "kept under noise 0.5": Rule(0.5, 0.15, "a step changes the text: too little latent noise in training"),
-    "cell radius": Rule(0.3, 0.1, "a small step changes the text: too little latent noise in training"),
-    "texts": Rule(0.9, 0.2, "the filter refuses most of the texts themselves: it is one for other texts"),
-    "valid": Rule(0.9, 0.6, "the filter refuses many: there are holes in the space"),
-    "distinct": Rule(0.95, 0.7, "many texts are the same: the decoder hardly listens to z"),
-    "length": Rule(0.8, 0.5, "samples are much shorter or longer than the texts"),
-    "neither end": Rule(0.3, 0.1, "between two texts there is nothing but these two: the space jumps"),
-    "cycle error": Rule(0.5, 0.8, "a decoded text encodes to somewhere else"),
-    # A sample holds more than a text can say; 1.4 is that of another sample.
-    "cycle error of samples": Rule(0.8, 1.2, "a decoded sample encodes to hardly nearer than to any other place"),
-    "effective rank": Rule(0.5, 0.3, "few directions carry the text: a weak regulariser"),
-    "active units": Rule(0.8, 0.3, "most dimensions hardly vary: they are not used"),
-    "MMD": Rule(0.1, 0.5, "texts are not where N(0, I) draws: sample from the aggregate posterior alone"),
-    # Never poor: of enough texts every difference can be told, however small.
-    "told from N(0, I)": Rule(0.05, -math.inf, ""),
-    "gain of z": Rule(0.5, 0.1, "the decoder ignores z: posterior collapse"),
-    "token error": Rule(0.1, 0.4, "what is written goes astray"),
-    "exposure bias": Rule(2.0, 5.0, "one wrong token derails the rest; try decoder dropout or scheduled sampling"),
-}
-"""One rule per kind of figure."""
-
-
-@dataclass
-class Health:
-    """What `diagnose` found.
-
-    Attributes:
-        table: a row per figure, ``measure``, ``value`` and ``verdict``.
-        diagnosis: one sentence on the whole.
-    """
-
-    table: pd.DataFrame
-    diagnosis: str
+JUDGED = 200
+"""How many texts of a kind a judge is asked about."""
+FEWEST_JUDGED = 10
+"""A share of fewer is not told."""
 
 
 @torch.no_grad()
@@ -94,6 +35,7 @@ def diagnose(
     filters: Mapping[str, Filter] | None = None,
     n: int = 1000,
     seed: int = 0,
+    judge: Judge | None = None,
 ) -> Health:
     """Measure the health of any codec.
 
@@ -102,24 +44,32 @@ def diagnose(
             there or too long are left out. Where None, texts decoded from the aggregate posterior stand in.
         filters: what a valid text is; samples are judged by how many of the texts are valid themselves.
         n: samples to draw from the prior and from the aggregate posterior each.
+        judge: says what reads as a text, such as ``acceptable``. What lies near the texts, between two and at random is held
+            to the limit that nine tenths of the texts themselves reach.
 
     Raises:
-        LatentoptError: when fewer than 20 texts can be read, one is no text, or n is below 20.
+        LatentoptError: when fewer than 20 texts can be read, one is no text, n is below 20, or the judge says nothing of
+            most of them.
     """
     if n < 20:
         raise LatentoptError(f"the number of samples should be at least 20, got {n}")
-    return _Examination(codec, texts, dict(filters or {}), n, seed).run()
+    return _Examination(codec, texts, dict(filters or {}), n, seed, judge).run()
 
 
 class _Examination:
     def __init__(
-        self, codec: Codec, texts: Sequence[str] | None, filters: Mapping[str, Filter], n: int, seed: int
+        self,
+        codec: Codec,
+        texts: Sequence[str] | None,
+        filters: Mapping[str, Filter],
+        n: int,
+        seed: int,
+        judge: Judge | None,
     ) -> None:
-        self.codec, self.filters, self.n = codec, filters, n
+        self.codec, self.filters, self.n, self.judge = codec, filters, n, judge
         self.rng = torch.Generator().manual_seed(seed)
-        self.rows: list[tuple[str, float, str]] = []
-        # By verdict the rules that gave it, in order.
-        self.found: dict[str, dict[str, None]] = {"fair": {}, "poor": {}}
+        self.findings = Findings()
+        self._add = self.findings.add
         if texts is None:
             texts = codec.decode(codec.posterior.draw(1000, self.rng))
         for position, text in enumerate(texts):
@@ -147,18 +97,12 @@ class _Examination:
         self._noise()
         samples = self._samples()
         self._interpolation()
+        if self.judge is not None:
+            self._judged(self.judge, samples[:JUDGED])
         self._cycles(samples)
         self._spread()
         self._use_of_z()
-        table = pd.DataFrame(self.rows, columns=["measure", "value", "verdict"])
-        return Health(table, self._diagnosis())
-
-    def _add(self, measure: str, value: float, rule: str, judged: float | None = None) -> None:
-        """A row; its verdict is that of a rule on the value, or on ``judged`` where that is what the rule is about."""
-        verdict = RULES[rule].verdict(value if judged is None else judged)
-        if verdict != "good":
-            self.found[verdict.partition(":")[0]][rule] = None
-        self.rows.append((measure, float(value), verdict))
+        return self.findings.health(self.collapsed)
 
     def _noised(self, std: float) -> Tensor:
         return self.z + std * self.std * torch.randn(self.z.shape, generator=self.rng).to(self.z)
@@ -221,6 +165,23 @@ class _Examination:
         new = np.mean([text not in pair for text, pair in zip(texts, ends, strict=True)])
         self._add("interpolations: neither end", float(new), "neither end")
 
+    def _judged(self, judge: Judge, samples: Tensor) -> None:
+        # The texts are in random order. What sets the limit is not judged by it.
+        half = len(self.texts) // 2
+        accepts, real = calibrated(judge, self.texts[:half][:JUDGED]), self.texts[half:][:JUDGED]
+        share = float(accepts(real, real).mean())
+        self._add("judged: texts", share, "texts")
+        z, decoded = self.z[half:][:JUDGED], self.decoded[half:][:JUDGED]
+        kinds = {
+            "neighbours": ("near", steps(self.codec, z, decoded, self.rng)[1]),
+            "midpoints": ("between", midpoints(self.codec, z, decoded)[1]),
+            "samples": ("drawn", self.codec.decode(samples)),
+        }
+        for what, (rule, texts) in kinds.items():
+            if len(texts) >= FEWEST_JUDGED:
+                accepted = float(accepts(texts, texts).mean())
+                self._add(f"judged: {what}", accepted, rule, accepted / max(share, 1e-9))
+
     def _cycles(self, samples: Tensor) -> None:
         cycles = [
             ("encodings", self.z, "cycle error"),
@@ -263,19 +224,6 @@ class _Examination:
             self._add("token error, free-running", free, "token error")
             # A decoder that makes no error in either way has no bias; a ratio of next to nothing would be noise.
             self._add("exposure bias", (free + 0.01) / (forced + 0.01), "exposure bias")
-
-    def _diagnosis(self) -> str:
-        poor, fair = self.found["poor"].keys(), self.found["fair"]
-        if self.collapsed:
-            return "posterior collapse: the decoder writes without z, and no search of z can change its text"
-        if "exact match" in poor:
-            return f"unfaithful, so that its space says little yet: poor in {', '.join(poor)}"
-        holes = poor & {"effective rank", "valid", "neither end", *(f"kept under noise {std}" for std in NOISES)}
-        if holes:
-            return f"a plain autoencoder's space, which a search will fall out of: poor in {', '.join(sorted(holes))}"
-        if poor:
-            return f"to be used with care: poor in {', '.join(poor)}"
-        return f"healthy, and only fair in {', '.join(fair)}" if fair else "healthy"
 
 
 def mmd_test(z: Tensor, prior: Tensor, rng: torch.Generator, permutations: int = 500) -> tuple[float, float]:

@@ -142,6 +142,24 @@ def as_filter(judge: Judge, limit: float | None = None) -> Within:
     return Within(judge, float(limit))
 
 
+def calibrated(judge: Judge, texts: Sequence[str], share: float = 0.9) -> Within:
+    """A judge as a filter that this share of n real texts pass, each standing for itself, without another draft.
+
+    Where that would be any text, the judge's own limit stands.
+
+    Raises:
+        LatentoptError: when it says nothing of most of them.
+    """
+    values = judge(texts, texts)
+    if np.isnan(values).mean() > 0.5 or not len(texts):
+        raise LatentoptError("the judge says nothing of most of the texts; name one for such texts, or none")
+    worth = np.where(np.isnan(values), -np.inf, values if judge.higher_is_better else -values)
+    limit = float(np.quantile(worth, 1 - share, method="lower"))
+    if limit == worth.min() and judge.limit is not None:  # all would pass, such as where a judge says 1 or 0
+        return Within(judge, judge.limit)
+    return Within(judge, limit if judge.higher_is_better else -limit)
+
+
 def load_judge(name: str, **settings: Any) -> Judge:
     """The judge of this name, made once per process for the same settings, so that what it knows is shared.
 

@@ -5,7 +5,8 @@
     python recipes/tone_transfer.py --pairs pairs.tsv --out tone --texts mine.txt --moved moved.csv
 
 The pairs are a .tsv with the columns ``source`` and ``target``. A fifth of them is held out for the report: how many come
-out exactly by strength and with a strength of their own, what they became, and what else moved. The direction is then
+out exactly by strength and with a strength of their own, how many are usable (another text, acceptable, of the same
+meaning) by a language model that guided nothing (``--judge``), what they became, and what else moved. The direction is then
 fitted on all of them. The texts may be a file of any size: it is moved in chunks and written whole at the end. Until
 then the rows stand in moved.csv.partial, and the same command goes on after the last whole chunk.
 """
@@ -31,6 +32,8 @@ from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
+
+from judging import Judged, add_option
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
 COLUMNS = ["source", "text", "status", "strength", "before", "after"]
@@ -58,7 +61,9 @@ def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[s
     return pd.DataFrame(rows)
 
 
-def report(codec: latentopt.Codec, fitted: FittedDirection, sources: list[str], targets: list[str]) -> str:
+def report(
+    codec: latentopt.Codec, fitted: FittedDirection, judged: Judged, sources: list[str], targets: list[str]
+) -> str:
     """What a direction does to pairs it was not fitted on, in Markdown."""
     moved = latentopt.transfer(codec, sources, fitted.direction, fitted.line).table
     exact = np.mean([text == target for text, target in zip(moved["text"], targets, strict=True)])
@@ -74,6 +79,10 @@ def report(codec: latentopt.Codec, fitted: FittedDirection, sources: list[str], 
         "Before and after": shown,
         "What else moved": what_else_moved(codec, moved, targets),
     }
+    said = {"moved": judged(moved["text"].tolist(), sources), "the true targets": judged(targets, sources)}
+    usable = pd.DataFrame([{"sentences": name} | share for name, share in said.items()])
+    if "usable" in usable:
+        tables[f"Usable, by {judged.facts['usable by']}; guided by {judged.facts['guided by']}"] = usable
     parts = [f"# {fitted.card['finder']}, {len(sources)} pairs held out of {len(sources) + fitted.card['sources']}"]
     for title, table in tables.items():
         parts.append(f"## {title}\n\n```\n{table.to_string(index=False, float_format='{:.2f}'.format)}\n```")
@@ -105,6 +114,7 @@ def fit(codec: latentopt.Codec, options: argparse.Namespace) -> FittedDirection:
     text = report(
         codec,
         latentopt.fit_direction(codec, *zip(*rest, strict=True), finder=finder),
+        Judged(options.judge, "the pairs alone"),
         *map(list, zip(*held, strict=True)),
     )
     fitted = latentopt.fit_direction(codec, *zip(*held, *rest, strict=True), finder=finder)
@@ -131,6 +141,7 @@ def main() -> None:
         default=True,
         help="hold what comes out to what reads well, and to what the pairs keep: meaning, numbers, names, negation, links",
     )
+    add_option(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_out(options.moved)

@@ -1,5 +1,6 @@
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -7,17 +8,17 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import latentopt
 import latentopt.cli.doctor
 from latentopt.cli import app
-from latentopt.doctor import RULES, Rule, mmd_test
+from latentopt.doctor import mmd_test
 from latentopt.errors import LatentoptError
+from latentopt.judges import Judging
 from latentopt.posterior import AggregatePosterior
 from latentopt.testing import ALPHABET, ToyCodec
+from latentopt.verdicts import RULES
 
 
 def letters(n: int) -> list[str]:
@@ -201,21 +202,6 @@ def test_too_little_to_go_by_is_refused(texts, n, named):
         latentopt.diagnose(ToyCodec(), texts, n=n)
 
 
-@given(st.sampled_from(sorted(RULES)), st.floats(0, 100, allow_nan=False), st.floats(0, 100, allow_nan=False))
-def test_a_better_value_never_has_a_worse_verdict(name, a, b):
-    rule = RULES[name]
-    order = ["poor", "fair", "good"]
-    low, high = sorted((a, b), reverse=rule.good < rule.poor)
-    grades = [order.index(rule.verdict(value).partition(":")[0]) for value in (low, high)]
-    assert grades[0] <= grades[1]
-
-
-def test_rules_run_both_ways():
-    assert Rule(1.0, 0.5, "why").verdict(0.2) == "poor: why"
-    assert Rule(0.5, 1.0, "why").verdict(0.2) == "good"
-    assert Rule(0.5, 1.0, "why").verdict(0.7) == "fair"
-
-
 def test_the_permutation_test_tells_another_distribution_and_only_that():
     rng = torch.Generator().manual_seed(0)
     same = [
@@ -242,11 +228,86 @@ def test_the_command_prints_a_table_or_json(tiny_folder):
     assert result.stderr.splitlines()[-1].startswith(str(tiny_folder))
 
 
+def judge_of(share):
+    """A judge of a share of all texts, always the same ones."""
+    return Judging(
+        lambda texts, sources: [sum(map(ord, text)) % 100 < 100 * share for text in texts], "1 or 0", limit=1
+    )
+
+
+def test_a_judge_is_asked_about_neighbours_midpoints_and_samples_beside_the_texts():
+    health = latentopt.diagnose(ToyCodec(), letters(400), n=300, judge=judge_of(0.95))
+    judged = {name: value for name, value in values(health).items() if name.startswith("judged")}
+    assert list(judged) == ["judged: texts", "judged: neighbours", "judged: midpoints", "judged: samples"]
+    assert all(value > 0.8 for value in judged.values())
+    assert {verdicts(health)[name] for name in judged} == {"good"}
+
+
+def test_only_what_lies_around_the_texts_is_held_against_a_space():
+    known = set(letters(100))
+    judge = Judging(lambda texts, sources: [text in known for text in texts], "1 or 0", limit=1)
+    health = latentopt.diagnose(ToyCodec(), letters(100), n=100, judge=judge)
+    assert values(health)["judged: texts"] == 1
+    assert values(health)["judged: neighbours"] == values(health)["judged: samples"] == 0
+    assert verdicts(health)["judged: neighbours"].startswith("poor")
+    silent = Judging(lambda texts, sources: [np.nan] * len(texts), "points")
+    with pytest.raises(LatentoptError, match="says nothing of most of the texts"):
+        latentopt.diagnose(ToyCodec(), letters(100), n=100, judge=silent)
+
+
 TRAINED = {
     "healthy": ["--noise", "0.5", "--covariance-weight", "0.2"],
     "plain": ["--regulariser", "none", "--noise", "0", "--deletion", "0"],
     "collapsed": ["--regulariser", "kl", "--regulariser-weight", "10"],
 }
+
+
+def called(tiny_folder, *options):
+    lines = tiny_folder.parent / "lines.txt"
+    lines.write_text("\n".join(f"a dog ran over {i} hills" for i in range(40)), encoding="utf-8")
+    given = ["doctor", str(tiny_folder), "--text", str(lines), "-n", "40", *options]
+    return CliRunner().invoke(app, given)
+
+
+def test_a_model_of_english_is_judged_by_acceptable_and_another_one_is_not(tiny_folder, tiny_codec, monkeypatch):
+    asked = []
+    monkeypatch.setattr("latentopt.judges.load_judge", lambda *name, **how: asked.append((name, how)) or judge_of(0.9))
+    assert "judged" not in called(tiny_folder).stdout
+    assert not asked
+    monkeypatch.setattr(tiny_codec, "language", "en")
+    monkeypatch.setattr(latentopt.cli.common, "load", lambda *_: tiny_codec)
+    assert "judged: texts" in called(tiny_folder).stdout
+    assert "judged: texts" in called(tiny_folder, "--judge", "some/model.gguf").stdout
+    assert asked == [(("acceptable",), {}), (("acceptable",), {"folder": "some/model.gguf"})]
+    monkeypatch.setattr(tiny_codec, "language", "de")
+    told = called(tiny_folder)
+    assert "judged" not in told.stdout
+    assert "knows English alone" in told.stderr
+
+
+def test_without_a_language_model_it_is_said_so_and_how_to_get_one(tiny_folder, tiny_codec, monkeypatch):
+    def none(*name, **how):
+        raise LatentoptError("no language model is installed: pip install one")
+
+    monkeypatch.setattr("latentopt.judges.load_judge", none)
+    monkeypatch.setattr(tiny_codec, "language", "en")
+    monkeypatch.setattr(latentopt.cli.common, "load", lambda *_: tiny_codec)
+    told = called(tiny_folder)
+    assert told.exit_code == 0
+    assert "measured without a language model" in told.stderr
+    assert "pip install" in told.stderr
+    unknown = called(tiny_folder, "--judge", "nobody")
+    assert unknown.exit_code == 1
+    assert "'nobody' is neither a judge nor" in unknown.stderr
+
+
+def command(*arguments: object, plugins: object = "") -> subprocess.CompletedProcess:
+    """Run a command in a process of its own, with what is installed in another folder besides."""
+    paths = os.pathsep.join(filter(None, [str(plugins), os.environ.get("PYTHONPATH", "")]))
+    call = [sys.executable, "-c", "from latentopt.cli import main; main()", *map(str, arguments)]
+    ran = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    assert ran.returncode == 0, ran.stderr
+    return ran
 
 
 @pytest.mark.slow
@@ -260,19 +321,64 @@ def test_a_collapsed_model_and_a_plain_autoencoder_are_told_from_a_healthy_one(t
     (tmp_path / "train.txt").write_text("\n".join(texts[:6000]), encoding="utf-8")
     (tmp_path / "unseen.txt").write_text("\n".join(texts[6000:6400]), encoding="utf-8")
 
-    def command(*arguments: object) -> str:
-        call = [sys.executable, "-c", "from latentopt.cli import main; main()", *map(str, arguments)]
-        ran = subprocess.run(call, capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
     shape = ["--latent-dim", 56, "--vocab-size", 400, "--max-tokens", 12, "--batch-size", 64, "--steps", 300]
     found = {}
     for name, options in TRAINED.items():
         command("train", "--text", tmp_path / "train.txt", "--out", tmp_path / name, *shape, *options)
         found[name] = json.loads(
-            command("doctor", tmp_path / name, "--text", tmp_path / "unseen.txt", "-n", 300, "--json")
+            command("doctor", tmp_path / name, "--text", tmp_path / "unseen.txt", "-n", 300, "--json").stdout
         )
     assert found["healthy"]["diagnosis"].startswith("healthy")
     assert found["plain"]["diagnosis"].startswith("a plain autoencoder")
     assert found["collapsed"]["diagnosis"].startswith("posterior collapse")
+
+
+PLUGIN = """
+from latentopt.hookspecs import hookimpl
+from latentopt.judges import Judging
+
+def one_dialect(texts, sources):
+    kinds = [{word[-1] for word in text.split()} for text in texts]
+    return [len(text.split()) == 5 and len(kind) == 1 for text, kind in zip(texts, kinds)]
+
+@hookimpl
+def register_judges(register):
+    register("dialect", lambda: Judging(one_dialect, "1 or 0", limit=1))
+"""
+
+
+@pytest.fixture
+def dialects(tmp_path):
+    """A package with a judge, and sentences in four dialects, each with an ending that all of its words have."""
+    package = tmp_path / "installed"
+    metadata = package / "dialects-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: dialects\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[latentopt]\ndialects = dialects\n")
+    (package / "dialects.py").write_text(PLUGIN)
+    stems = [("red", "old", "shy", "sad"), ("cat", "man", "king", "bird"), ("see", "paint", "find"), ("big", "low", "wet"),
+             ("dog", "girl", "hill", "lamp")]  # fmt: skip
+    texts = [" ".join(f"{word}{end}" for word in words) for words in itertools.product(*stems) for end in "aiou"]
+    random.Random(0).shuffle(texts)
+    (tmp_path / "train.txt").write_text("\n".join(texts[:2000]), encoding="utf-8")
+    (tmp_path / "unseen.txt").write_text("\n".join(texts[2000:]), encoding="utf-8")
+    return package
+
+
+@pytest.mark.slow
+def test_a_copying_code_is_told_from_a_smooth_one_by_a_judge(tmp_path, dialects):
+    shape = ["--vocab-size", 300, "--max-tokens", 12, "--batch-size", 64]
+    ways = {
+        "copying": ["--latent-dim", 60, "--noise", 0.5, "--steps", 300],
+        "smooth": ["--latent-dim", 16, "--bottleneck", "attention", "--noise", 1.5, "--deletion", 0.2, "--steps", 600],
+    }
+    found, shares = {}, {}
+    for name, options in ways.items():
+        command("train", "--text", tmp_path / "train.txt", "--out", tmp_path / name, *shape, *options)
+        asked = ["--text", tmp_path / "unseen.txt", "-n", 200, "--judge", "dialect", "--json"]
+        found[name] = json.loads(command("doctor", tmp_path / name, *asked, plugins=dialects).stdout)
+        shares[name] = {row["measure"]: row["value"] for row in found[name]["rows"]}
+    assert found["copying"]["diagnosis"].startswith("a copying code")
+    assert not found["smooth"]["diagnosis"].startswith(("a copying code", "unfaithful"))
+    assert shares["smooth"]["judged: neighbours"] > 2 * shares["copying"]["judged: neighbours"]
+    assert shares["copying"]["judged: texts"] == shares["smooth"]["judged: texts"] == 1

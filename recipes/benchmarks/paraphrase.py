@@ -18,6 +18,8 @@ The columns:
 ``to source``       BLEU of the candidates to their source: 100 is a copy
 ``among``           BLEU of each candidate to the others of its sentence: 100 is five times the same
 ``true``            the share of candidates that a judge of another kind takes for paraphrases; a copy is none
+``usable``          the share of candidates that differ from their source, are acceptable and mean the same, by models that
+                    guided nothing (``--judge``)
 ``candidates``      how many a sentence has, copies aside
 
 The judge is a logistic regression on what two sentences share (`Judge`). It is fitted on the training pairs against what
@@ -54,6 +56,7 @@ from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 
 import corpora
+from judging import Judged, add_option
 
 N = 5
 WORDS = r"\w+(?:'\w+)?|[^\w\s]"
@@ -195,7 +198,7 @@ class Judge:
         return {kind: round(share, 3) for kind, share in right.items()}
 
 
-def measure(candidates: Sequence[Sequence[str]], pairs: pd.DataFrame, judge: Judge) -> dict[str, float]:
+def measure(candidates: Sequence[Sequence[str]], pairs: pd.DataFrame, judge: Judge, judged: Judged) -> dict[str, float]:
     """The columns of one row; each sentence has one candidate at least."""
     table = pairs[["source", "target"]].assign(text=list(candidates)).explode("text")
     triples = list(zip(table["text"], table["source"], table["target"], strict=True))
@@ -215,6 +218,7 @@ def measure(candidates: Sequence[Sequence[str]], pairs: pd.DataFrame, judge: Jud
         "to source": table["to source"].mean(),
         "among": float(np.mean(among)) if among else float("nan"),
         "true": float(judge(table["source"].tolist(), table["text"].tolist()).mean()),
+        **judged(table["text"].tolist(), table["source"].tolist()),
         "candidates": sum(new) / len(pairs),
     }
 
@@ -247,6 +251,7 @@ def main() -> None:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--rewriter", help="the folder of a model trained from pairs, see recipes/train_paraphraser.py")
     parser.add_argument("--sentences", type=int, default=10_000, help="that the generator is fitted on")
+    add_option(parser)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pairs", type=int, default=100, help="unseen pairs, one a sentence")
     parser.add_argument(
@@ -256,6 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     disable_progress_bar()
     codec = latentopt.load_codec(options.model, device=options.device)
+    judged = Judged(options.judge, f"likeness and the filters {', '.join(CONTENT)}")
     table = corpora.paraphrases()
     unseen = table[table["held_out"]].drop_duplicates("source")
     sentences = [text for text in corpora.tatoeba() if corpora.trainable(text)]
@@ -279,8 +285,8 @@ def main() -> None:
     for (mode, origin), similarity in product(modes.items(), options.similarity or [0.7, 0.85]):
         found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin).table
         made[f"{mode}, similarity {similarity:g}"] = found.groupby("source_id")["text"].agg(list).tolist()
-    rows = [{"row": name} | measure(texts, pairs, judge) for name, texts in made.items()]
-    facts = {"model": options.model, "rewriter": options.rewriter or "none given, so no row"}
+    rows = [{"row": name} | measure(texts, pairs, judge, judged) for name, texts in made.items()]
+    facts = {"model": options.model, "rewriter": options.rewriter or "none given, so no row"} | judged.facts
     report("paraphrase", pd.DataFrame(rows), **facts, pairs=len(pairs), judge_is_right=accuracy)
 
 

@@ -8,7 +8,8 @@ are pushed to the other class. Two judges are fitted on 60,000 other sentences: 
 search at one setting: how far it may go from the sentence, in cells, or how much likeness to the sentence (chrF, 0 to 1)
 weighs against the head, which is then to reach what sentences of the class have instead of as much as possible; where
 phrases are tried, they are those of the labelled sentences of the other class, which takes up to 256 texts more but no
-decodes. `copy` returns the sentence.
+decodes. `copy` returns the sentence. ``usable`` is what differs from the sentence, is acceptable and means the same, by
+models that guided nothing (``--judge``); what another sentiment says is often of another meaning.
 `recipes/train_yelp.py` trains an autoencoder for this domain, whose weights stay out of the project (``--model``).
 """
 
@@ -26,6 +27,7 @@ from latentopt.search.objective import HeadTerm, Objective, TextTerm
 from reporting import report
 
 import corpora
+from judging import Judged, add_option
 from sentiment_measures import head_of, judges, labelled_and_others, measure, on_dev
 
 RADII = (0.3, 0.5, 0.75, 1.0, 1.5)
@@ -96,6 +98,7 @@ def main() -> None:
     parser.add_argument("--head", default="ngrams", choices=("ngrams", "ridge", "logistic"))
     parser.add_argument("--sentences", type=int, default=50, help="of each class")
     parser.add_argument("--budget", type=int, default=96, help="decodes per sentence")
+    add_option(parser)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
@@ -111,10 +114,13 @@ def main() -> None:
     dev = dev[codec.fits(dev["text"].tolist())].groupby("label").sample(options.sentences, random_state=0)
     fitted = head_of(codec, labelled, options.head)
     facts["head_rank_correlation"] = round(fitted.score, 3)
+    judged = Judged(options.judge, f"the head {options.head}, likeness (chrF)")
+    facts |= judged.facts
     rows = []
 
     def add(search: str, setting: str, texts: list[str]) -> None:
-        rows.append({"search": search, "setting": setting} | measure(texts, dev, judged_by))
+        row = {"search": search, "setting": setting} | measure(texts, dev, judged_by)
+        rows.append(row | judged(texts, dev["text"].tolist()))
         report("sentiment_search", pd.DataFrame(rows), **facts)
 
     add("copy", "", dev["text"].tolist())

@@ -14,6 +14,7 @@ run on the same model before, the sequence-to-sequence T5 that it trained on the
 ``chrF``           to the target, 0 to 100
 ``content kept``   of the words that source and target share, the share that the text has too
 ``moved``          the share of texts that differ from their source
+``usable``         that differ, are acceptable and mean the same, by models that guided nothing (``--judge``)
 
 An attribute's rows are written when they are done, and a second call on the same model goes on with what is missing;
 delete runs/benchmarks/tatoeba_attributes.json to measure anew.
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
 import pandas as pd
 from pair_measures import YARDSTICK, classifier, measure, recorded, split
 
@@ -32,17 +34,21 @@ from latentopt.directions.strength import StrengthLine
 from reporting import report
 
 import corpora
+from judging import Judged, add_option
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--device", default="auto")
+    add_option(parser)
     parser.add_argument("--only", action="append", help="these attributes alone")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
     facts = {"model": options.model, "fingerprint": codec.fingerprint}
     yardstick = recorded("seq2seq_yardstick", **facts)
+    judged = Judged(options.judge, "the training pairs alone")
+    facts |= judged.facts
     rows = [row for row in recorded("tatoeba_attributes", **facts) if row["row"] != YARDSTICK]
     missing = [name for name in options.only or corpora.attributes() if name not in {row["attribute"] for row in rows}]
     for attribute in missing:
@@ -60,11 +66,12 @@ def main() -> None:
         moved = {name: latentopt.transfer(codec, sources, *way).table["text"].tolist() for name, way in ways.items()}
         counts = {"attribute": attribute, "train": len(train), "unseen": len(test)}
         rows += [
-            counts | {"row": name} | measure(texts, test, judge) for name, texts in {"copy": sources, **moved}.items()
+            counts | {"row": name} | measure(texts, test, judge) | judged(texts, sources)
+            for name, texts in {"copy": sources, **moved}.items()
         ]
         report("tatoeba_attributes", pd.DataFrame(rows), **facts)
     shown = {row["attribute"] for row in rows}
-    beside = [{name: row[name] for name in rows[0]} for row in yardstick if row["attribute"] in shown]
+    beside = [{name: row.get(name, np.nan) for name in rows[0]} for row in yardstick if row["attribute"] in shown]
     table = pd.DataFrame([*rows, *beside]).sort_values("attribute", kind="stable")
     report("tatoeba_attributes", table, **facts)
 

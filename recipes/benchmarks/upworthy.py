@@ -10,7 +10,8 @@ judge's predictions over real headlines of the third part. Every search has the 
 of decodes; `down` is the same search with the head's sign changed. In the rows below those, what was found is spliced,
 which takes encodings but no decodes, and phrases of the headlines that the head was fitted on are tried too; one row does
 so without any search. In the last rows the filters `fluent` and `keep_length` refuse what is garbled, where the model can
-tell, and what only leaves words out.
+tell, and what only leaves words out. ``usable`` is the share of the best rewrites that differ from their draft, are acceptable
+and mean the same, by models that guided nothing (``--judge``).
 
 A second call with the same settings goes on with what is missing; delete runs/benchmarks/upworthy.json to measure anew.
 """
@@ -42,6 +43,7 @@ from latentopt.search.objective import HeadTerm, Objective
 from reporting import report
 
 import corpora
+from judging import Judged, add_option
 
 
 class Search(NamedTuple):
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--caution", type=float, default=0.0)
     parser.add_argument("--only", action="append", choices=SEARCHES)
     parser.add_argument("--seed", type=int, default=0)
+    add_option(parser)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     codec = latentopt.load_codec(options.model, device=options.device)
@@ -199,6 +202,11 @@ def main() -> None:
         "head_with_judge": round(float(np.corrcoef(predicted, judge(texts))[0, 1]), 3),
         "head_with_second_judge": round(float(np.corrcoef(predicted, second(texts))[0, 1]), 3),
     }
+    judged = Judged(
+        options.judge,
+        f"the head {options.head}; where a number of nats stands, also the surprise of neighbouring tokens",
+    )
+    facts |= judged.facts
     chrf = latentopt.get("metric", "chrf")()
     similar = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
     done = {row["search"]: row for row in recorded("upworthy", **facts)}
@@ -242,6 +250,7 @@ def main() -> None:
                 "high": high,
                 "improved": (gain > 0).mean(),
                 "n-gram judge gain": second_gain.mean(),
+                **judged(best["text"].tolist(), drafts),
                 "head gain": kept.sum() / len(drafts),
                 # Random changes are promised nothing on average, and a share of nothing says nothing; a spliced text is
                 # promised what the one that it is made from was.

@@ -24,7 +24,9 @@ from latentopt.directions.direction import LinearDirection
 from latentopt.t5vae.token_pairs import TokenPairs
 
 import corpora
+import judging
 import sentiment_measures
+import sentiment_tries
 
 FIRST = TARGETS["1/3 + x + sin(x*x)"]
 
@@ -127,6 +129,8 @@ def data(tmp_path, monkeypatch):
 def call(monkeypatch, tiny_folder):
     """Runs a benchmark with a tiny model; the report that it wrote."""
 
+    monkeypatch.setattr(judging, "PACKAGE", "no_such_package")
+
     def run(module, *options):
         monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", "--model", str(tiny_folder), *map(str, options)])
         module.main()
@@ -168,6 +172,22 @@ def test_the_yardstick_goes_on_with_what_is_missing_and_is_shown_beside_ours(cal
     ours = call(tatoeba_attributes, "--only", "exclaim")["rows"]
     assert [row["row"] for row in ours[:2]] == ["copy", "mean_difference, strength 1"]
     assert ours[-1] == {name: first["rows"][0][name] for name in ours[0]}
+
+
+def test_usable_is_a_column_where_something_judges(call, data, monkeypatch):
+    from latentopt.judges import Judging, Usable
+
+    one = Judging(lambda texts, sources: [1.0] * len(texts), "1", limit=1)
+    monkeypatch.setattr(judging, "other_judges", lambda place: Usable(one, one, 1.0, 1.0))
+    call(seq2seq_yardstick, "--steps", 1, "--only", "exclaim")
+    comparison = SimpleNamespace(table=lambda: pd.DataFrame({"finder": ["fisher"]}))
+    monkeypatch.setattr(tatoeba_attributes, "Comparison", lambda *_: comparison)
+    record = call(tatoeba_attributes, "--only", "exclaim", "--judge", "some/judge.gguf")
+    copy, moved, *_, yardstick = record["rows"]
+    assert (copy["usable"], moved["usable"]) == (0, moved["moved"])
+    assert np.isnan(yardstick["usable"])
+    assert record["usable by"].startswith("judge.gguf")
+    assert record["guided by"] == "the training pairs alone"
 
 
 @pytest.mark.parametrize(
@@ -235,18 +255,18 @@ def test_tried_texts_go_towards_the_other_label_and_stay_near_where_likeness_wei
     texts, labels = ["mmmm", "mmmm", "", "too long for this codec"], [0, 1, 0, 1]
     sentences = pd.DataFrame({"text": texts, "label": labels}, index=[7, 3, 5, 1])
     words = sentiment_measures.Trigrams(["mmmm"])
-    tries = yelp_sentiment.tried(toy_codec, sentences, ways, FirstLetter(), words, 0.0)
+    tries = sentiment_tries.tried(toy_codec, sentences, ways, FirstLetter(), words, 0.0)
     positive, negative, *rest = tries.best(0.0)
     assert negative[0] < "m" < positive[0]
     assert rest == texts[2:]
     assert [text[1:] for text in tries.best(1000.0)[:2]] == ["mmm", "mmm"]
-    decoded = 8 * (1 + yelp_sentiment.NEAR) + yelp_sentiment.ROUNDS * 3 * yelp_sentiment.CHILDREN
+    decoded = 8 * (1 + sentiment_tries.NEAR) + sentiment_tries.ROUNDS * 3 * sentiment_tries.CHILDREN
     assert len(tries.texts) >= decoded
-    assert yelp_sentiment.tried(toy_codec, sentences[2:], ways, FirstLetter(), words, 0.0).best(1.0) == texts[2:]
+    assert sentiment_tries.tried(toy_codec, sentences[2:], ways, FirstLetter(), words, 0.0).best(1.0) == texts[2:]
 
 
 def test_what_need_not_change_is_as_in_the_sentence_and_what_is_likely_is_preferred(toy_codec, monkeypatch):
-    monkeypatch.setattr(yelp_sentiment, "PARENTS", (1.0,))
+    monkeypatch.setattr(sentiment_tries, "PARENTS", (1.0,))
     ways = [
         SimpleNamespace(direction=LinearDirection.of(torch.eye(12)[0] * 0.8 + torch.eye(12)[4] * 0.4, torch.zeros(12)))
     ]
@@ -254,7 +274,7 @@ def test_what_need_not_change_is_as_in_the_sentence_and_what_is_likely_is_prefer
     words = sentiment_measures.Trigrams(["nm aa b", "mm aa b", "om aa b"] * 9)
     best = {}
     for weight in (0.0, 20.0):
-        tries = yelp_sentiment.tried(toy_codec, sentences, ways * 2, FirstLetter(), words, weight)
+        tries = sentiment_tries.tried(toy_codec, sentences, ways * 2, FirstLetter(), words, weight)
         (best[weight],) = tries.best(1.0)
         assert best[weight].endswith("m aa b")
     assert best[0.0][0] > "o"
@@ -327,7 +347,8 @@ def test_a_test_set_comes_out_line_by_line_the_negative_first(call, data, monkey
 def test_reviews_are_judged_by_what_guided_nothing(call, data, monkeypatch):
     monkeypatch.setattr(sentiment_measures, "LABELLED", 24)
     for name, value in {"STRENGTHS": (1.0,), "ROUNDS": 1, "CHILDREN": 2}.items():
-        monkeypatch.setattr(yelp_sentiment, name, value)
+        monkeypatch.setattr(sentiment_tries, name, value)
+    monkeypatch.setattr(yelp_sentiment, "STRENGTHS", (1.0,))
     monkeypatch.setattr(yelp_sentiment, "NETWORK", {"steps": 20, "made_pairs": 0})
     record = call(yelp_sentiment, "--sentences", 3)
     rows = {row["row"]: row for row in record["rows"]}

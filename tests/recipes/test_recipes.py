@@ -285,7 +285,7 @@ def test_the_tone_changer_holds_no_text_out_that_it_learned(tmp_path, tiny_folde
     monkeypatch.setattr(
         tone_transfer,
         "report",
-        lambda codec, fitted, *held: seen.append((fitted, held)) or report(codec, fitted, *held),
+        lambda codec, fitted, judged, *held: seen.append((fitted, held)) or report(codec, fitted, judged, *held),
     )
     given = ["--pairs", tmp_path / "pairs.csv", "--finder", "mean_difference", "--out", tmp_path / "tone"]
     monkeypatch.setattr(sys, "argv", ["tone_transfer.py", *map(str, given), "--model", str(tiny_folder)])
