@@ -261,7 +261,8 @@ def main() -> None:
     options = parser.parse_args()
     disable_progress_bar()
     codec = latentopt.load_codec(options.model, device=options.device)
-    judged = Judged(options.judge, f"likeness and the filters {', '.join(CONTENT)}")
+    filters = {"guard": latentopt.Guard.of(codec)}
+    judged = Judged(options.judge, f"likeness and the guard: {', '.join(filters['guard'].parts)}")
     table = corpora.paraphrases()
     unseen = table[table["held_out"]].drop_duplicates("source")
     sentences = [text for text in corpora.tatoeba() if corpora.trainable(text)]
@@ -281,7 +282,6 @@ def main() -> None:
     }
     if options.rewriter:
         modes["rewriter"] = {"rewriter": latentopt.load_codec(options.rewriter, device=options.device)}
-    filters = {"guard": latentopt.Guard.of(codec)}
     for (mode, origin), similarity in product(modes.items(), options.similarity or [0.7, 0.85]):
         found = paraphrase(codec, sources, N, similarity, filters, options.seed, **origin).table
         made[f"{mode}, similarity {similarity:g}"] = found.groupby("source_id")["text"].agg(list).tolist()

@@ -19,8 +19,8 @@ HEAD = """# Benchmarks
 
 Every table is what the command above it printed, and `recipes/benchmarks/write_docs.py` writes this page. `make bench` runs
 all but `yelp_sentiment`, `sentiment_search` and the rewriter of `paraphrase`, which are for models that are trained first,
-by the command in their file, and `space`, for which a language model that judges is installed first. All figures are on texts, pairs and tests that were kept out of every training by hash
-(`recipes/corpora.py`). The data are part of public sets with more held back, so these are development figures. No GPU was at
+by the command in their file, and `space` and `guard`, for which a language model that judges is installed first. All figures
+are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`). The data are part of public sets with more held back, so these are development figures. No GPU was at
 hand: `english-small` was trained on one core of a server's CPU in about three hours, `python-lines` on one or two in about
 four and a half; more training is the first thing to try. The tables were measured on two such cores, which others share, so
 times are best read as ratios.
@@ -45,6 +45,9 @@ SECTIONS = {
     "changes them; usable ones are also of the same meaning, beside attested paraphrases. Midpoints are half-way between two "
     "random texts, samples of the aggregate posterior, whatever corpus they are like. A share of n texts is off by up to "
     "1 / sqrt(n) by chance.",
+    "guard": "What the guard of a search lets through, on unseen headlines and titles: the share of drafts with a rewrite, and "
+    "of those rewrites the share that another language model than the guard's finds usable. A search takes the best of "
+    "hundreds by its head, and so the worst errors of what is to hold it back.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
     "the doctor's figures on statements that no variant saw.",
     "searchable": "What makes a space searchable: terms and noises, each by going on from the default model for the same few "
