@@ -19,7 +19,7 @@ import time
 from dataclasses import replace
 
 import pandas as pd
-from latentopt_judges.verdict import fitted, other_judges
+from latentopt_judges.verdict import fitted
 
 import latentopt
 from latentopt.guard import USUAL
@@ -27,6 +27,7 @@ from latentopt.judges import ACCEPTABLE, as_filter
 from reporting import report
 
 import corpora
+from judging import Judged, add_option
 
 PASSED = (0.95, 0.85, 0.75, 0.6)
 
@@ -49,9 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=40, help="drafts")
     parser.add_argument("--unseen", action="store_true", help="drafts that nothing was trained or chosen on")
-    parser.add_argument(
-        "--judge", help="a causal language model, by folder or GGUF file; without it nothing is judged usable"
-    )
+    add_option(parser)
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement")
     parser.add_argument("--passed", type=float, nargs="*", default=PASSED, help="shares of people's edits that pass")
@@ -62,7 +61,7 @@ def main() -> None:
     texts = drafts(codec, options.n, options.unseen, options.seed)
     head = latentopt.load_head(options.head, codec)
     objective = latentopt.Objective.of_fitted(options.head, head)
-    judge = other_judges(options.judge) if options.judge else None
+    judged = Judged(options.judge, "the guard")
     rows = []
     for share in options.passed:
         for usual in (False, True):
@@ -79,14 +78,14 @@ def main() -> None:
             seconds = time.perf_counter() - start
             best, own = (result.table[result.table["rank"] == rank].set_index("source_id") for rank in (1, 0))
             row = {"edits passed": share, "usual": usual, "improved": len(best) / len(texts)}
-            if judge is not None and len(best):
-                row["usable"] = judge(best["text"].tolist(), best["source"].tolist()).mean()
+            if len(best):
+                row |= judged(best["text"].tolist(), best["source"].tolist())
             gain = (best["verified"] - own.loc[best.index, "verified"]).mean()
             rows.append(row | {"gain": gain, "seconds": seconds / len(texts)})
             for source, text in best[["source", "text"]].head(options.show).itertuples(index=False):
                 print(f"{share:g} {usual}: {source!r} -> {text!r}", flush=True)
-    facts = {"model": options.model, "head": options.head, "judge": options.judge or "none", "unseen": options.unseen}
-    report("guard", pd.DataFrame(rows), **facts, drafts=len(texts))
+    facts = {"model": options.model, "head": options.head, "unseen": options.unseen}
+    report("guard", pd.DataFrame(rows), **facts, **judged.facts, drafts=len(texts))
 
 
 if __name__ == "__main__":

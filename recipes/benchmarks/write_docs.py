@@ -19,11 +19,11 @@ HEAD = """# Benchmarks
 
 Every table is what the command above it printed, and `recipes/benchmarks/write_docs.py` writes this page. `make bench` runs
 all but `yelp_sentiment`, `sentiment_search` and the rewriter of `paraphrase`, which are for models that are trained first,
-by the command in their file, and `space` and `guard`, for which a language model that judges is installed first. All figures
-are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`). The data are part of public sets with more held back, so these are development figures. No GPU was at
-hand: `english-small` was trained on one core of a server's CPU in about three hours, `python-lines` on one or two in about
-four and a half; more training is the first thing to try. The tables were measured on two such cores, which others share, so
-times are best read as ratios.
+by the command in their file, and `space` and `guard`, for which a language model that judges is installed first. All
+figures are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`). The data are part
+of public sets with more held back, so these are development figures. No GPU was at hand: `english-small` was trained on one
+core of a server's CPU in about three hours, `python-lines` on one or two in about four and a half; more training is the
+first thing to try. The tables were measured on two such cores, which others share, so times are best read as ratios.
 """
 
 SECTIONS = {
@@ -41,8 +41,8 @@ SECTIONS = {
     "space": "What a space of English is worth, by a language model that guided nothing, on unseen texts, from their exact "
     "encodings. Acceptable is what reaches the limit that .90 of other unseen texts of the same corpus reach, each as its own "
     "draft; `real text` is the share of the texts themselves that does so, and `garbled` that of the same texts with one word "
-    "swapped, replaced or left out: so much the judge lets pass. Neighbours are what a step of one cell makes of texts where it "
-    "changes them; usable ones are also of the same meaning, beside attested paraphrases. Midpoints are half-way between two "
+    "swapped, replaced or left out: so much the judge lets pass. Neighbours are what a step of one cell makes of texts where "
+    "it changes them; usable ones are also of the same meaning, beside attested paraphrases. Midpoints are half-way between two "
     "random texts, samples of the aggregate posterior, whatever corpus they are like. A share of n texts is off by up to "
     "1 / sqrt(n) by chance.",
     "guard": "What the guard of a search lets through, on unseen headlines and titles: the share of drafts with a rewrite, and "
