@@ -42,8 +42,8 @@ SECTIONS = {
     "encodings. Acceptable is what reaches the limit that .90 of other unseen texts of the same corpus reach, each as its own "
     "draft; `real text` is the share of the texts themselves that does so, and `garbled` that of the same texts with one word "
     "swapped, replaced or left out: so much the judge lets pass. Neighbours are what a step of one cell makes of texts where "
-    "it changes them; usable ones are also of the same meaning, beside attested paraphrases. Midpoints are half-way between two "
-    "random texts, samples of the aggregate posterior, whatever corpus they are like. A share of n texts is off by up to "
+    "it changes them; usable ones are also of the same meaning, beside attested paraphrases. Midpoints are half-way between "
+    "two random texts, samples of the aggregate posterior, whatever corpus they are like. A share of n texts is off by up to "
     "1 / sqrt(n) by chance.",
     "guard": "What the guard of a search lets through, on unseen headlines and titles: the share of drafts with a rewrite, and "
     "of those rewrites the share that another language model than the guard's finds usable. A search takes the best of "
