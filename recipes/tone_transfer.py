@@ -31,6 +31,7 @@ from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
+from latentopt.segments.whole import Whole
 
 SAMPLES = ["Tom is my friend.", "They are in the garden.", "I am happy.", "She is a good teacher."]
 COLUMNS = ["source", "text", "status", "strength", "before", "after"]
@@ -42,7 +43,7 @@ SHOWN = 12
 
 def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
     """The mean change of the other directions fitted on this codec, and of the length, beside that of the true targets."""
-    z = [codec.encode(texts, truncation=True) for texts in (moved["source"].tolist(), moved["text"].tolist(), targets)]
+    z = [Whole(codec).encode(texts, truncation=True) for texts in (moved["source"].tolist(), moved["text"].tolist(), targets)]
     rows = []
     for entry in installed().entries("artefact"):
         try:

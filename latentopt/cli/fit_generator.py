@@ -34,7 +34,7 @@ def fit_generator(
     check_place(out, "generator")
     texts = texts_of(read_table(in_file, encoding), text_column, in_file)
     codec = common.load(model, device, "auto")
-    module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts)], steps, weight, seed)
+    module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts, cut=False)], steps, weight, seed)
     save_artefact(out, "generator", module, codec, card | {"data": in_file.name})
     density = card["density"]
     common.note(

@@ -40,7 +40,9 @@ class Combining:
             asked = [(owner, rewrite) for owner, state in chosen.items() if state.left for rewrite in state.left.pop(0)]
             made = [{**chosen[owner].rewrites, rewrite.segment: rewrite} for owner, rewrite in asked]
             source = torch.tensor([owner for owner, _ in asked], device=problem.z0.device)
-            z = torch.stack([self.drafts.latent(owner, rewrites) for (owner, _), rewrites in zip(asked, made, strict=True)])
+            z = torch.stack(
+                [self.drafts.latent(owner, rewrites) for (owner, _), rewrites in zip(asked, made, strict=True)]
+            )
             texts = [self.drafts.text(owner, rewrites) for (owner, _), rewrites in zip(asked, made, strict=True)]
             outcome = yield Proposal(z, source, step, texts=texts)
             for (owner, _), rewrites, verified in zip(asked, made, outcome.verified.tolist(), strict=True):

@@ -182,7 +182,9 @@ def _search_segments(
     verifier, free, owner = drafts.verifier, not drafts.validity.always, drafts.segments.owner
     stages: list[Searcher] = [InSegments(drafts, lambda rows: searcher, most), Combining(drafts)]
     if free and phrases:
-        stages.insert(0, InSegments(drafts, lambda rows: Grafting(verifier.ledger, phrases, owner[rows].tolist()), most))
+        stages.insert(
+            0, InSegments(drafts, lambda rows: Grafting(verifier.ledger, phrases, owner[rows].tolist()), most)
+        )
     if free and splice:
         stages.append(Splicing(verifier.ledger, drafts.segments.cut.tolist()))
     for stage in stages:

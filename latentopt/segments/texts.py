@@ -156,4 +156,3 @@ def wholes(texts: Sequence[str], sources: Sequence[str]) -> tuple[list[str], lis
         [source.put(text) if isinstance(source, Segment) else text for text, source in pairs],
         [source.whole if isinstance(source, Segment) else source for _, source in pairs],
     )
-

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec, Fluency
 from latentopt.errors import LatentoptError, listed
-from latentopt.inversion import STEPS, Inversion, encode_exact
+from latentopt.inversion import LADDER, STEPS, Inversion, encode_exact
 from latentopt.segments.texts import Segments, segments_of
 
 REMEMBERED = 20_000
@@ -96,7 +96,30 @@ class Whole:
         return self.codec.surprise(texts, drafts)
 
 
-def exact_segments(codec: Codec, texts: Sequence[str], steps: int = STEPS) -> tuple[Segments, Inversion]:
+def exact_segments(
+    codec: Codec, texts: Sequence[str], steps: int = STEPS, ladder: Sequence[float] = ()
+) -> tuple[Segments, Inversion]:
     """Texts cut into segments, and these encoded so that they come back (`latentopt.inversion.encode_exact`)."""
     found = segments_of(codec, texts)
-    return found, encode_exact(codec, found.segments, steps, ladder=())
+    return found, encode_exact(codec, found.segments, steps, ladder=ladder)
+
+
+def encode_whole(codec: Codec, texts: Sequence[str], ladder: Sequence[float] = LADDER) -> Inversion:
+    """`latentopt.inversion.encode_exact` of texts of any length.
+
+    A long text comes back exactly where all of its segments do, after the least noise that one of them survives; it is moved
+    as far as its segments are in the mean.
+    """
+    segments, found = exact_segments(codec, texts, ladder=ladder)
+    if not segments.cut.any():
+        return found
+    starts = segments.starts[:-1]
+    exact = np.logical_and.reduceat(found.exact, starts)
+    return Inversion(
+        z=segments.pool(found.z),
+        encoded=segments.pool(found.encoded),
+        exact=exact,
+        moved=np.add.reduceat(found.moved, starts) / segments.counts,
+        kept=np.where(exact, np.minimum.reduceat(found.kept, starts), np.nan),
+        decoded=segments.joined(found.decoded),
+    )
