@@ -64,7 +64,7 @@ def identifier(unsure: float = 0.0) -> Any:
 
 
 def foreign(codec: Codec, texts: Sequence[str]) -> np.ndarray:
-    """Which of n texts, each short enough for the codec or cut into such segments, are in another language than the codec's, (n,) bool."""
+    """Which of n texts, each of which fits the codec or can be cut, are in another language than the codec's, (n,) bool."""
     told = codec.language if isinstance(codec, Speaks) else None
     found = np.zeros(len(texts), dtype=bool)
     if told is None or not len(texts):

@@ -92,8 +92,9 @@ def paraphrase(
         many latents were decoded as candidates of the source; and one column per filter. A source that has no
         paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
         where it refused every candidate. So has a source that is empty or unreadable (`latentopt.result.ASIDE`), or that is too
-        long for the codec or the rewriter and cannot be cut into segments: the paraphrases of a long text hold those of its
-        segments, and are filtered and ranked whole. Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
+        long for the codec or the rewriter and cannot be cut into segments: the paraphrases of a long text hold those of
+        its segments, and are filtered and ranked whole.
+        Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
 
     Raises:
         LatentoptError: when there are no texts, a setting is out of range, or both a rewriter and a generator are given.
@@ -167,9 +168,9 @@ def _whole(
     long["source"] = [segments.texts[row] for row in long["source_id"]]
     long["similarity"] = likeness(long["text"].tolist(), long["source"].tolist())
     once = paraphrased.drop_duplicates("source_id").sort_values("source_id")
-    once = once.assign(owner=segments.owner[once["source_id"]]).groupby("owner")
-    long["tried"] = once["tried"].sum()[long["source_id"]].to_numpy()
-    long["noise"] = once["noise"].mean()[long["source_id"]].to_numpy()
+    by_text = once.assign(owner=segments.owner[once["source_id"]]).groupby("owner")
+    long["tried"] = by_text["tried"].sum()[long["source_id"]].to_numpy()
+    long["noise"] = by_text["noise"].mean()[long["source_id"]].to_numpy()
     return pd.concat(
         [part for part in (own, long.reindex(columns=paraphrased.columns)) if len(part)], ignore_index=True
     )

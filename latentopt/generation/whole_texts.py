@@ -28,10 +28,15 @@ def candidates(paraphrased: pd.DataFrame, segments: Segments, filters: Mapping[s
     Returns:
         ``source_id, text, status`` and the filters, for texts that differ from one another.
     """
-    found = paraphrased[paraphrased["rank"] > 0].set_index(["source_id", "rank"])
-    given = {key: (row.text, row.status) for key, row in zip(found.index, found.itertuples(), strict=True)}
+    found = paraphrased[paraphrased["rank"] > 0]
+    keys = zip(found["source_id"].tolist(), found["rank"].tolist(), strict=True)
+    given: dict[tuple[int, int], tuple[str, str]] = dict(
+        zip(keys, zip(found["text"].tolist(), found["status"].tolist(), strict=True), strict=True)
+    )
     rows = []
-    texts = {(owner, k): [] for owner in np.flatnonzero(segments.cut).tolist() for k in range(1, n + 1)}
+    texts: dict[tuple[int, int], list[int]] = {
+        (owner, k): [] for owner in np.flatnonzero(segments.cut).tolist() for k in range(1, n + 1)
+    }
     for (owner, k), places in texts.items():
         first, last = segments.starts[owner], segments.starts[owner + 1]
         places += [row for row in range(first, last) if (row, k) in given]

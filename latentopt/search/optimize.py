@@ -129,17 +129,18 @@ def optimize(
     counts, unscored = Counter(dict.fromkeys(COUNTS, 0)), set(objective.text_terms if texts else ())
     for first, last in _chunks(segments.counts, chunk):
         part, rows = segments.take(first, last), slice(segments.starts[first], segments.starts[last])
-        latents_of = {"z0": read.z[rows], "encoded": read.encoded[rows]}
-        asked_of = {"budget": budget, "evaluations": evaluations, "scoring": scoring}
+        z0, encoded = read.z[rows], read.encoded[rows]
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
         if part.cut.any():
-            drafts = drafts_of(whole, objective, part, **latents_of, validity=validity, pareto=pareto, **asked_of)
+            spent = {"budget": budget, "evaluations": evaluations, "scoring": scoring}
+            drafts = drafts_of(whole, objective, part, z0, encoded, validity, pareto, spent)
             verifier = drafts.verifier
             _search_segments(drafts, searcher, splice, phrases, rng, chunk)
         else:
-            anchored = objective.anchor(codec, latents_of["encoded"])
-            verifier = Verifier(Problem(codec, anchored, part.texts, **latents_of, **asked_of), validity, pareto)
+            anchored = objective.anchor(codec, encoded)
+            problem = Problem(codec, anchored, part.texts, z0, budget, evaluations, encoded, scoring)
+            verifier = Verifier(problem, validity, pareto)
             _search(verifier, searcher, splice, phrases, rng)
         table, numbers = rank(verifier.ledger, top)
         _ask_of_drafts(table, validity)

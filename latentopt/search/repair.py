@@ -77,4 +77,5 @@ def _wanted(verifier: Verifier, codec: Codec, whole: Callable[[int, str], str]) 
         return np.array([row.valid and verifier.ledger.better(row) for row in rows], dtype=bool)
 
     # A property of the text is too dear to be asked about every try.
-    return {"new": new, "accepted": accepted} | ({} if verifier.dear else {"better": better})
+    wanted: dict[str, Filter] = {"new": new, "accepted": accepted}
+    return wanted if verifier.dear else {**wanted, "better": better}

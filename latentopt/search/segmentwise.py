@@ -319,7 +319,7 @@ def drafts_of(
     encoded: Tensor,
     validity: Validity,
     pareto: bool,
-    **settings: Any,
+    settings: Mapping[str, Any],
 ) -> Drafts:
     """Drafts of which some are cut into segments with latents z0 and encodings (s, d).
 

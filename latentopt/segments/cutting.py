@@ -24,7 +24,9 @@ ATOM = re.compile(
     re.IGNORECASE,
 )
 """What is kept as it is: links, e-mails, names of users, topics, emoji. None is cut in two."""
-OPENING = re.compile(r"\s*(?:\(?\d{1,3}\s?/\s?\d{0,3}\)?[:.]?(?=\s|$)|(?:[-*•–—>]+|\d{1,3}[.)]|RT(?=\s+@))(?=\s))?")
+OPENING = re.compile(
+    r"\s*(?:\(?\d{1,3}\s?/\s?\d{0,3}\)?[:.]?(?=\s|$)|(?:[-*\u2022\u2013\u2014>]+|\d{1,3}[.)]|RT(?=\s+@))(?=\s))?"
+)
 """Marks at the start of a line: of a thread ("1/", "2/7"), of a list, of a quotation."""
 CLOSING = re.compile(r"(?<!\s)\s*+(?:[(\[]?\d{1,3}/\d{0,3}[)\]]?|[(\[]\d{1,3}[)\]])?\s*$")
 """The mark of a thread at the end of a line."""
@@ -34,8 +36,8 @@ LONE = re.compile("[\ud800-\udfff]")
 
 JOINING = "and|but|or|nor|so|yet|because|since|although|though|unless|until|while|when|where|which|who|that|if|as|than"
 BOUNDARIES = (
-    re.compile(r"(?<=[;:—–…])(?=\s)|(?=\s[-—–]\s)|(?<=[。！？])(?=.)"),
-    re.compile(r"(?<=[,)\]])(?=\s)|(?<=[、，；：])(?=.)"),
+    re.compile(r"(?<=[;:\u2014\u2013\u2026])(?=\s)|(?=\s[-\u2014\u2013]\s)|(?<=[\u3002\uFF01\uFF1F])(?=.)"),
+    re.compile(r"(?<=[,)\]])(?=\s)|(?<=[\u3001\uFF0C\uFF1B\uFF1A])(?=.)"),
     re.compile(rf"(?=\s(?:{JOINING})\s)", re.IGNORECASE),
     re.compile(r"(?<=\S)(?=\s)"),
     re.compile(r"(?<=[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])(?=[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"),
@@ -59,7 +61,13 @@ class Piece:
     fixed: bool
 
 
-def cut(text: str, fits: Fits, language: str | None = None, lines: bool = False) -> list[Piece]:
+def cut(
+    text: str,
+    fits: Fits,
+    language: str | None = None,
+    lines: bool = False,
+    known: dict[str, list[Piece]] | None = None,
+) -> list[Piece]:
     """The pieces of a text, in order; put together they are the text.
 
     A text that fits is one piece. Segments fit, and hold a letter; what cannot be cut so that it fits is fixed.
@@ -68,10 +76,12 @@ def cut(text: str, fits: Fits, language: str | None = None, lines: bool = False)
         fits: whether a text is short enough to be a segment.
         language: by whose rules sentences end, an ISO 639 code; English where None.
         lines: cut at line breaks alone, as code is.
+        known: sentences with their pieces, by the same arguments; it is looked up and added to.
     """
+    known = {} if known is None else known
     if fits(text):
         return [Piece(text, not text.strip())]
-    pieces = (piece for line in text.splitlines(keepends=True) for piece in _of_line(line, fits, language, lines))
+    pieces = (piece for line in text.splitlines(keepends=True) for piece in _of_line(line, fits, language, lines, known))
     return list(_merged(pieces))
 
 
@@ -84,7 +94,9 @@ def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
             yield from run
 
 
-def _of_line(line: str, fits: Fits, language: str | None, whole: bool) -> Iterator[Piece]:
+def _of_line(
+    line: str, fits: Fits, language: str | None, whole: bool, known: dict[str, list[Piece]]
+) -> Iterator[Piece]:
     if whole:
         start, end = len(line) - len(line.lstrip()), len(line.rstrip())
         yield Piece(line[:start], True)
@@ -96,7 +108,9 @@ def _of_line(line: str, fits: Fits, language: str | None, whole: bool) -> Iterat
     end = max(start, closing.start() if closing else len(line))
     yield Piece(line[:start], True)
     for sentence in _sentences(line[start:end], language or "en"):
-        yield from _of_sentence(sentence, fits)
+        if sentence not in known:
+            known[sentence] = list(_of_sentence(sentence, fits))
+        yield from known[sentence]
     yield Piece(line[end:], True)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.filters import Filter
-from latentopt.segments.cutting import cut
+from latentopt.segments.cutting import Piece, cut
 
 Fitting = Callable[[Sequence[str]], Sequence[bool]]
 
@@ -61,24 +61,17 @@ class Segments:
         fits: Fitting,
         language: str | None = None,
         lines: bool = False,
-        known: dict[str, bool] | None = None,
+        known: dict[str, list[Piece]] | None = None,
     ) -> Segments:
-        """Cut texts; see `latentopt.segments.cutting.cut`.
-
-        Args:
-            known: which parts of texts fit, as far as that was asked before; it is added to.
-        """
-        known = {} if known is None else known
+        """Cut texts; see `latentopt.segments.cutting.cut`."""
 
         def holds(part: str) -> bool:
-            if part not in known:
-                known[part] = bool(fits([part])[0])
-            return known[part]
+            return bool(fits([part])[0])
 
         segments, owner = list[Segment](), list[int]()
         readable = np.array(fits(texts), dtype=bool)
         for number, (text, whole) in enumerate(zip(texts, readable.tolist(), strict=True)):
-            pieces = [] if whole else cut(text, holds, language, lines)
+            pieces = [] if whole else cut(text, holds, language, lines, known)
             places = [place for place, piece in enumerate(pieces) if not piece.fixed]
             readable[number] |= bool(places)
             words = [piece.text for piece in pieces] if places else [text]
@@ -128,13 +121,13 @@ class Segments:
 
 
 def segments_of(
-    codec: Codec, texts: Sequence[str], fits: Fitting | None = None, known: dict[str, bool] | None = None
+    codec: Codec, texts: Sequence[str], fits: Fitting | None = None, known: dict[str, list[Piece]] | None = None
 ) -> Segments:
     """Texts as the segments that a codec holds; where it has ``whole_lines``, as one of code, none is less than a line.
 
     Args:
         fits: whether texts are short enough, where that is not for the codec alone to say.
-        known: see `Segments.of`.
+        known: see `latentopt.segments.cutting.cut`.
     """
     lines = bool(getattr(codec, "whole_lines", False))
     return Segments.of(texts, fits or codec.fits, getattr(codec, "language", None), lines, known)

@@ -12,6 +12,7 @@ from torch import Tensor
 from latentopt.codec import Codec, Fluency
 from latentopt.errors import LatentoptError, listed
 from latentopt.inversion import LADDER, STEPS, Inversion, encode_exact
+from latentopt.segments.cutting import Piece
 from latentopt.segments.texts import Segments, segments_of
 
 REMEMBERED = 20_000
@@ -33,7 +34,7 @@ class Whole:
         self.cell, self.posterior = codec.cell, codec.posterior
         self.language = getattr(codec, "language", None)
         self.known: dict[str, Tensor] = {}
-        self.fitting: dict[str, bool] = {}
+        self.pieces: dict[str, list[Piece]] = {}
 
     @property
     def device(self) -> torch.device:
@@ -41,9 +42,9 @@ class Whole:
 
     def segments(self, texts: Sequence[str]) -> Segments:
         """Texts as the segments that the codec holds."""
-        if len(self.fitting) > REMEMBERED:
-            self.fitting.clear()
-        return segments_of(self.codec, texts, known=self.fitting)
+        if len(self.pieces) > REMEMBERED:
+            self.pieces.clear()
+        return segments_of(self.codec, texts, known=self.pieces)
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
         """See `Codec.encode`; with truncation, what cannot be cut into segments is cut off."""
