@@ -61,12 +61,15 @@ class Piece:
     fixed: bool
 
 
+Known = dict[tuple[bool, str], list[Piece]]
+
+
 def cut(
     text: str,
     fits: Fits,
     language: str | None = None,
     lines: bool = False,
-    known: dict[str, list[Piece]] | None = None,
+    known: Known | None = None,
 ) -> list[Piece]:
     """The pieces of a text, in order; put together they are the text.
 
@@ -76,12 +79,16 @@ def cut(
         fits: whether a text is short enough to be a segment.
         language: by whose rules sentences end, an ISO 639 code; English where None.
         lines: cut at line breaks alone, as code is.
-        known: sentences with their pieces, by the same arguments; it is looked up and added to.
+        known: the pieces of lines (True) and of sentences, by the same arguments; it is looked up and added to.
     """
     known = {} if known is None else known
     if fits(text):
         return [Piece(text, not text.strip())]
-    pieces = (piece for line in text.splitlines(keepends=True) for piece in _of_line(line, fits, language, lines, known))
+    pieces = list[Piece]()
+    for line in text.splitlines(keepends=True):
+        if (True, line) not in known:
+            known[True, line] = list(_of_line(line, fits, language, lines, known))
+        pieces += known[True, line]
     return list(_merged(pieces))
 
 
@@ -95,7 +102,7 @@ def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _of_line(
-    line: str, fits: Fits, language: str | None, whole: bool, known: dict[str, list[Piece]]
+    line: str, fits: Fits, language: str | None, whole: bool, known: Known
 ) -> Iterator[Piece]:
     if whole:
         start, end = len(line) - len(line.lstrip()), len(line.rstrip())
@@ -108,9 +115,9 @@ def _of_line(
     end = max(start, closing.start() if closing else len(line))
     yield Piece(line[:start], True)
     for sentence in _sentences(line[start:end], language or "en"):
-        if sentence not in known:
-            known[sentence] = list(_of_sentence(sentence, fits))
-        yield from known[sentence]
+        if (False, sentence) not in known:
+            known[False, sentence] = list(_of_sentence(sentence, fits))
+        yield from known[False, sentence]
     yield Piece(line[end:], True)
 
 

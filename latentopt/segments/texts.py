@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.filters import Filter
-from latentopt.segments.cutting import Piece, cut
+from latentopt.segments.cutting import Known, cut
 
 Fitting = Callable[[Sequence[str]], Sequence[bool]]
 
@@ -61,7 +61,7 @@ class Segments:
         fits: Fitting,
         language: str | None = None,
         lines: bool = False,
-        known: dict[str, list[Piece]] | None = None,
+        known: Known | None = None,
     ) -> Segments:
         """Cut texts; see `latentopt.segments.cutting.cut`."""
 
@@ -121,7 +121,7 @@ class Segments:
 
 
 def segments_of(
-    codec: Codec, texts: Sequence[str], fits: Fitting | None = None, known: dict[str, list[Piece]] | None = None
+    codec: Codec, texts: Sequence[str], fits: Fitting | None = None, known: Known | None = None
 ) -> Segments:
     """Texts as the segments that a codec holds; where it has ``whole_lines``, as one of code, none is less than a line.
 

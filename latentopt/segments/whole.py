@@ -12,7 +12,7 @@ from torch import Tensor
 from latentopt.codec import Codec, Fluency
 from latentopt.errors import LatentoptError, listed
 from latentopt.inversion import LADDER, STEPS, Inversion, encode_exact
-from latentopt.segments.cutting import Piece
+from latentopt.segments.cutting import Known
 from latentopt.segments.texts import Segments, segments_of
 
 REMEMBERED = 20_000
@@ -34,7 +34,7 @@ class Whole:
         self.cell, self.posterior = codec.cell, codec.posterior
         self.language = getattr(codec, "language", None)
         self.known: dict[str, Tensor] = {}
-        self.pieces: dict[str, list[Piece]] = {}
+        self.pieces: Known = {}
 
     @property
     def device(self) -> torch.device:
