@@ -101,9 +101,7 @@ def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
             yield from run
 
 
-def _of_line(
-    line: str, fits: Fits, language: str | None, whole: bool, known: Known
-) -> Iterator[Piece]:
+def _of_line(line: str, fits: Fits, language: str | None, whole: bool, known: Known) -> Iterator[Piece]:
     if whole:
         start, end = len(line) - len(line.lstrip()), len(line.rstrip())
         yield Piece(line[:start], True)
