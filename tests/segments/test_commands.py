@@ -91,7 +91,10 @@ def test_a_long_text_comes_back_exactly_where_all_its_segments_do():
 def test_ten_tweets_are_all_searched_by_the_shipped_model():
     codec = latentopt.load_codec("english-small")
     head = latentopt.load_head("engagement", codec)
-    tweet = "{} We all went to the park on {} and saw the new bridge. It was a very good day for everyone, and we had lunch there! Thank you all. https://t.co/{} @city #bridge"
+    tweet = (
+        "{} We all went to the park on {} and saw the new bridge. It was a very good day for everyone, and we had lunch "
+        "there! Thank you all. https://t.co/{} @city #bridge"
+    )
     days = (
         "Monday",
         "Tuesday",

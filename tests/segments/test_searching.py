@@ -220,7 +220,7 @@ def test_ten_thousand_characters():
 def test_segments_know_their_wholes():
     found = segments_of(ToyCodec(), [LONG, "abc"])
     assert all(
-        isinstance(part, Segment) and part.whole == text for part, text in zip(found.segments[2:], [LONG, "abc"])
+        isinstance(part, Segment) and part.whole == text for part, text in zip(found.segments[2:], [LONG, "abc"], strict=True)
     )
     assert found.segments[1].put("so") == "hello there.\n\nso big man. https://t.co/abc @bob"
     assert found.joined(found.segments) == found.texts
