@@ -19,6 +19,7 @@ from latentopt.search.ledger import Key
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
 from latentopt.search.verifier import Verifier
+from latentopt.segments.cutting import marks
 from latentopt.segments.texts import Segments, wholes
 from latentopt.segments.whole import Whole
 from latentopt.validity import Validity
@@ -200,7 +201,7 @@ class _Part:
         return not left.any()
 
     def _decoded(self, proposal: Proposal) -> dict[int, str]:
-        """What can be read of a proposal's rows, by row: texts that the codec holds as a segment."""
+        """What can be read of a proposal, by row: texts that the codec holds, with the links and names of the segment."""
         source, validity = proposal.source.cpu().numpy(), self.drafts.validity
         codec = self.problem.codec
         if proposal.texts is not None and not validity.always:
@@ -218,7 +219,11 @@ class _Part:
             decoded = codec.decode(z[rows.tolist()], **validity.decoding) if len(rows) else []
             texts = dict(zip(rows.tolist(), decoded, strict=True))
         fits = codec.fits(list(texts.values()))
-        return {row: text for (row, text), good in zip(texts.items(), fits, strict=True) if good and text.strip()}
+        return {
+            row: text
+            for (row, text), good in zip(texts.items(), fits, strict=True)
+            if good and text.strip() and marks(text) == marks(self.segments[source[row]])
+        }
 
     def _whole(self, proposal: Proposal, texts: dict[int, str]) -> _Asked:
         """A proposal of whole texts, one a row that can be read; the segments of a draft take turns."""

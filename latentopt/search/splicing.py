@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 import torch
 
 from latentopt.pairs.words import TOKEN
+from latentopt.segments.cutting import marks
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
 
@@ -33,12 +34,12 @@ class Splicer:
     """Texts around the rewrites of a draft.
 
     Args:
-        lines: whether line breaks stay as they are; otherwise all is read as one line.
+        lines: whether line breaks, links and names of users stay as they are; otherwise all is read as one line.
     """
 
     def __init__(self, draft: str, lines: bool = False) -> None:
         self.lines, self.end = lines, draft[len(draft.rstrip()) :] if lines else ""
-        self.tokens = _tokens(draft, lines)
+        self.tokens, self.marks = _tokens(draft, lines), marks(draft)
         self.edits: dict[str, list[Edit]] = {}
 
     def around(self, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
@@ -61,7 +62,8 @@ class Splicer:
                 break
             tokens = _edited(self.tokens, edits)
             text = "".join(tokens).removeprefix(" ") + self.end
-            if text not in passed and text.strip() and _tokens(text, self.lines) == tokens:
+            kept = not self.lines or marks(text) == self.marks
+            if kept and text not in passed and text.strip() and _tokens(text, self.lines) == tokens:
                 found.append(text)
             passed.add(text)
         return found

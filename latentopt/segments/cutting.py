@@ -46,6 +46,12 @@ BOUNDARIES = (
 LEAST = 0.25
 """The share of a sentence that stands on each side of a cut; between words there may be less."""
 
+
+def marks(text: str) -> list[str]:
+    """What of a text is kept as it is, in order: its links, e-mails, names of users, topics, emoji."""
+    return ATOM.findall(text)
+
+
 Fits = Callable[[str], bool]
 
 

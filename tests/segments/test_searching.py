@@ -220,7 +220,8 @@ def test_ten_thousand_characters():
 def test_segments_know_their_wholes():
     found = segments_of(ToyCodec(), [LONG, "abc"])
     assert all(
-        isinstance(part, Segment) and part.whole == text for part, text in zip(found.segments[2:], [LONG, "abc"], strict=True)
+        isinstance(part, Segment) and part.whole == text
+        for part, text in zip(found.segments[2:], [LONG, "abc"], strict=True)
     )
     assert found.segments[1].put("so") == "hello there.\n\nso big man. https://t.co/abc @bob"
     assert found.joined(found.segments) == found.texts
@@ -235,3 +236,16 @@ def test_what_holds_no_segment_is_refused_by_its_place():
         Whole(ToyCodec()).encode([LONG, "x" * 40])
     assert Whole(ToyCodec()).fits([LONG, "x" * 40, "abc"]) == [True, False, True]
     assert torch.equal(Whole(ToyCodec()).encode(["x" * 40], truncation=True), ToyCodec().encode(["x" * 12]))
+
+
+def test_a_link_or_a_name_inside_a_segment_is_never_changed():
+    class Writing:
+        def search(self, problem, rng):
+            texts = ["z https://t.co/x it", "z https://t.co/abc it", "z it"]
+            source = torch.zeros(3, dtype=torch.long)
+            yield Proposal(problem.z0[source], source, 0, texts=texts)
+
+    draft = "see https://t.co/abc it\nhow are you"
+    table = run([draft], Writing(), codec=ToyCodec(30), top=9, splice=True).table
+    assert table["text"].tolist()[1] == "z https://t.co/abc it\nhow are you"
+    assert table["text"].str.contains("https://t.co/abc it\n", regex=False).all()
