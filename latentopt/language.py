@@ -64,7 +64,7 @@ def identifier(unsure: float = 0.0) -> Any:
 
 
 def foreign(codec: Codec, texts: Sequence[str]) -> np.ndarray:
-    """Which of n texts, each short enough for the codec, are in another language than the codec's, (n,) bool."""
+    """Which of n texts, each of which fits the codec or can be cut, are in another language than the codec's, (n,) bool."""
     told = codec.language if isinstance(codec, Speaks) else None
     found = np.zeros(len(texts), dtype=bool)
     if told is None or not len(texts):
@@ -79,8 +79,10 @@ def foreign(codec: Codec, texts: Sequence[str]) -> np.ndarray:
     found = sure & (probability < np.where(letters < SHORT, UNLIKELY_IF_SHORT, UNLIKELY))
     doubtful = np.flatnonzero(sure & ~found & (letters >= SHORT) & (probability < DOUBTFUL))
     if len(doubtful):
+        from latentopt.segments.whole import Whole  # which needs torch
+
         asked = [texts[row] for row in doubtful.tolist()]
-        found[doubtful] = similarity(codec.decode(codec.encode(asked)), asked) < GIVEN_BACK
+        found[doubtful] = similarity(Whole(codec).rebuilt(asked), asked) < GIVEN_BACK
     return found
 
 

@@ -32,6 +32,7 @@ from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
+from latentopt.segments.whole import Whole
 
 from judging import Judged, add_option
 
@@ -45,7 +46,10 @@ SHOWN = 12
 
 def what_else_moved(codec: latentopt.Codec, moved: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
     """The mean change of the other directions fitted on this codec, and of the length, beside that of the true targets."""
-    z = [codec.encode(texts, truncation=True) for texts in (moved["source"].tolist(), moved["text"].tolist(), targets)]
+    z = [
+        Whole(codec).encode(texts, truncation=True)
+        for texts in (moved["source"].tolist(), moved["text"].tolist(), targets)
+    ]
     rows = []
     for entry in installed().entries("artefact"):
         try:

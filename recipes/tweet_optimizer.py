@@ -32,6 +32,7 @@ from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
+from latentopt.segments.whole import Whole
 
 SAMPLES = Path(__file__).resolve().parent.parent / "examples/drafts.txt"
 DOTS = 2000
@@ -110,7 +111,7 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
         print(f"no learning curve: {error}")
         curve = None
     shown = np.random.default_rng(options.seed).permutation(len(texts))[:DOTS]
-    z = codec.encode([texts[row] for row in shown]).cpu().numpy()
+    z = Whole(codec).encode([texts[row] for row in shown]).cpu().numpy()
     colour, by = y, options.target
     if transform == "rate" and weights is not None:
         colour, by = y / weights, f"{options.target} per {options.weight_column}"

@@ -260,10 +260,13 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | None = None) -> list[int]:
+def keep_fitting(
+    codec: Codec, *columns: list[str], needed: Mapping[str, Any] | None = None, cut: bool = True
+) -> list[int]:
     """The rows whose texts can all be read by the codec; how many are left out, and why, is said.
 
     Args:
+        cut: whether texts that are longer than the model are kept, to be read as segments; how many are, is said.
         needed: columns by name, or None, in which a row is left out that holds nothing (NaN).
     """
     import numpy as np
@@ -271,10 +274,14 @@ def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | 
 
     from latentopt.language import foreign
     from latentopt.reading import set_aside
+    from latentopt.result import TOO_LONG
 
-    why = np.full(len(columns[0]), "", dtype=object)
+    why, long = np.full(len(columns[0]), "", dtype=object), np.zeros(len(columns[0]), dtype=bool)
     for texts in columns:
         why = np.where(why == "", set_aside(codec, texts, any_language=True), why)
+        long |= ~np.array(codec.fits(texts), dtype=bool)
+    if not cut:
+        why[long & (why == "")] = TOO_LONG
     for name, values in (needed or {}).items():
         if values is not None:
             why[(why == "") & pd.isna(np.asarray(values, dtype=object))] = f"without {name}"
@@ -283,6 +290,8 @@ def keep_fitting(codec: Codec, *columns: list[str], needed: Mapping[str, Any] | 
         told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         note(f"left out {counts.total()} of {len(why)} rows: {told}")
     rows = np.flatnonzero(why == "").tolist()
+    if long[rows].any():
+        note(f"{long[rows].sum()} of {len(rows)} rows are longer than the model reads: each is read in segments")
     others = np.logical_or.reduce([foreign(codec, [texts[row] for row in rows]) for texts in columns]).sum()
     if others:
         note(f"warning: {others} of {len(rows)} rows look to be in another language than {codec.name} knows; drop them")

@@ -32,7 +32,8 @@ def encode(
 ) -> None:
     """Write the latents of texts, an array (n, d) of float32, to a .npy file.
 
-    Row i holds the latent of text i; it is NaN where that text is empty, unreadable or too long.
+    Row i holds the latent of text i; it is NaN where that text is empty, unreadable or cannot be cut. A text that is longer
+    than the model reads is cut into segments, and its latent is their mean.
     """
     common.check_out(out, ".npy")
     common.check_out(report)
@@ -42,8 +43,9 @@ def encode(
     import numpy as np
 
     from latentopt.files import write_latents, write_table
-    from latentopt.inversion import LADDER, encode_exact
+    from latentopt.inversion import LADDER
     from latentopt.reading import set_aside
+    from latentopt.segments.whole import Whole, encode_whole
 
     codec = common.load(model, device, dtype)
     aside = set_aside(codec, sources, any_language=True)
@@ -51,9 +53,9 @@ def encode(
     places = np.flatnonzero(aside == "")
     read = [sources[place] for place in places]
     if not exact:
-        z[places] = codec.encode(read).cpu().numpy()
+        z[places] = Whole(codec).encode(read).cpu().numpy()
     else:
-        found = encode_exact(codec, read, ladder=() if report is None else LADDER)
+        found = encode_whole(codec, read, ladder=() if report is None else LADDER)
         z[places] = found.z.cpu().numpy()
         if report is not None:
             write_table(found.table(read).assign(source_id=places), report)

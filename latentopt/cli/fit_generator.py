@@ -37,7 +37,7 @@ def fit_generator(
     check_place(out, "generator")
     texts = texts_of(read_table(in_file, encoding), text_column, in_file)
     codec = common.load(model, device, "auto")
-    module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts)], steps, weight, seed)
+    module, card = run(codec, [texts[row] for row in common.keep_fitting(codec, texts, cut=False)], steps, weight, seed)
     save_artefact(out, "generator", module, codec, card | {"data": in_file.name})
     density, of = card["density"], "held-out" if card["held_out"] else "of its own"
     common.note(

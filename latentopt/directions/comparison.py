@@ -11,14 +11,15 @@ import torch
 from sacrebleu.metrics import CHRF
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.corpus.split import unit_folds
+from latentopt.directions.direction import Direction
 from latentopt.directions.fitting import KEPT, check_sides, find, finders, units_of_sides
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import similarity
 from latentopt.pairs.words import edit_signature
+from latentopt.segments.whole import Whole
 
 logger = logging.getLogger("latentopt")
 
@@ -60,7 +61,8 @@ class Comparison:
             raise LatentoptError(f"{fewest} rows are too few to compare finders; at least {2 * folds} are needed")
         self.units0, self.units1 = units_of_sides(self.sources, self.targets, paired, 2 * folds)
         self.codec, self.paired, self.folds, self.tested, self.seed = codec, paired, folds, tested, seed
-        self.z0, self.z1 = codec.encode(self.sources), codec.encode(self.targets)
+        self.whole = Whole(codec)
+        self.z0, self.z1 = self.whole.encode(self.sources), self.whole.encode(self.targets)
         self.judge: LogisticRegression | None = None
         if not paired:
             stacked = torch.cat([self.z0, self.z1]).cpu().numpy()
@@ -137,18 +139,24 @@ class Comparison:
         seen = ([self.sources[row] for row in train0], [self.targets[row] for row in train1])
         direction = find(self.codec, name, {}, *seen, self.z0[train0], self.z1[train1], self.paired)
         tried, held = train0[: self.tested // 2], test[: self.tested]
-        spread = torch.tensor(FINE, dtype=self.z0.dtype, device=self.z0.device).repeat_interleave(len(tried))
-        texts = self.codec.decode(direction.move(self.z0[tried].repeat(len(FINE), 1), spread))
+        texts = self._moved(direction, tried, FINE)
         n = len(tried)
         of_strength = [self._measure(texts[i * n : (i + 1) * n], tried) for i in range(len(FINE))]
         # Of strengths that score alike, the one nearest to the average edit.
         best = max(range(len(FINE)), key=lambda i: (*of_strength[i].values(), -abs(FINE[i] - 1)))
-        moved: Tensor = direction.move(self.z0[held], FINE[best])
-        return self._measure(self.codec.decode(moved), held), FINE[best]
+        return self._measure(self._moved(direction, held, FINE[best : best + 1]), held), FINE[best]
+
+    def _moved(self, direction: Direction, rows: np.ndarray, strengths: Sequence[float]) -> list[str]:
+        """The texts that some sources become, by one strength after another; of long ones each segment is moved."""
+        segments = self.whole.segments([self.sources[row] for row in rows])
+        z = self.whole.encode_segments(segments.segments) if segments.cut.any() else self.z0[rows]
+        spread = torch.tensor(strengths, dtype=z.dtype, device=z.device).repeat_interleave(len(z))
+        texts = self.codec.decode(direction.move(z.repeat(len(strengths), 1), spread))
+        return [text for i in range(len(strengths)) for text in segments.joined(texts[i * len(z) : (i + 1) * len(z)])]
 
     def _measure(self, texts: Sequence[str], rows: np.ndarray) -> dict[str, float]:
         if self.judge is not None:
-            taken = self.judge.predict(self.codec.encode(texts, truncation=True).cpu().numpy())
+            taken = self.judge.predict(self.whole.encode(texts, truncation=True).cpu().numpy())
             kept = similarity(texts, [self.sources[row] for row in rows]) >= KEPT
             return {"reached": float(np.mean(taken & kept))}
         expected = [self.targets[row] for row in rows]

@@ -16,12 +16,13 @@ from latentopt.codec import Codec
 from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
 from latentopt.directions.fitted import FittedDirection
-from latentopt.directions.moved import move_along
+from latentopt.directions.moved import move_whole
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
 from latentopt.guard import Guard
 from latentopt.pairs.words import swap_words
 from latentopt.plugins import get, installed
+from latentopt.segments.whole import Whole
 
 logger = logging.getLogger("latentopt")
 
@@ -47,6 +48,9 @@ def fit_direction(
 ) -> FittedDirection:
     """Fit a direction from pairs, or from two unpaired sets, and measure it on a fifth of the rows held out.
 
+    A text that is too long for the codec is read as the mean of its segments' latents, and moved segment by segment
+    (`latentopt.segments`).
+
     A text that was learned is never held out: pairs that share one (`latentopt.corpus.split.text_key`) stay together.
 
     Pairs are scored by exact match of the moved and decoded source with its target. For unpaired sets there is no right
@@ -70,7 +74,8 @@ def fit_direction(
     units0, units1 = units_of_sides(sources, targets, paired)
     strengths = sorted(strengths)
     settings = dict(settings or {})
-    z0, z1 = codec.encode(sources), codec.encode(targets)
+    whole = Whole(codec)
+    z0, z1 = whole.encode(sources), whole.encode(targets)
     rng = np.random.default_rng(seed)
     order0 = rng.permutation(len(sources))
     order1 = order0 if paired else rng.permutation(len(targets))
@@ -83,7 +88,7 @@ def fit_direction(
         )
     seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
     trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
-    moved = move_along(codec, [sources[row] for row in held0], z0[held0], trial, strengths)
+    moved = move_whole(whole, [sources[row] for row in held0], z0[held0], trial, strengths)
     if paired:
         expected = np.array([targets[row] for row in held0], dtype=object)
         table = dict(zip(strengths, (moved.texts == expected).mean(1).tolist(), strict=True))

@@ -13,6 +13,7 @@ from torch import Tensor
 from latentopt.codec import Codec, Fluency
 from latentopt.directions.direction import Direction
 from latentopt.filters import similarity
+from latentopt.segments.whole import Whole
 
 NATS = 20.0
 """The surprise (`latentopt.t5vae.token_pairs`) that weighs as much as all of the similarity does."""
@@ -77,6 +78,20 @@ def move_along(
     texts = np.array(codec.decode(far, **(decoding or {})) if n else [], dtype=object).reshape(k, n)
     figures = measure(codec, sources, direction, texts)
     return Moved(texts, *figures, far.view(k, n, z.shape[1]), k * len(direction.stages()))
+
+
+def move_whole(
+    whole: Whole, sources: Sequence[str], z: Tensor, direction: Direction, strengths: Sequence[float]
+) -> Moved:
+    """As `move_along`, n sources of any length with latents z (n, d): of those that are cut, each segment is moved."""
+    segments = whole.segments(sources)
+    if not segments.cut.any():
+        return move_along(whole.codec, sources, z, direction, strengths)
+    parts = whole.encode_segments(segments.segments)
+    moved = move_along(whole.codec, segments.segments, parts, direction, strengths)
+    texts = np.array([segments.joined(row) for row in moved.texts.tolist()], dtype=object)
+    shifted = torch.stack([segments.pool(row) for row in moved.z])
+    return Moved(texts, *measure(whole, sources, direction, texts), shifted, moved.decodes)
 
 
 def measure(

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.directions.moved import Moved, measure, move_along
+from latentopt.directions.reassembly import put_together
 from latentopt.directions.refinement import refine
 from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
@@ -31,7 +33,12 @@ from latentopt.result import (
     Result,
     Run,
 )
+from latentopt.segments.texts import Segments, on_whole, segments_of
+from latentopt.segments.whole import Whole
 from latentopt.validity import Decoded, Validity, decode_valid
+
+AT_ONCE = 1024
+"""Of texts that are cut, so many segments are moved at once."""
 
 
 def transfer(
@@ -45,8 +52,9 @@ def transfer(
 ) -> Result:
     """Move texts along a direction and decode them.
 
-    A text that is empty, unreadable, too long for the model, refused by a filter or, where it chooses its strength by
-    itself, cannot be moved comes back as it was; ``status`` says so.
+    A text that is empty, unreadable, refused by a filter or, where it chooses its strength by itself, cannot be moved comes
+    back as it was; ``status`` says so. One that is too long for the model is cut (`latentopt.segments`), each of its segments
+    moved as a text of its own, and put together again: it is moved where any of them is. What cannot be cut is too long.
 
     Args:
         strength: the line from which each text takes its own, or `StrengthLine.fixed`; the default line where None.
@@ -68,9 +76,8 @@ def transfer(
     sources = [str(text) for text in sources]
     rows = np.flatnonzero(aside == "")
     read = [sources[row] for row in rows]
-    z, encoded = encode_drafts(codec, read, exact)
-    chosen = _Transfer(codec, read, z, encoded, direction, line, validity).table()
-    again = codec.encode(chosen["text"].tolist(), truncation=True)
+    chosen, encoded = _moved(segments_of(codec, read), codec, direction, line, validity, exact)
+    again = Whole(codec).encode(chosen["text"].tolist(), truncation=True)
     chosen["before"], chosen["after"] = (direction.score(at).double().cpu().numpy() for at in (encoded, again))
     table = pd.DataFrame(
         {
@@ -95,6 +102,27 @@ def transfer(
     latents[rows] = again.float().cpu().numpy()
     run = Run.of("transfer", codec, validity, direction=type(direction).__name__, strength=repr(line), exact=exact)
     return Result(table, latents, _counts(table), run)
+
+
+def _moved(
+    segments: Segments, codec: Codec, direction: Direction, line: StrengthLine, validity: Validity, exact: bool
+) -> tuple[pd.DataFrame, Tensor]:
+    """What becomes of n texts (see `_Transfer.table`), and their encodings (n, d).
+
+    Where some are cut, segments are moved, and the filters asked about each in its whole text.
+    """
+    if not segments.cut.any():
+        z, encoded = encode_drafts(codec, segments.texts, exact)
+        return _Transfer(codec, segments.texts, z, encoded, direction, line, validity).table(), encoded
+    asked = replace(validity, filters={name: on_whole(accepts) for name, accepts in validity.filters.items()})
+    tables, latents = [], []
+    for first in range(0, len(segments.segments), AT_ONCE):
+        part: list[str] = list(segments.segments[first : first + AT_ONCE])
+        z, encoded = encode_drafts(codec, part, exact)
+        tables.append(_Transfer(codec, part, z, encoded, direction, line, asked).table())
+        latents.append(encoded)
+    moved = put_together(pd.concat(tables, ignore_index=True), segments, validity.filters)
+    return moved, segments.pool(torch.cat(latents))
 
 
 def _counts(table: pd.DataFrame) -> dict[str, float]:

@@ -19,6 +19,8 @@ from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter
 from latentopt.filters import similarity as likeness
 from latentopt.generation.noise import Generator, Noise
+from latentopt.generation.whole_texts import candidates as whole_candidates
+from latentopt.generation.whole_texts import unchanged
 from latentopt.inversion import encode_drafts
 from latentopt.reading import set_aside
 from latentopt.result import (
@@ -33,6 +35,7 @@ from latentopt.result import (
     Run,
     check_columns,
 )
+from latentopt.segments.texts import Fitting, Segments, on_whole, segments_of
 from latentopt.text import composed
 from latentopt.validity import Decoded, Validity, decode_valid
 
@@ -86,8 +89,10 @@ def paraphrase(
         per word (NaN where the codec has none); ``cycle_error``, |z - encode(decode(z))| / |z|; ``tried``, how
         many latents were decoded as candidates of the source; and one column per filter. A source that has no
         paraphrase has one row of rank 0 with its own text and the reason in ``status``; a filter is False there
-        where it refused every candidate. So has a source that is empty, unreadable or too long for the codec or the rewriter
-        (`latentopt.result.ASIDE`). Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
+        where it refused every candidate. So has a source that is empty or unreadable (`latentopt.result.ASIDE`), or that is too
+        long for the codec or the rewriter and cannot be cut into segments: the paraphrases of a long text hold those of
+        its segments, and are filtered and ranked whole.
+        Of the counts, ``valid`` and ``repaired`` are of paraphrases, and ``failed`` of sources.
 
     Raises:
         LatentoptError: when there are no texts, a setting is out of range, or both a rewriter and a generator are given.
@@ -107,17 +112,20 @@ def paraphrase(
     if rewriter is not None:
         aside = np.where(aside == "", set_aside(rewriter, sources), aside)
     places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
-    sources = [given[place] for place in places]
-    z0, encoded = encode_drafts(codec, sources, exact)
-    starts = z0 if rewriter is None else rewriter.encode(sources)
+    segments = segments_of(codec, [given[place] for place in places], _fits(codec, rewriter))
+    parts: list[str] = list(segments.segments) if segments.cut.any() else segments.texts
+    asked = replace(validity, filters={name: on_whole(accepts) for name, accepts in validity.filters.items()})
+    z0, encoded = encode_drafts(codec, parts, exact)
+    starts = z0 if rewriter is None else rewriter.encode(parts)
     rng = torch.Generator().manual_seed(seed)
     tables = []
-    for first in range(0, len(sources), CHUNK):
+    for first in range(0, len(parts), CHUNK):
         part = slice(first, first + CHUNK)
-        table = _paraphrased(
-            codec, sources[part], z0[part], starts[part], origin, n, similarity, validity, rng, n * draws
-        )
-        tables.append(table.assign(source_id=places[table["source_id"] + first]))
+        table = _paraphrased(codec, parts[part], z0[part], starts[part], origin, n, similarity, asked, rng, n * draws)
+        tables.append(table.assign(source_id=table["source_id"] + first))
+    if tables and segments.cut.any():
+        tables = [_whole(codec, pd.concat(tables, ignore_index=True), segments, validity.filters, n)]
+    tables = [table.assign(source_id=places[table["source_id"]]) for table in tables]
     left = np.flatnonzero(aside != "")
     if len(left):
         texts = [given[place] for place in left]
@@ -127,14 +135,43 @@ def paraphrase(
         tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
     table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
     by = rewriter.name if rewriter else type(generator).__name__ if generator else None
-    asked = {"n": n, "similarity": similarity, "seed": seed, "draws": draws, "exact": exact, "by": by}
+    settings = {"n": n, "similarity": similarity, "seed": seed, "draws": draws, "exact": exact, "by": by}
     # A text that was not paraphrased stands there itself, or was not read.
     z, itself = np.full((len(table), codec.latent_dim), np.nan, dtype=np.float32), (table["rank"] == 0).to_numpy()
     z[~itself] = np.reshape(table.loc[~itself, "z"].tolist(), (-1, codec.latent_dim))
     read = np.flatnonzero(itself & (aside == "")[table["source_id"]])
-    z[read] = encoded.float().cpu().numpy()[np.searchsorted(places, table["source_id"].to_numpy()[read])]
-    run = Run.of("paraphrase", codec, validity, **asked)
+    z[read] = segments.pool(encoded).float().cpu().numpy()[np.searchsorted(places, table["source_id"].to_numpy()[read])]
+    run = Run.of("paraphrase", codec, validity, **settings)
     return Result(table.drop(columns="z"), z, _counts(table, len(given)), run)
+
+
+def _fits(codec: Codec, rewriter: Codec | None) -> Fitting:
+    """Whether texts are short enough for all that is to read them."""
+    if rewriter is None:
+        return codec.fits
+    return lambda texts: [all(both) for both in zip(codec.fits(texts), rewriter.fits(texts), strict=True)]
+
+
+def _whole(
+    codec: Codec, paraphrased: pd.DataFrame, segments: Segments, filters: Mapping[str, Filter], n: int
+) -> pd.DataFrame:
+    """The table of n texts of which some are cut, by that of their segments (`_paraphrased`)."""
+    owner = segments.owner[paraphrased["source_id"]]
+    own = paraphrased[~segments.cut[owner]].assign(source_id=owner[~segments.cut[owner]])
+    cut = np.flatnonzero(segments.cut).tolist()
+    kept = _ranked(codec, whole_candidates(paraphrased, segments, filters, n)).groupby("source_id").head(n)
+    kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
+    left = unchanged(paraphrased, segments, sorted(set(cut) - set(kept["source_id"])), list(filters))
+    long = pd.concat([part for part in (kept, left) if len(part)], ignore_index=True)
+    long["source"] = [segments.texts[row] for row in long["source_id"]]
+    long["similarity"] = likeness(long["text"].tolist(), long["source"].tolist())
+    once = paraphrased.drop_duplicates("source_id").sort_values("source_id")
+    by_text = once.assign(owner=segments.owner[once["source_id"]]).groupby("owner")
+    long["tried"] = by_text["tried"].sum()[long["source_id"]].to_numpy()
+    long["noise"] = by_text["noise"].mean()[long["source_id"]].to_numpy()
+    return pd.concat(
+        [part for part in (own, long.reindex(columns=paraphrased.columns)) if len(part)], ignore_index=True
+    )
 
 
 def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
@@ -254,18 +291,22 @@ def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:
     """The candidates with ``log_prob`` and ``cycle_error``, the best of each source first.
 
     Both are of the text's own latent, z = encode(text), and not of the latent it was decoded from: that one holds noise
-    which decoding drops, and garbled texts hold the most of it.
+    which decoding drops, and garbled texts hold the most of it. Of a text that is cut, they are those of its segments.
     """
     texts = candidates["text"].tolist()
-    z = codec.encode(texts)
+    segments = segments_of(codec, texts)
+    parts: list[str] = list(segments.segments) if segments.cut.any() else texts
+    z = codec.encode(parts)
     away = (codec.encode(codec.decode(z), truncation=True) - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-9)
     candidates = candidates.assign(
-        z=list(z.float().cpu().numpy()), log_prob=np.nan, cycle_error=away.double().cpu().numpy()
+        z=list(segments.pool(z).float().cpu().numpy()),
+        log_prob=np.nan,
+        cycle_error=segments.pool(away).double().cpu().numpy(),
     )
     if isinstance(codec, Likelihood):
         with torch.no_grad():
-            total = codec.log_prob(z, texts).double().cpu().numpy()
-        candidates["log_prob"] = total / np.array([max(1, len(text.split())) for text in texts])
+            total = (segments.pool(codec.log_prob(z, parts)) * torch.from_numpy(segments.counts).to(z)).double()
+        candidates["log_prob"] = total.cpu().numpy() / np.array([max(1, len(text.split())) for text in texts])
     merits, owner = candidates[["log_prob", "cycle_error"]], candidates["source_id"]
     groups = merits.groupby(owner)
     # Texts that come back exactly differ in their cycle error by rounding, which should not be blown up.

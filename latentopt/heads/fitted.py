@@ -13,6 +13,7 @@ import torch
 from latentopt.artefact import load_artefact
 from latentopt.codec import Codec
 from latentopt.heads.head import Head
+from latentopt.segments.whole import Whole
 
 
 @dataclass
@@ -52,7 +53,7 @@ class FittedHead:
         """The value of each of n texts, (n,)."""
         if getattr(self.module, "reads", False):
             return self.module.read(texts).double().cpu().numpy()
-        return self.module(codec.encode(texts)).double().cpu().numpy()
+        return self.module(Whole(codec).encode(texts)).double().cpu().numpy()
 
 
 def load_head(ref: str, codec: Codec) -> FittedHead:

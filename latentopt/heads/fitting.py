@@ -51,6 +51,8 @@ def fit_head(
 ) -> FittedHead:
     """Fit a registered head on the latents of texts, and score it by cross-validation.
 
+    A text that is too long for the codec is read as the mean of its segments' latents (`latentopt.segments`).
+
     Rows of equal texts (`latentopt.corpus.split.text_key`) stay in one fold, and so do groups that share a text: what was
     learned is never held out.
 

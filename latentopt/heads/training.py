@@ -23,6 +23,8 @@ from latentopt.heads.targets import (
     transformed,
     within,
 )
+from latentopt.segments.texts import Segments, segments_of
+from latentopt.segments.whole import Whole
 
 BATCH = 1024
 """More rows than this are drawn in batches of so many."""
@@ -114,8 +116,8 @@ def prepare(
         y = y if groups is None else within(y, groups, weights)
         if np.ptp(y) == 0:
             raise LatentoptError(f"the target does not vary{' within any group' if groups is not None else ''}")
-    z = codec.encode(texts).float()
-    copies = reencode(codec, z, reencodings, seed).float()
+    segments = segments_of(codec, texts)
+    z, copies = _read(Whole(codec), segments, reencodings, seed)
     relative = weights / weights.mean() if weights is not None else None
     return Examples(
         texts=np.array(texts, dtype=object),
@@ -128,6 +130,13 @@ def prepare(
         copies=copies.cpu().numpy(),
         cell=codec.cell,
     )
+
+
+def _read(codec: Whole, segments: Segments, reencodings: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The latents of n texts (n, d), and those of their re-encodings (n, r, d), which are made segment by segment."""
+    z = codec.encode(segments.texts).float()
+    parts = codec.encode_segments(segments.segments).float() if segments.cut.any() else z
+    return z, segments.pool(reencode(codec, parts, reencodings, seed).float())
 
 
 def units_of(equal: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
@@ -172,6 +181,8 @@ def imitate(head: Any, codec: Codec, examples: Examples, seed: int) -> float:
         The correlation of the imitation with what is read, over a tenth of the distinct texts decoded, kept for that.
     """
     order = np.random.default_rng(seed).permutation(len(examples.z))[:IMITATED]
+    short = np.array(codec.fits(examples.texts[order].tolist()), dtype=bool)
+    order = order[short] if short.any() else order  # what is decoded around the mean of segments is no such text
     z = torch.from_numpy(examples.z[order]).to(codec.device)
     z = torch.cat([z, neighbours(codec, z, max(1, IMITATED // len(z)), seed, FARTHEST)])
     texts = codec.decode(z)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ import torch
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, apply_metric, similarity
-from latentopt.inversion import STEPS, encode_exact
+from latentopt.inversion import STEPS
 from latentopt.plugins import installed
 from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run, check_columns
+from latentopt.search.combining import Combining
 from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.ledger import COUNTS
 from latentopt.search.objective import Objective
@@ -25,13 +26,15 @@ from latentopt.search.problem import Problem, Searcher
 from latentopt.search.ranking import rank
 from latentopt.search.recombination import Grafting, Splicing
 from latentopt.search.repair import repair
+from latentopt.search.segmentwise import Drafts, InSegments, drafts_of
 from latentopt.search.verifier import Verifier
+from latentopt.segments.whole import Whole, exact_segments
 from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
 
 CHUNK = 64
-"""How many drafts are searched at once: memory grows with it, not with the number of drafts."""
+"""How many drafts or segments are searched at once: memory grows with it, not with the number of drafts."""
 
 DECODES_PER_EVALUATION = 20
 """The budget of decodes where only evaluations are limited, so that a search which finds no new text ends."""
@@ -61,7 +64,10 @@ def optimize(
     Every candidate is decoded and encoded again. ``predicted`` is the objective at the latent that the search proposed,
     ``verified`` the objective at the re-encoding of its text; ranking is by ``verified``. A candidate stands in the
     table when its text differs from the draft, every filter accepts it and it verifies higher than the draft. A draft that
-    is empty, unreadable or too long is not searched: it has one row, whose status says so (`latentopt.result.ASIDE`).
+    is empty or unreadable is not searched: it has one row, whose status says so (`latentopt.result.ASIDE`).
+
+    A draft that is too long for the codec is cut (`latentopt.segments`): its segments are searched as drafts, each rewrite
+    of one is verified in its place in the whole text, and the best ones are put together. What cannot be cut is too long.
 
     Args:
         texts: n drafts, in the order the result keeps.
@@ -74,7 +80,7 @@ def optimize(
         pareto: with several terms, keep candidates that no other beats in all of them, better than the draft in one.
         validity: instead of ``filters``. Of a draft of which the filters refused all that is better, the best is made
             valid. A draft whose budget has no ``tries`` left is passed over.
-        chunk: how many drafts are searched at once.
+        chunk: how many drafts, or segments of drafts, are searched at once.
         splice: when a search has ended, try the best texts with single differences from their draft undone, or taken over
             from one another (`latentopt.search.splicing`); their ``predicted`` is that of the text they are made from.
         phrases: real texts of the wanted kind, such as those that a head was fitted on. What stands in them between the
@@ -114,29 +120,36 @@ def optimize(
     places = np.flatnonzero(aside == "")
     texts = [str(given[place]) for place in places]
     # All drafts are read before any is searched: a bad one should not cost the work on those before it.
-    read = encode_exact(codec, texts, STEPS if exact else 0, ladder=())
-    _warn_of_other_texts(texts, read.decoded)
+    segments, read = exact_segments(codec, texts, STEPS if exact else 0)
+    _warn_of_other_texts(texts, segments.joined(read.decoded))
+    whole = Whole(codec)
     constraint = validity.constraint if validity.always else None
     scoring = {"objective": objective, "filters": validity.filters, "constraint": constraint, "exact": exact}
     tables, latents = [pd.DataFrame(columns=columns)], [np.empty((0, codec.latent_dim), dtype=np.float32)]
     counts, unscored = Counter(dict.fromkeys(COUNTS, 0)), set(objective.text_terms if texts else ())
-    for first in range(0, len(texts), chunk):
-        part = slice(first, first + chunk)
-        z0, encoded = read.z[part], read.encoded[part]
-        anchored = objective.anchor(codec, encoded)
-        problem = Problem(codec, anchored, texts[part], z0, budget, evaluations, encoded, scoring)
+    for first, last in _chunks(segments.counts, chunk):
+        part, rows = segments.take(first, last), slice(segments.starts[first], segments.starts[last])
+        z0, encoded = read.z[rows], read.encoded[rows]
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
-        verifier = Verifier(problem, validity, pareto)
-        _search(verifier, searcher, splice, phrases, rng)
+        if part.cut.any():
+            spent = {"budget": budget, "evaluations": evaluations, "scoring": scoring}
+            drafts = drafts_of(whole, objective, part, z0, encoded, validity, pareto, spent)
+            verifier = drafts.verifier
+            _search_segments(drafts, searcher, splice, phrases, rng, chunk)
+        else:
+            anchored = objective.anchor(codec, encoded)
+            problem = Problem(codec, anchored, part.texts, z0, budget, evaluations, encoded, scoring)
+            verifier = Verifier(problem, validity, pareto)
+            _search(verifier, searcher, splice, phrases, rng)
         table, numbers = rank(verifier.ledger, top)
         _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
         latents.append(verifier.latents_of([verifier.ledger.rows[number] for number in numbers]).cpu().numpy())
         unscored -= verifier.scored
         counts.update(verifier.ledger.counts)
-        if len(texts) > chunk:
-            logger.info("%d of %d drafts searched", min(first + chunk, len(texts)), len(texts))
+        if last - first < len(texts):
+            logger.info("%d of %d drafts searched", last, len(texts))
     for name in sorted(unscored):
         raise LatentoptError(f"{name} gave no number for any of the texts it was asked about, the drafts included")
     table = pd.concat(tables[len(tables) > 1 :], ignore_index=True)
@@ -161,6 +174,36 @@ def _search(verifier: Verifier, searcher: Searcher, splice: bool, phrases: Seque
         for _ in verifier.follow(stage.search(verifier.problem, rng)):
             pass
     repair(verifier, rng)
+
+
+def _search_segments(
+    drafts: Drafts, searcher: Searcher, splice: bool, phrases: Sequence[str], rng: torch.Generator, most: int
+) -> None:
+    """All stages of a search of drafts that are cut into segments, at most so many of these at once."""
+    verifier, free, owner = drafts.verifier, not drafts.validity.always, drafts.segments.owner
+    stages: list[Searcher] = [InSegments(drafts, lambda rows: searcher, most), Combining(drafts)]
+    if free and phrases:
+        stages.insert(
+            0, InSegments(drafts, lambda rows: Grafting(verifier.ledger, phrases, owner[rows].tolist()), most)
+        )
+    if free and splice:
+        stages.append(Splicing(verifier.ledger, drafts.segments.cut.tolist()))
+    for stage in stages:
+        for _ in verifier.follow(stage.search(verifier.problem, rng)):
+            pass
+    repair(verifier, rng, drafts)
+
+
+def _chunks(counts: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """The first draft and the one behind the last of each chunk, by how many segments each has, (n,): at most so many."""
+    first, held = 0, 0
+    for number, count in enumerate(counts.tolist()):
+        if number > first and held + count > most:
+            yield first, number
+            first, held = number, 0
+        held += count
+    if len(counts):
+        yield first, len(counts)
 
 
 def _ask_of_drafts(table: pd.DataFrame, validity: Validity) -> None:

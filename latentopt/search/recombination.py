@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
+from torch import Tensor
 
 from latentopt.search.ledger import Key, Ledger
 from latentopt.search.problem import Outcome, Problem, Proposal
@@ -17,6 +18,8 @@ GRAFTS = 256
 """How many grafts are tried on a draft."""
 SPLICES, PARENTS, SPLICED = 16, 2, 32
 """How often texts are spliced: so many of a draft's best ones, at so many single places each."""
+RELATED = 64
+"""Of a draft that is cut into segments, so many of the best texts are spliced with: to compare long ones takes time."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,20 @@ class Grafting:
 
     ledger: Ledger
     phrases: Sequence[str]
+    owner: Sequence[int] | None = None
+    """The drafts that these texts are segments of, where they are no drafts themselves."""
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
         """See `latentopt.search.problem.Searcher`."""
         n = GRAFTS if problem.evaluations is None else min(GRAFTS, problem.evaluations // 2)
+        owners = range(len(problem.texts)) if self.owner is None else self.owner
         made = {
-            (owner, text): owner
-            for owner, texts in enumerate(grafts(problem.texts, self.phrases, n, rng))
+            (number, text): owners[number]
+            for number, texts in enumerate(grafts(problem.texts, self.phrases, n, rng))
             for text in texts
         }
         if made:
-            yield _written(self.ledger, made, 0)
+            yield _written(self.ledger, made, 0, problem.z0)
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,18 @@ class Splicing:
     """Texts around the best ones of each draft, its own among them; each promises what the one does that it is made from.
 
     What the filters refused may give its parts too.
+
+    Args:
+        cut: of which drafts the white space stays as it is, (n,) bool; others are read as one line, as they are decoded.
     """
 
     ledger: Ledger
+    cut: Sequence[bool] | None = None
 
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
         """See `latentopt.search.problem.Searcher`."""
-        splicers = [Splicer(text) for text in problem.texts]
+        cut = [False] * len(problem.texts) if self.cut is None else self.cut
+        splicers = [Splicer(text, lines) for text, lines in zip(problem.texts, cut, strict=True)]
         known: list[set[str]] = [set() for _ in splicers]
         refused: list[list[str]] = [[] for _ in splicers]
         rows = told = 0
@@ -65,6 +76,7 @@ class Splicing:
             rows, told = len(self.ledger.rows), len(self.ledger.refused)
             made: dict[Key, int] = {}
             for owner, numbers in best_first(self.ledger).items():
+                numbers = numbers[:RELATED] if cut[owner] else numbers
                 for parent in numbers[:PARENTS]:
                     order = [parent, *(number for number in numbers if number != parent)]
                     texts = [self.ledger.rows[number].text for number in order]
@@ -73,12 +85,11 @@ class Splicing:
                         known[owner].add(text)
             if not made:
                 return
-            yield _written(self.ledger, made, step)
+            yield _written(self.ledger, made, step, problem.z0)
 
 
-def _written(ledger: Ledger, made: Mapping[Key, int], step: int) -> Proposal:
+def _written(ledger: Ledger, made: Mapping[Key, int], step: int, z0: Tensor) -> Proposal:
     """Texts that promise what the rows do that they are made from."""
-    z0 = ledger.problem.z0
     source = torch.tensor([owner for owner, _ in made], dtype=torch.long, device=z0.device)
     predicted = torch.tensor([ledger.rows[number].predicted for number in made.values()], dtype=torch.float64)
     return Proposal(z0[source], source, step, texts=[text for _, text in made], predicted=predicted)

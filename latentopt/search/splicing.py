@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 import torch
 
 from latentopt.pairs.words import TOKEN
+from latentopt.segments.cutting import marks
 
 SPACED = re.compile(rf"\s*(?:{TOKEN.pattern})")
 
@@ -30,10 +31,15 @@ Edit = tuple[int, int, tuple[str, ...]]
 
 
 class Splicer:
-    """Texts around the rewrites of a draft; all are read as one line."""
+    """Texts around the rewrites of a draft.
 
-    def __init__(self, draft: str) -> None:
-        self.tokens = _tokens(draft)
+    Args:
+        lines: whether line breaks, links and names of users stay as they are; otherwise all is read as one line.
+    """
+
+    def __init__(self, draft: str, lines: bool = False) -> None:
+        self.lines, self.end = lines, draft[len(draft.rstrip()) :] if lines else ""
+        self.tokens, self.marks = _tokens(draft, lines), marks(draft)
         self.edits: dict[str, list[Edit]] = {}
 
     def around(self, rewrites: Sequence[str], n: int, known: Collection[str] = ()) -> list[str]:
@@ -49,14 +55,15 @@ class Splicer:
             and none has a word that is two of theirs run together.
         """
         first, *others = map(self._edits, rewrites)
-        passed = {"".join(self.tokens).removeprefix(" "), *rewrites, *known}
+        passed = {"".join(self.tokens).removeprefix(" ") + self.end, *rewrites, *known}
         found: list[str] = []
         for edits in _around(first, others):
             if len(found) == n:
                 break
             tokens = _edited(self.tokens, edits)
-            text = "".join(tokens).removeprefix(" ")
-            if text not in passed and text.strip() and _tokens(text) == tokens:
+            text = "".join(tokens).removeprefix(" ") + self.end
+            kept = not self.lines or marks(text) == self.marks
+            if kept and text not in passed and text.strip() and _tokens(text, self.lines) == tokens:
                 found.append(text)
             passed.add(text)
         return found
@@ -64,7 +71,7 @@ class Splicer:
     def _edits(self, rewrite: str) -> list[Edit]:
         """What a rewrite does to the draft's tokens, from the left to the right; as many for as many are exchanged singly."""
         if rewrite not in self.edits:
-            new, edits = _tokens(rewrite), list[Edit]()
+            new, edits = _tokens(rewrite, self.lines), list[Edit]()
             for operation, i, j, k, m in SequenceMatcher(None, self.tokens, new, autojunk=False).get_opcodes():
                 if operation != "equal" and j - i == m - k:
                     edits += [(i + n, i + n + 1, (new[k + n],)) for n in range(j - i)]
@@ -148,9 +155,9 @@ def _stretches(tokens: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
                 yield left, right, start, stop
 
 
-def _tokens(text: str) -> list[str]:
+def _tokens(text: str, lines: bool = False) -> list[str]:
     """Words and marks with the spaces before them; the first has one too, as it may come to stand behind another."""
-    return SPACED.findall(f" {' '.join(text.splitlines())}")
+    return SPACED.findall(f" {text if lines else ' '.join(text.splitlines())}")
 
 
 def _meet(a: Edit, b: Edit) -> bool:

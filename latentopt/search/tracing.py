@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
+from latentopt.search.segmentwise import InWhole
+from latentopt.segments.texts import Segment
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Traced:
 
     searcher: Searcher
     paths: list[list[np.ndarray]] = field(default_factory=list)
+    _best: list[float] = field(default_factory=list, init=False)
+    _last: list[str] | None = field(default=None, init=False)
 
     def __repr__(self) -> str:
         return repr(self.searcher)
@@ -34,20 +39,31 @@ class Traced:
     def search(self, problem: Problem, rng: torch.Generator) -> Generator[Proposal, Outcome, None]:
         """See `latentopt.search.problem.Searcher`."""
         inner = self.searcher.search(problem, rng)
-        paths = [[z] for z in problem.z0.cpu().numpy()]
-        self.paths += paths
-        best = np.full(len(paths), -np.inf)
+        objective = problem.objective
+        whole = objective.whole if isinstance(objective, InWhole) else lambda z, source: z
+        path = self._begun(problem, whole(problem.z0, torch.arange(len(problem.texts), device=problem.z0.device)))
         proposal = next(inner, None)
         while proposal is not None:
             outcome = yield proposal
             verified = outcome.verified.where(outcome.changed, -torch.inf).double().cpu().numpy()
-            source = proposal.source.cpu().numpy()
-            for row in pd.Series(verified).groupby(source).idxmax():
-                draft = source[row]
-                if verified[row] > best[draft]:
-                    best[draft] = verified[row]
-                    paths[draft].append(outcome.z[row].cpu().numpy())
+            places, z = path[proposal.source.cpu().numpy()], whole(outcome.z, proposal.source)
+            for row in pd.Series(verified).groupby(places).idxmax():
+                if verified[row] > self._best[places[row]]:
+                    self._best[places[row]] = verified[row]
+                    self.paths[places[row]].append(z[row].cpu().numpy())
             try:
                 proposal = inner.send(outcome) if isinstance(inner, Generator) else next(inner)
             except StopIteration:
                 return
+
+    def _begun(self, problem: Problem, z: Tensor) -> np.ndarray:
+        """The place of each draft's path, (n,); segments of one text share one, which begins at the text's latent (n, d)."""
+        places = []
+        for text, start in zip(problem.texts, z.cpu().numpy(), strict=True):
+            pieces = text.pieces if isinstance(text, Segment) else None
+            if pieces is None or pieces is not self._last:
+                self.paths.append([start])
+                self._best.append(-np.inf)
+            self._last = pieces
+            places.append(len(self.paths) - 1)
+        return np.array(places)

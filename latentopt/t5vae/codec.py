@@ -60,6 +60,7 @@ class T5VAECodec:
         self.latent_dim = model.config.latent_dim
         self.max_tokens = model.config.max_tokens
         self.language = model.config.language
+        self.whole_lines = bool(model.config.balance_brackets)  # code: no part of a line stands for itself
         self.cell = model.config.cell_radius or 1.0
         bottleneck = model.bottleneck
         self.posterior = AggregatePosterior(bottleneck.weights, bottleneck.means, bottleneck.cholesky)

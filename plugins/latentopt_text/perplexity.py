@@ -38,7 +38,8 @@ def perplexity(limit: float, model: str = "english-small") -> Filter:
 
     The codec has seen the text it is asked about, so this is how well it brings it back: close to 1 for text like that
     it was trained on, more where it would garble it. Under english-small the median is 1.1 for what it decodes, 1.9 with
-    the words shuffled and 6 with the letters shuffled. A text too long to be encoded whole fails.
+    the words shuffled and 6 with the letters shuffled. A text that is too long
+    is asked about as its segments; one that cannot be cut fails.
 
     Args:
         model: the codec's name or folder. It is loaded once per process, beside the one a search uses.
@@ -50,13 +51,17 @@ def perplexity(limit: float, model: str = "english-small") -> Filter:
     def likely(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         import torch
 
-        verdicts = np.array(codec.fits(list(texts)), dtype=bool)
-        whole = [text for text, fits in zip(texts, verdicts, strict=True) if fits]
-        if whole:
+        from latentopt.segments.texts import segments_of
+
+        verdicts = segments_of(codec, list(texts)).readable
+        read = segments_of(codec, [text for text, fits in zip(texts, verdicts, strict=True) if fits])
+        if read.segments:
+            parts = [str(part) for part in read.segments]
             with torch.no_grad():
-                total = codec.log_prob(codec.encode(whole), whole).double().cpu().numpy()
-            tokens = np.array([len(ids) for ids in codec.tokenize(whole)])
-            verdicts[verdicts] = np.exp(-total / tokens) <= limit
+                total = codec.log_prob(codec.encode(parts), parts).double().cpu().numpy()
+            tokens = np.array([len(ids) for ids in codec.tokenize(parts)])
+            sums = (np.add.reduceat(values, read.starts[:-1]) for values in (total, tokens))
+            verdicts[verdicts] = np.exp(-np.divide(*sums)) <= limit
         return verdicts
 
     return likely

@@ -152,7 +152,7 @@ def test_the_commands_fit_one_and_paraphrase_with_it(tmp_path, monkeypatch):
         result = call("paraphrase", "a blue cat", *options)
         assert result.exit_code == 1
         assert message in result.stderr
-    result = call("paraphrase", "a blue cat", "--rewriter", "short")
+    result = call("paraphrase", "bluecat", "--rewriter", "short")
     assert result.exit_code == 0, result.stderr
     assert "1 too long for the model" in result.stderr
     (tmp_path / "mine").mkdir()
