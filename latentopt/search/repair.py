@@ -62,18 +62,18 @@ def _wanted(verifier: Verifier, codec: Codec, whole: Callable[[int, str], str]) 
     Their sources are the numbers of the drafts, in digits.
     """
 
-    def keys(texts: Sequence[str], owners: Sequence[str]) -> list[Key]:
-        return [(int(owner), whole(int(owner), text)) for text, owner in zip(texts, owners, strict=True)]
+    def keys(texts: Sequence[str], sources: Sequence[str]) -> list[Key]:
+        return [(int(owner), whole(int(owner), text)) for text, owner in zip(texts, sources, strict=True)]
 
-    def new(texts: Sequence[str], owners: Sequence[str]) -> np.ndarray:
-        unknown = [not verifier.ledger.knows(key) for key in keys(texts, owners)]
+    def new(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        unknown = [not verifier.ledger.knows(key) for key in keys(texts, sources)]
         return np.array(unknown, dtype=bool) & np.array(codec.fits(texts), dtype=bool)
 
-    def accepted(texts: Sequence[str], owners: Sequence[str]) -> np.ndarray:
-        return verifier.accepts(keys(texts, owners))
+    def accepted(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return verifier.accepts(keys(texts, sources))
 
-    def better(texts: Sequence[str], owners: Sequence[str]) -> np.ndarray:
-        rows = verifier.score(keys(texts, owners))
+    def better(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        rows = verifier.score(keys(texts, sources))
         return np.array([row.valid and verifier.ledger.better(row) for row in rows], dtype=bool)
 
     # A property of the text is too dear to be asked about every try.
