@@ -185,7 +185,6 @@ def main() -> None:
     disable_progress_bar()
     codec = latentopt.load_codec(options.model)
     drafts = text_column(read_table(options.drafts), "text", options.drafts)
-    drafts = [drafts[row] for row in keep_fitting(codec, drafts)]
 
     learned = learn(codec, options) if options.table else shipped(codec, options)
     trusted, sentence = verdict(learned.head.card)

@@ -108,8 +108,7 @@ def test_their_latents_use_many_directions(name):
 
 def test_the_readmes_recipe_runs_as_it_stands(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(code.strip().splitlines()) <= 30
+    assert len(code.strip().splitlines()) <= 12
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert "verified" in printed
-    assert "'tried'" in printed
+    assert "He was at home." in printed

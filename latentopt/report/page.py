@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latentopt.files import whole
 from latentopt.heads.learning_curve import reading
 from latentopt.report import figures
-from latentopt.result import Result
+from latentopt.result import ASIDE, Result
 
 TOKENS = re.compile(r"(\w+(?:['\u2019]\w+)*|[^\w\s])(\s*)|\s+")
 """A word or a sign with the space behind it; or the space before the first."""
@@ -64,13 +64,15 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    environment.filters["number"] = _number
     searches, gains = _searches(result, paths), _gains(result.table)
+    drafts = [_draft(result, rows) for _, rows in result.table.groupby("source_id", sort=True)]
     page = environment.get_template("report.html").render(
         title=title,
         verdicts={name: verdict(card) for name, card in cards.items()},
         cards=cards,
-        drafts=[_draft(result, rows) for _, rows in result.table.groupby("source_id", sort=True)],
+        drafts=drafts,
+        searched=[draft for draft in drafts if draft["status"] not in ASIDE],
         gains=gains,
         map=figures.draw_map(landscape.z, landscape.value, searches),
         close_up=figures.draw_close_up(searches) if gains["improved"] else None,
@@ -125,10 +127,16 @@ def marked(source: str, text: str) -> list[tuple[str, str]]:
     return [(tag, part) for tag, part in parts if part]
 
 
+def _number(value: float) -> str:
+    """With four digits; a dash for what has none, such as a draft that was not read."""
+    return "–" if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:
     """A draft and its rewrites, as the page shows them."""
     draft = rows.iloc[0]
     return {
+        "number": int(draft["source_id"]) + 1,
         "text": draft["text"],
         "status": draft["status"],
         "columns": list(result.run.settings["objective"]),
@@ -162,10 +170,11 @@ def _gains(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _searches(result: Result, paths: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """The path of each draft (k, d), its best rewrite at the end; the draft alone where nothing was better."""
+    """The path of each draft that was searched (k, d), its best rewrite at the end; alone where nothing was better."""
     ids, ranks = result.table["source_id"].to_numpy(), result.table["rank"].to_numpy()
+    searched = ids[(ranks == 0) & ~result.table["status"].isin(ASIDE).to_numpy()]
     searches = []
-    for draft, points in enumerate(paths):
+    for draft, points in zip(searched, paths, strict=True):
         best = result.z[(ids == draft) & (ranks == 1)]
         searches.append(np.stack([*points, *best]) if len(best) else np.stack(points[:1]))
     return searches

@@ -170,7 +170,7 @@ def test_the_recipe_reports_what_a_direction_does(toy_codec):
 
     sources, targets = pairs()
     fitted = fit_direction(toy_codec, sources[:30], targets[:30])
-    text = report(toy_codec, fitted, sources[30:], targets[30:])
+    text = report(toy_codec, fitted, lambda texts, sources: {}, sources[30:], targets[30:])
     assert text.startswith("# mean_difference, 10 pairs held out of 40\n")
     # Of ten, one may be taken for settled.
     assert float(text.split("each sentence with its own: ")[1].split()[0]) >= 0.9

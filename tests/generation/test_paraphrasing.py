@@ -290,11 +290,13 @@ def test_the_columns_of_the_benchmark_know_a_copy_from_a_paraphrase(benchmark):
     def judge(sources, texts):
         return np.array([text.startswith("a large") for text in texts])
 
-    copies = benchmark.measure([["a big cat sat here"]] * 2, pairs, judge)
+    copies = benchmark.measure([["a big cat sat here"]] * 2, pairs, judge, lambda texts, sources: {})
     assert copies["to source"] == pytest.approx(100)
     assert copies["true"] == copies["candidates"] == 0
     assert np.isnan(copies["among"])
-    made = benchmark.measure([["a large cat sat here", "no"], ["a large cat sat here"]], pairs, judge)
+    made = benchmark.measure(
+        [["a large cat sat here", "no"], ["a large cat sat here"]], pairs, judge, lambda texts, sources: {}
+    )
     assert (made["BLEU"], made["chrF"]) == pytest.approx((100, 100))
     assert made["true"] == pytest.approx(2 / 3)
     assert made["candidates"] == 1.5
@@ -315,11 +317,11 @@ def test_each_sentence_has_the_beams_of_its_own_latent(benchmark, tiny_codec, li
 
 def test_the_recipe_shows_a_ladder_and_writes_a_table(lines, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("latentopt.load_codec", lambda *_: ToyCodec(30))
-    monkeypatch.setattr(Guard, "of", lambda codec, but=(): Guard({"anything": each(bool)}))
+    monkeypatch.setattr(Guard, "of", lambda codec, but=(), limits=None: Guard({"anything": each(bool)}))
     spec = importlib.util.spec_from_file_location("paraphrase_recipe", ROOT / "recipes/paraphrase.py")
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
-    (tmp_path / "mine.txt").write_text("\n".join([*lines[:2], "much too long " * 50]), encoding="utf-8")
+    (tmp_path / "mine.txt").write_text("\n".join([*lines[:2], "muchtoolong" * 50]), encoding="utf-8")
     save_artefact(tmp_path / "g", "generator", AdversarialGenerator(30, 0.2, 8), ToyCodec(30), {})
     options = ["--texts", tmp_path / "mine.txt", "--similarity", 0.6, "-n", 2, "--generator", tmp_path / "g"]
     monkeypatch.setattr(sys, "argv", ["paraphrase.py", *map(str, options), "--out", str(tmp_path / "out.csv")])

@@ -62,6 +62,6 @@ def test_a_part_that_raises_fails_that_text_alone_and_is_named(monkeypatch, capl
 
 def test_the_model_goes_to_the_parts_that_ask_for_one(tiny_folder):
     likely = build("filter", "any_of=max_chars=1|perplexity=1e9", offered={"model": str(tiny_folder)})
-    assert likely(["a cat", "cat " * 200], ["", ""]).tolist() == [True, False]
+    assert likely(["a cat", "cat" * 200], ["", ""]).tolist() == [True, False]
     with pytest.raises(LatentoptError, match="no model is named 'absent'"):
         build("filter", "not_=perplexity=2", offered={"model": "absent"})

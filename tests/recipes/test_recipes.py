@@ -13,6 +13,7 @@ import pytest
 
 import latentopt
 from latentopt import LatentoptError
+from latentopt.result import TOO_LONG
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(
@@ -122,7 +123,7 @@ def optimizer(tmp_path, tiny_folder, lines, monkeypatch):
     import tweet_optimizer
 
     drafts = tmp_path / "drafts.txt"
-    drafts.write_text("\n".join([*lines[:2], "a long draft " * 20]), encoding="utf-8")
+    drafts.write_text("\n".join([*lines[:2], "long" * 100]), encoding="utf-8")
 
     def run(*options):
         given = ["--drafts", drafts, "--model", tiny_folder, "--min-similarity", 0, "--out", tmp_path / "out/a.csv"]
@@ -141,13 +142,14 @@ def posts(lines):
 
 
 def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path, capsys):
-    posts.loc[len(posts)] = {"text": "too long " * 50, "likes": 1}
+    posts.loc[len(posts)] = {"text": "toolong" * 100, "likes": 1}
     posts.to_csv(tmp_path / "posts.csv", index=False)
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--top", 2)
-    assert table.loc[table["rank"] < 2, "source_id"].tolist() == [0, 0, 1, 1]
+    assert table.loc[table["rank"] < 2, "source_id"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert set(table.loc[table["source_id"] == 2, "status"]) == {TOO_LONG}
+    assert TOO_LONG.capitalize() in page
     printed = capsys.readouterr()
     assert "left out 1 of 81 rows" in printed.err
-    assert "left out 1 of 3 rows" in printed.err
     assert "warning: On texts it has not seen, this head predicts no better than chance" in printed.out
     assert "would more data help?" in printed.out
     assert "predicts no better than chance" in page
@@ -163,7 +165,7 @@ def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, post
     monkeypatch.setattr(latentopt, "fit_head", lambda *args, **how: fitted.append((args, how)) or fit(*args, **how))
     monkeypatch.setattr(tweet_optimizer, "Landscape", lambda *args: coloured.append(args) or landscape(*args))
     posts = posts.assign(shown=posts["likes"] + posts.index + 1, test=posts.index % 8)
-    posts.loc[3, "text"] = "too long " * 50
+    posts.loc[3, "text"] = "toolong" * 100
     posts.to_csv(tmp_path / "posts.csv", index=False)
     given = ("--table", tmp_path / "posts.csv", "--target", "likes", "--group-column", "test", "--head-kind", "ridge")
     optimizer(*given, "--weight-column", "shown")
@@ -210,7 +212,7 @@ def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, mon
 def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp_path):
     posts.drop_duplicates("text").head(12).to_csv(tmp_path / "posts.csv", index=False)
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "mlp_ensemble")
-    assert (table["verified"] < 1e6).all()
+    assert (table.loc[table["source_id"] < 2, "verified"] < 1e6).all()
     assert " ± " in page
     # Twelve posts are too few for one.
     assert 'id="curve"' not in page

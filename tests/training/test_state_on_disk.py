@@ -261,6 +261,15 @@ def test_a_rate_far_too_high_is_told_at_the_end(tmp_path, caplog):
     assert "diverged" not in caplog.text
 
 
+@pytest.fixture
+def _heard():
+    """Ctrl-C is heard, though the tests run in the background, where a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", ["step", "evaluation"])
 def test_a_signal_ends_a_training_with_a_checkpoint_that_is_gone_on_from(
