@@ -128,8 +128,8 @@ def marked(source: str, text: str) -> list[tuple[str, str]]:
 
 
 def _number(value: float) -> str:
-    """With four digits; a dash for what has none, such as a draft that was not read."""
-    return "–" if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    """With four digits; a hyphen for what has none, such as a draft that was not read."""
+    return "-" if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 A search takes the best of hundreds of texts by its head, and so the worst errors of what is to hold it back: a limit that 5 %
 of garbled texts pass lets a garbled one pass for nearly every draft. Each row is a guard: the share of people's small edits
-that its ``acceptable`` lets pass, with and without the limit for unusual neighbours (`latentopt.guard.unusual`).
+that its ``acceptable`` lets pass, and the nats of surprise that neighbouring tokens may add (`latentopt.guard.unusual`).
 
 ``improved`` is the share of drafts with a rewrite that the guard passes, ``usable`` what share of those the judge finds
 changed, acceptable and of the same meaning, ``gain`` their mean gain in the head, ``seconds`` are a draft.
@@ -15,21 +15,22 @@ changed, acceptable and of the same meaning, ``gain`` their mean gain in the hea
 from __future__ import annotations
 
 import argparse
+import math
 import time
-from dataclasses import replace
+from itertools import product
 
 import pandas as pd
 from latentopt_judges.verdict import fitted
 
 import latentopt
 from latentopt.guard import USUAL
-from latentopt.judges import ACCEPTABLE, as_filter
+from latentopt.judges import ACCEPTABLE
 from reporting import report
 
 import corpora
 from judging import Judged, add_option
 
-PASSED = (0.95, 0.85, 0.75, 0.6)
+PASSED, SURPRISES = (0.95, 0.85, 0.6), (3.0, 6.0, math.inf)
 
 
 def drafts(codec: latentopt.Codec, n: int, unseen: bool, seed: int) -> list[str]:
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement")
     parser.add_argument("--passed", type=float, nargs="*", default=PASSED, help="shares of people's edits that pass")
+    parser.add_argument("--surprise", type=float, nargs="*", default=SURPRISES, help="nats that neighbours may add")
     parser.add_argument("--show", type=int, default=10, help="rewrites to print of each row, unchosen")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -63,27 +65,21 @@ def main() -> None:
     objective = latentopt.Objective.of_fitted(options.head, head)
     judged = Judged(options.judge, "the guard")
     rows = []
-    for share in options.passed:
-        for usual in (False, True):
-            guard = latentopt.Guard.of(codec)
-            parts = dict(guard.parts)
-            if not usual:
-                del parts[USUAL]
-            parts[ACCEPTABLE] = as_filter(guard.judges[ACCEPTABLE], fitted().limit_passing(share))
-            start = time.perf_counter()
-            result = latentopt.optimize(
-                codec, texts, objective, latentopt.get("searcher", "gradient")(), {"guard": replace(guard, parts=parts)},
-                top=1, seed=options.seed,
-            )  # fmt: skip
-            seconds = time.perf_counter() - start
-            best, own = (result.table[result.table["rank"] == rank].set_index("source_id") for rank in (1, 0))
-            row = {"edits passed": share, "usual": usual, "improved": len(best) / len(texts)}
-            if len(best):
-                row |= judged(best["text"].tolist(), best["source"].tolist())
-            gain = (best["verified"] - own.loc[best.index, "verified"]).mean()
-            rows.append(row | {"gain": gain, "seconds": seconds / len(texts)})
-            for source, text in best[["source", "text"]].head(options.show).itertuples(index=False):
-                print(f"{share:g} {usual}: {source!r} -> {text!r}", flush=True)
+    for share, surprise in product(options.passed, options.surprise):
+        limits = {ACCEPTABLE: fitted().limit_passing(share), USUAL: surprise if surprise < math.inf else None}
+        filters = {"guard": latentopt.Guard.of(codec, limits=limits)}
+        start = time.perf_counter()
+        searcher = latentopt.get("searcher", "gradient")()
+        result = latentopt.optimize(codec, texts, objective, searcher, filters, top=1, seed=options.seed)
+        seconds = time.perf_counter() - start
+        best, own = (result.table[result.table["rank"] == rank].set_index("source_id") for rank in (1, 0))
+        row = {"edits passed": share, "nats": surprise, "improved": len(best) / len(texts)}
+        if len(best):
+            row |= judged(best["text"].tolist(), best["source"].tolist())
+        gain = (best["verified"] - own.loc[best.index, "verified"]).mean()
+        rows.append(row | {"gain": gain, "seconds": seconds / len(texts)})
+        for source, text in best[["source", "text"]].head(options.show).itertuples(index=False):
+            print(f"{share:g} {surprise:g}: {source!r} -> {text!r}", flush=True)
     facts = {"model": options.model, "head": options.head, "unseen": options.unseen}
     report("guard", pd.DataFrame(rows), **facts, **judged.facts, drafts=len(texts))
 
