@@ -367,7 +367,7 @@ def dialects(tmp_path):
 
 @pytest.mark.slow
 def test_a_copying_code_is_told_from_a_smooth_one_by_a_judge(tmp_path, dialects):
-    shape = ["--vocab-size", 300, "--max-tokens", 12, "--batch-size", 64]
+    shape = ["--size", "micro", "--vocab-size", 300, "--max-tokens", 12, "--batch-size", 64]
     ways = {
         "copying": ["--latent-dim", 60, "--noise", 0.5, "--steps", 300],
         "smooth": ["--latent-dim", 16, "--bottleneck", "attention", "--noise", 1.5, "--deletion", 0.2, "--steps", 600],
