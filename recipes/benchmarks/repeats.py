@@ -9,6 +9,7 @@ rows holds out what it has learned; ``in both`` are evaluated rows of which a te
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 import pandas as pd
@@ -34,6 +35,7 @@ def row(data: str, learned: Columns, evaluated: Columns) -> dict[str, object]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     tables = {"headlines": corpora.headlines(), "paraphrases": corpora.paraphrases()}
     tables |= {attribute: corpora.pairs(attribute) for attribute in corpora.attributes()}
     rows = []
