@@ -32,7 +32,7 @@ docs: $(READY)
 	$(BIN)/python tests/docs_outputs.py --write
 
 picture: demo
-	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --window-size=1000,1120 --screenshot=docs/report.png demo/report.html
+	$(CHROMIUM) --headless --hide-scrollbars --window-size=1000,1120 --screenshot=docs/report.png demo/report.html
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "latentopt needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
