@@ -19,7 +19,7 @@ _EMOJI = (
     r"[\p{Emoji_Modifier}\uFE0F\u200D\U000E0020-\U000E007F\p{Emoji_Presentation}\p{Extended_Pictographic}]*)"
 )
 ATOM = re.compile(
-    rf"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+|\.?@\w+:?|#\w+"
+    rf"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+|\.?(?<![\w&])[@\uFF20]\w+:?|(?<![\w&])[#\uFF03$]\w+"
     rf"|(?<![\w.-])\w[\w.-]*\.[a-z]{{2,}}/\S*|{_EMOJI}",
     re.IGNORECASE,
 )
@@ -47,9 +47,18 @@ LEAST = 0.25
 """The share of a sentence that stands on each side of a cut; between words there may be less."""
 
 
+TRAILING = ".,:;!?)]}'\"\u2019\u201d\u2026"
+"""What stands behind a link or a name and is none of it."""
+
+
 def marks(text: str) -> list[str]:
-    """What of a text is kept as it is, in order: its links, e-mails, names of users, topics, emoji."""
-    return ATOM.findall(text)
+    """What of a text is kept as it is, in order: its links, e-mails, names of users, topics, stocks ($TSLA), emoji.
+
+    Names and topics are the same in any case; a price ($5) is none.
+    """
+    found = [mark.rstrip(TRAILING).lstrip(".") for mark in ATOM.findall(text)]
+    found = [mark.casefold() if mark[:1] in "@\uff20#\uff03$" else mark for mark in found]
+    return [mark for mark in found if mark and not (mark[0] == "$" and mark[1:].isdigit())]
 
 
 Fits = Callable[[str], bool]

@@ -3,8 +3,9 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentopt_text.entities import entities, keep_entities
+from latentopt_text.entities import keep_entities
 
+from latentopt.segments.cutting import marks
 from latentopt.testing import check_filter
 
 
@@ -19,10 +20,12 @@ from latentopt.testing import check_filter
         ("#a #a", ["#a", "#a"]),
         ("\uff03日本 \uff20ann", ["\uff03日本", "\uff20ann"]),
         ("www.example.com/x", ["www.example.com/x"]),
+        ("(https://t.co/x).", ["https://t.co/x"]),
+        ("well done \U0001f600!", ["\U0001f600"]),
     ],
 )
 def test_what_is_found(text, found):
-    assert entities(text) == Counter(found)
+    assert Counter(marks(text)) == Counter(found)
 
 
 def test_a_rewrite_keeps_each_as_often_and_has_no_others():
