@@ -20,7 +20,7 @@ from latentopt.language import Speaks
 from latentopt.plugins import get, offers
 
 ENGLISH = "en"
-IN_ANY_LANGUAGE = ("keep_numbers", "keep_entities")
+IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities")
 IN_ENGLISH = ("keep_names", "keep_negation")
 USUAL, MEANS_THE_SAME = "usual", "same_meaning"
 SURPRISE = 3.0
@@ -50,8 +50,8 @@ class Guard:
     def of(cls, codec: Codec, but: Collection[str] = (), limits: Limits | None = None) -> Guard:
         """The guard for a codec's texts.
 
-        Texts of English are held to everything; those of another language to their numbers, links, @names, hashtags and
-        e-mail addresses; those of no language, such as code, to nothing. Where a codec counts which tokens stand beside one
+        Texts of English are held to everything; those of another language to their numbers, questions, links, @names, hashtags
+        and e-mail addresses; those of no language, such as code, to nothing. Where a codec counts which tokens stand beside one
         another, that is asked too.
 
         Args:

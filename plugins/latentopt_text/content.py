@@ -43,6 +43,7 @@ NEGATION = re.compile(
 )
 BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
 """What may stand behind a closing mark."""
+QUESTION = re.compile(r"[?\u061F\uFF1F\u037E\u055E](?:[!?\u061F\uFF1F\s]*[?\u061F\uFF1F])?")
 ENDING = re.compile(rf"[\p{{STerm}}…]{BEHIND}")
 ELLIPSIS = re.compile(rf"(?:…|\.\.){BEHIND}")
 
@@ -128,6 +129,11 @@ def keep_negation() -> Filter:
     What negates by its meaning (fail, refuse, un-) is not seen, nor is where in the text a negation stands.
     """
     return _pairwise(lambda text, source: len(NEGATION.findall(text)) == len(NEGATION.findall(source)))
+
+
+def keep_questions() -> Filter:
+    """Texts with as many question marks as their draft, of any script; several in a row are one."""
+    return _pairwise(lambda text, source: len(QUESTION.findall(text)) == len(QUESTION.findall(source)))
 
 
 def keep_ending() -> Filter:

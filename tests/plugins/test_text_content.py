@@ -1,7 +1,16 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from latentopt_text.content import keep_ending, keep_names, keep_negation, keep_numbers, keep_words, names, numbers
+from latentopt_text.content import (
+    keep_ending,
+    keep_names,
+    keep_negation,
+    keep_numbers,
+    keep_questions,
+    keep_words,
+    names,
+    numbers,
+)
 
 from latentopt.errors import LatentoptError
 from latentopt.spec import build
@@ -162,3 +171,18 @@ def test_keep_words_tells_what_a_draft_lacks():
     assert kept.lacking("The SUN in new york at the cafe\u0301") == []
     assert kept.lacking("sunny") == ["sun", "Café", "New York", "new"]
     assert kept.lacking("new sun") == ["Café", "New York"]
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "kept"),
+    [
+        ("Will it last?", "How long will it last?", True),
+        ("How long will it last.", "How long will it last?", False),
+        ("Really? Yes.", "Really?! Yes.", True),
+        ("Really? Why?", "Really. Why?", False),
+        ("真的吗\uff1f", "真的\uff1f", True),
+        ("What ???", "What?", True),
+    ],
+)
+def test_questions_stay_questions(text, source, kept):
+    assert keep_questions()([text], [source]).tolist() == [kept]
