@@ -24,7 +24,7 @@ import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import build_all, check_out, draw, guard_of, keep_fitting, tell_guard
+from latentopt.cli.common import add_guard, build_all, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.files import read_table, text_column, write_table
 from latentopt.filters import Filter
 
@@ -59,12 +59,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=3, help="the most paraphrases of a sentence")
     parser.add_argument("--similarity", type=float, default=0.7, help="how much of a sentence should stay")
     parser.add_argument("--filter", action="append", default=[], help="NAME or NAME=VALUE, may be given again")
-    parser.add_argument(
-        "--guard",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="hold paraphrases to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags",
-    )
+    add_guard(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_out(options.out)
@@ -73,9 +68,7 @@ def main() -> None:
     texts = text_column(read_table(options.texts), options.text_column, options.texts) if options.texts else SAMPLES
     codec = latentopt.load_codec(options.model)
     texts = [texts[row] for row in keep_fitting(codec, texts)]
-    guard = guard_of(codec, options.guard, options.filter)
-    if guard.parts:
-        filters["guard"] = guard
+    guard = guard_of(codec, options.guard, filters)
     origin = {
         "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
         "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,

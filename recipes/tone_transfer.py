@@ -22,7 +22,7 @@ import pandas as pd
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import check_out, draw, guard_of, keep_fitting, tell_guard
+from latentopt.cli.common import add_guard, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import hold_out, repeated, repeating
 from latentopt.directions.comparison import Comparison, reading
 from latentopt.directions.fitted import FittedDirection
@@ -30,6 +30,7 @@ from latentopt.directions.fitting import units_of_sides
 from latentopt.directions.strength import STRENGTHS, StrengthLine
 from latentopt.directions.transfer_file import transfer_file, transfer_stream
 from latentopt.files import stream_texts
+from latentopt.filters import Filter
 from latentopt.pairs.words import read_pairs, reversed_rows
 from latentopt.plugins import installed
 from latentopt.segments.whole import Whole
@@ -139,12 +140,7 @@ def main() -> None:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--direction", default="past-tense", help="the fitted direction where there are no pairs")
     parser.add_argument("--strength", type=float, help="how far, for all; each sentence's own unless told")
-    parser.add_argument(
-        "--guard",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="hold what comes out to what reads well, and to what the pairs keep: meaning, numbers, names, negation, links",
-    )
+    add_guard(parser)
     add_option(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -153,8 +149,8 @@ def main() -> None:
     codec = latentopt.load_codec(options.model)
     fitted = fit(codec, options) if options.pairs else latentopt.load_composition(codec, options.direction)
     line = fitted.line if options.strength is None else StrengthLine.fixed(options.strength)
-    guard = guard_of(codec, options.guard, None, fitted.card.get("guard"))
-    filters = {"guard": guard} if guard.parts else {}
+    filters: dict[str, Filter] = {}
+    guard = guard_of(codec, options.guard, filters, fitted.card.get("guard"))
     texts = stream_texts(options.texts) if options.texts else iter(SAMPLES)
     if options.moved:
         transfer_file(codec, texts, options.moved, fitted.direction, line, filters)

@@ -25,7 +25,7 @@ from archive import is_archive, read_archive
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
-from latentopt.cli.common import check_out, draw, guard_of, keep_fitting, tell_guard
+from latentopt.cli.common import add_guard, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
 from latentopt.heads.learning_curve import learning_curve, reading
@@ -151,12 +151,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement", help="the fitted head where there is no table")
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
-    parser.add_argument(
-        "--guard",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags",
-    )
+    add_guard(parser)
     parser.add_argument(
         "--phrases", action=argparse.BooleanOptionalAction, default=True, help="take over phrases of one's own posts"
     )
@@ -199,9 +194,7 @@ def main() -> None:
         "keep_length": latentopt.get("filter", "keep_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
-    guard = guard_of(codec, options.guard, None)
-    if guard.parts:
-        filters["guard"] = guard
+    guard = guard_of(codec, options.guard, filters)
     metrics = {"chrf": latentopt.get("metric", "chrf")(), **guard.judges}
     searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(

@@ -133,9 +133,9 @@ def test_of_several_directions_the_loosest_limit_counts():
 
 
 def test_a_filter_of_the_users_stands_for_a_part(judged):
-    assert {USUAL, ACCEPTABLE}.isdisjoint(common.guard_of(Speaking(), True, ["fluent=6"]).parts)
-    assert "keep_names" not in common.guard_of(Speaking(), True, ["keep_names"]).parts
-    assert not common.guard_of(Speaking(), False, None).parts
+    assert {USUAL, ACCEPTABLE}.isdisjoint(common.guard_of(Speaking(), True, {"fluent=6": each(bool)}).parts)
+    assert "keep_names" not in common.guard_of(Speaking(), True, {"keep_names": each(bool)}).parts
+    assert not common.guard_of(Speaking(), False, {}).parts
 
 
 def test_commands_say_what_the_guard_refused(tiny_folder, monkeypatch):

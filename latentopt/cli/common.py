@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections import Counter
@@ -141,11 +142,12 @@ def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, A
     return built
 
 
-def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, limits: Limits | None = None) -> Guard:
-    """The guard of a command, without the parts that it is told otherwise by filters; what is not asked, and why, is said.
+def guard_of(codec: Codec, wanted: bool, accepts: dict[str, Any], limits: Limits | None = None) -> Guard:
+    """Put the guard of a command among its filters, the last of them; what is not asked, and why, is said.
 
     Args:
-        filters: NAME or NAME=VALUE; a part of the same name is left out; ``fluent`` stands for ``usual`` and ``acceptable``.
+        accepts: the filters by their columns, of `build_all`; a part of the same name is left out, and ``fluent``
+            stands for ``usual`` and ``acceptable``.
         limits: those of a direction (`latentopt.guard.Guard.limits`).
     """
     from latentopt.guard import USUAL, Guard
@@ -153,7 +155,7 @@ def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, limits: Limi
 
     if not wanted:
         return Guard()
-    named = {spec.partition("=")[0] for spec in filters or []}
+    named = {name.partition("=")[0] for name in accepts}
     if "fluent" in named:
         named |= {USUAL, ACCEPTABLE}
     guard = Guard.of(codec, named, limits)
@@ -162,7 +164,17 @@ def guard_of(codec: Codec, wanted: bool, filters: list[str] | None, limits: Limi
     left_out = [name for name, limit in (limits or {}).items() if limit is None]
     if left_out:
         note(f"not asked of the guard, as the direction changes just that: {', '.join(left_out)}")
+    if guard.parts:
+        accepts["guard"] = guard
     return guard
+
+
+def add_guard(parser: argparse.ArgumentParser) -> None:
+    """The options --guard and --no-guard of a recipe."""
+    text = (
+        "hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags"
+    )
+    parser.add_argument("--guard", action=argparse.BooleanOptionalAction, default=True, help=text)
 
 
 def tell_guard(guard: Guard) -> None:

@@ -102,10 +102,8 @@ def optimize(
     drafts = list(common.watched(drafts, accepts, lacking))
     common.tell_lacking(lacking, len(drafts))
     codec = common.load(model, device, dtype, any_language)
-    guarding = common.guard_of(codec, guard, filters)
-    if guarding.parts:
-        accepts["guard"] = guarding
-        measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
+    guarding = common.guard_of(codec, guard, accepts)
+    measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
     objective = build_objective(
         codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
     )

@@ -54,9 +54,7 @@ def paraphrase(
     sources = list(common.watched(sources, accepts, lacking))
     common.tell_lacking(lacking, len(sources))
     codec = common.load(model, device, dtype, any_language)
-    guarding = common.guard_of(codec, guard, filters)
-    if guarding.parts:
-        accepts["guard"] = guarding
+    guarding = common.guard_of(codec, guard, accepts)
     origin: dict[str, Any] = {
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,

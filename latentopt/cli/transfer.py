@@ -72,9 +72,7 @@ def transfer(
     codec = common.load(model, device, dtype, any_language)
     fitted = load_composition(codec, direction, keep or [], min_similarity)
     module, chosen = fitted.direction, fitted.line
-    guarding = common.guard_of(codec, guard, filters, fitted.card.get("guard"))
-    if guarding.parts:
-        accepts["guard"] = guarding
+    guarding = common.guard_of(codec, guard, accepts, fitted.card.get("guard"))
     if strength is not None:
         chosen = StrengthLine.fixed(strength)
     if refine and not chosen.chooses:
