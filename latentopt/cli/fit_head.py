@@ -51,6 +51,7 @@ def fit_head(
 ) -> None:
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np
+    import pandas as pd
 
     from latentopt.artefact import check_place, save_artefact
     from latentopt.corpus.split import repeating
@@ -83,6 +84,10 @@ def fit_head(
         weights = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
     data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)
     weights = weights[rows] if weights is not None else None
+    if len(rows) and pd.Series(data[1]).nunique() < 2:
+        raise LatentoptError(
+            f"{in_file}: {target!r} is {data[1][0]} in every row, so there is nothing to learn; name another column with --target"
+        )
     if transform == "auto":
         numbers = np.issubdtype(data[1].dtype, np.number) and not learns_classes(head, options, data[1])
         transform = transform_for(data[1], weights) if numbers else "none"

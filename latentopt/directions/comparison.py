@@ -35,8 +35,8 @@ class Comparison:
 
     A text is never in a fold and among its training rows. Each fold fits on its training rows, takes the strength that
     serves these best, and moves held-out sources by it. Pairs are scored by exact match with the target and by chrF;
-    unpaired sets by the share of moved and decoded texts that keep half of their source and that a logistic regression
-    takes for targets. It knows all rows, the held-out sources as sources.
+    unpaired sets by a logistic regression on rows that the finder was not fitted on: of the held-out sources that it takes
+    for sources, the share whose moved and decoded texts it takes for targets, and which keep half of their source.
 
     Args:
         sources, targets: as `latentopt.directions.fitting.fit_direction` takes them.
@@ -63,11 +63,6 @@ class Comparison:
         self.codec, self.paired, self.folds, self.tested, self.seed = codec, paired, folds, tested, seed
         self.whole = Whole(codec)
         self.z0, self.z1 = self.whole.encode(self.sources), self.whole.encode(self.targets)
-        self.judge: LogisticRegression | None = None
-        if not paired:
-            stacked = torch.cat([self.z0, self.z1]).cpu().numpy()
-            sides = np.repeat([False, True], [len(self.z0), len(self.z1)])
-            self.judge = LogisticRegression(C=0.01, max_iter=1000).fit(stacked, sides)
 
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """A row per finder, the best first: ``finder``, its scores, and ``strength``, the median over the folds.
@@ -141,10 +136,18 @@ class Comparison:
         tried, held = train0[: self.tested // 2], test[: self.tested]
         texts = self._moved(direction, tried, FINE)
         n = len(tried)
-        of_strength = [self._measure(texts[i * n : (i + 1) * n], tried) for i in range(len(FINE))]
+        judge = None if self.paired else self._judge(train0, train1)
+        of_strength = [self._measure(texts[i * n : (i + 1) * n], tried, judge) for i in range(len(FINE))]
         # Of strengths that score alike, the one nearest to the average edit.
         best = max(range(len(FINE)), key=lambda i: (*of_strength[i].values(), -abs(FINE[i] - 1)))
-        return self._measure(self._moved(direction, held, FINE[best : best + 1]), held), FINE[best]
+        # A judge of the rows that the finder was fitted on would find in noise what the finder found there.
+        judge = None if self.paired else self._judge(test, np.setdiff1d(np.arange(len(self.targets)), train1))
+        return self._measure(self._moved(direction, held, FINE[best : best + 1]), held, judge), FINE[best]
+
+    def _judge(self, rows0: np.ndarray, rows1: np.ndarray) -> LogisticRegression:
+        """What tells latents of some sources, class False, from those of some targets."""
+        z = torch.cat([self.z0[rows0], self.z1[rows1]]).cpu().numpy()
+        return LogisticRegression(C=0.01, max_iter=1000).fit(z, np.repeat([False, True], [len(rows0), len(rows1)]))
 
     def _moved(self, direction: Direction, rows: np.ndarray, strengths: Sequence[float]) -> list[str]:
         """The texts that some sources become, by one strength after another; of long ones each segment is moved."""
@@ -154,11 +157,13 @@ class Comparison:
         texts = self.codec.decode(direction.move(z.repeat(len(strengths), 1), spread))
         return [text for i in range(len(strengths)) for text in segments.joined(texts[i * len(z) : (i + 1) * len(z)])]
 
-    def _measure(self, texts: Sequence[str], rows: np.ndarray) -> dict[str, float]:
-        if self.judge is not None:
-            taken = self.judge.predict(self.whole.encode(texts, truncation=True).cpu().numpy())
+    def _measure(self, texts: Sequence[str], rows: np.ndarray, judge: LogisticRegression | None) -> dict[str, float]:
+        if judge is not None:
+            moved = judge.predict(self.whole.encode(texts, truncation=True).cpu().numpy())
             kept = similarity(texts, [self.sources[row] for row in rows]) >= KEPT
-            return {"reached": float(np.mean(taken & kept))}
+            # A source that is taken for a target as it stands was not moved there.
+            to_move = ~judge.predict(self.z0[rows].cpu().numpy())
+            return {"reached": float((moved & kept & to_move).sum() / max(1, to_move.sum()))}
         expected = [self.targets[row] for row in rows]
         exact = float(np.mean([text == target for text, target in zip(texts, expected, strict=True)]))
         return {"exact": exact, "chrf": float(CHRF().corpus_score(texts, [expected]).score)}

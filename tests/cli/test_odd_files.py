@@ -102,7 +102,7 @@ NUMBERS: dict[str, tuple[str | bytes, int | str]] = {
     "inf.csv": (column_of(["1", "inf"]), "'inf'"),
     "words.csv": (column_of(["many", "few"]), "'many'"),
     "none.csv": (column_of(["", " "]), "is empty in every row"),
-    "one value.csv": (column_of(["3"]), "constant"),
+    "one value.csv": (column_of(["3"]), "in every row, so there is nothing to learn"),
 }
 EACH = ("optimize", "transfer", "paraphrase", "encode")
 """Commands that give back a row for each of a file."""
