@@ -18,6 +18,7 @@ from latentopt.filters import Filter, apply_filter
 from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Within, as_filter, judge_filter
 from latentopt.language import Speaks
 from latentopt.plugins import get, offers
+from latentopt.titles import sentence_case
 
 ENGLISH = "en"
 IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities")
@@ -135,5 +136,9 @@ def loosest(limits: Sequence[Limits]) -> Limits:
 
 
 def unusual(codec: Fluency) -> Judge:
-    """How many nats of surprise neighbouring tokens add to a draft, by the counts of a codec."""
-    return Judging(codec.surprise, "nats", higher_is_better=False, limit=SURPRISE, name=USUAL)
+    """How many nats of surprise neighbouring tokens add to a draft, by the counts of a codec; titles are counted as sentences."""
+
+    def surprise(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        return np.asarray(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]))
+
+    return Judging(surprise, "nats", higher_is_better=False, limit=SURPRISE, name=USUAL)

@@ -13,6 +13,7 @@ import regex as re
 
 from latentopt.filters import Filter
 from latentopt.text import composed
+from latentopt.titles import WORD, is_title, small_words
 from latentopt_text.filters import whole_words, words_of
 
 NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|\p{L}+")
@@ -29,7 +30,6 @@ NAMED = {
     "million": "1000000",
     "billion": "1000000000",
 }
-WORD = re.compile(r"\p{L}[\p{L}\p{M}\p{N}]*")
 # Not \b, to which a superscript digit ends a word: what is a name should be a whole word of those above.
 _START = r"(?<![\p{L}\p{M}\p{N}_])"
 NAME = re.compile(
@@ -106,9 +106,17 @@ def keep_numbers() -> Filter:
 def names(text: str) -> set[str]:
     """The capitalised words that begin no sentence or quotation, "I" aside, and those with a capital inside (NASA).
 
-    A name that stands only at the beginning of a sentence is not found; a text all in capitals is all names.
+    Of an English text, those that begin a sentence too, where English does not write them small (`small_words`). In one that is
+    written as a title is, only these: most other words have a capital as well. A text all in capitals is all names.
     """
-    return {name.lower() for name in NAME.findall(composed(text))} - {"i"}
+    text = composed(text)
+    capitalised = {name.lower() for name in NAME.findall(text)} - {"i"}
+    words = WORD.findall(text)
+    small = small_words()
+    if 2 * sum(word.lower() in small for word in words) < len(words):  # not English
+        return capitalised
+    found = {word.lower() for word in words if word != word.lower() and word.lower() not in small} - {"i"}
+    return found if is_title(text) and not text.isupper() else found | capitalised
 
 
 def keep_names() -> Filter:
