@@ -136,7 +136,7 @@ def loosest(limits: Sequence[Limits]) -> Limits:
 
 
 def unusual(codec: Fluency) -> Judge:
-    """How many nats of surprise neighbouring tokens add to a draft, by the counts of a codec; titles are counted as sentences."""
+    """How many nats of surprise neighbouring tokens add to a draft, by a codec's counts; titles are read as sentences."""
 
     def surprise(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         return np.asarray(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]))

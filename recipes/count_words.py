@@ -1,4 +1,4 @@
-"""Count which words English writes small, so that in a title, where most words begin with a capital, names are told from others.
+"""Count which words English writes small, so that names are told from the other words of a title.
 
     python recipes/count_words.py
 

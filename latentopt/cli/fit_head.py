@@ -86,7 +86,8 @@ def fit_head(
     weights = weights[rows] if weights is not None else None
     if len(rows) and pd.Series(data[1]).nunique() < 2:
         raise LatentoptError(
-            f"{in_file}: {target!r} is {data[1][0]} in every row, so there is nothing to learn; name another column with --target"
+            f"{in_file}: {target!r} is {data[1][0]} in every row, so there is nothing to learn; "
+            "name another column with --target"
         )
     if transform == "auto":
         numbers = np.issubdtype(data[1].dtype, np.number) and not learns_classes(head, options, data[1])

@@ -33,7 +33,7 @@ def test_what_is_exchanged_often_enough_is_counted():
         ("My Dad Came Home", ["My Father Came Home", "My Old Man Came Home"]),
         ("A dad", ["A father", "An old man"]),
         ("I am here", ["I'm here"]),
-        ("I’ll say I am here", ["I’ll say I’m here"]),
+        ("I\u2019ll say I am here", ["I\u2019ll say I\u2019m here"]),
         ("#big @big http://big.com/big", []),
         ("bigger", []),
         ("", []),
