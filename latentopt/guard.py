@@ -21,7 +21,7 @@ from latentopt.plugins import get, offers
 from latentopt.titles import sentence_case
 
 ENGLISH = "en"
-IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities")
+IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities", "same_ending")
 IN_ENGLISH = ("keep_names", "keep_negation")
 USUAL, MEANS_THE_SAME = "usual", "same_meaning"
 SURPRISE = 3.0

