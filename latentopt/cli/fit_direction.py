@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 FEW = 10
@@ -21,8 +21,8 @@ def fit_direction(
     target_column: Annotated[str, typer.Option(help="Of the pairs.")] = "target",
     from_file: Annotated[Path | None, typer.Option("--from", help="Unpaired: texts without the attribute.")] = None,
     to_file: Annotated[Path | None, typer.Option("--to", help="Unpaired: texts with the attribute.")] = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
     match: Annotated[
         bool, typer.Option("--match", help="Make pairs of --from and --to, by texts that say nearly the same.")
     ] = False,
@@ -31,10 +31,10 @@ def fit_direction(
         bool, typer.Option("--compare", help="Cross-validate all finders, show their scores and take the best.")
     ] = False,
     strength: Annotated[float | None, typer.Option(help="Fix the default strength instead of choosing it.")] = None,
-    model: common.Model = "english-small",
-    settings: common.Settings = None,
-    seed: common.Seed = 0,
-    device: common.Device = "auto",
+    model: options.Model = "english-small",
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Find the direction that turns sources into targets, report the held-out score and save it."""
     from latentopt.artefact import check_place, save_artefact

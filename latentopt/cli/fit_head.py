@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError, unknown
 
 TAKEN = {
@@ -23,8 +23,8 @@ def fit_head(
     in_file: Annotated[Path, typer.Option("--in", help="A table with texts and a number each.")],
     target: Annotated[str, typer.Option(help="The column with the number, or the class.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The head's folder.")],
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
     group_column: Annotated[
         str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
     ] = None,
@@ -44,10 +44,10 @@ def fit_head(
         int, typer.Option(min=0, help="Extra training rows per text: nearby latents, decoded and re-encoded.")
     ] = 0,
     learning_curve: Annotated[bool, typer.Option(help="Also tell whether more data would help.")] = False,
-    model: common.Model = "english-small",
-    settings: common.Settings = None,
-    seed: common.Seed = 0,
-    device: common.Device = "auto",
+    model: options.Model = "english-small",
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np

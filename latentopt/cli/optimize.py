@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
@@ -16,11 +16,11 @@ DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "simila
 
 @app.command()
 def optimize(
-    texts: common.Texts = None,
-    in_file: common.InFile = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
+    texts: options.Texts = None,
+    in_file: options.InFile = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
     head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
     score: Annotated[
@@ -43,13 +43,13 @@ def optimize(
     near: Annotated[float, typer.Option(help="Weight in the score of staying near the draft.")] = 0.0,
     prior: Annotated[float, typer.Option(help="Weight in the score of lying where real texts lie.")] = 0.0,
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
-    settings: common.Settings = None,
-    filters: common.Filters = None,
-    guard: common.Guarding = True,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
-    tries: common.Tries = 8,
-    metrics: common.Metrics = None,
+    settings: options.Settings = None,
+    filters: options.Filters = None,
+    guard: options.Guarding = True,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
+    tries: options.Tries = 8,
+    metrics: options.Metrics = None,
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
     pareto: Annotated[
         bool,
@@ -71,13 +71,13 @@ def optimize(
         typer.Option(help="A file of real texts of the wanted kind; phrases of them are tried in the drafts."),
     ] = None,
     phrases_column: Annotated[str, typer.Option(help="The column of --phrases that holds the texts.")] = "text",
-    exact: common.Exact = True,
-    seed: common.Seed = 0,
-    any_language: common.AnyLanguage = False,
-    out: common.OutTable = None,
+    exact: options.Exact = True,
+    seed: options.Seed = 0,
+    any_language: options.AnyLanguage = False,
+    out: options.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.cli.declared import options_of
 from latentopt.errors import LatentoptError
 from latentopt.training.settings import Settings
@@ -29,7 +29,7 @@ def train(
             help="Instead of --text: a table of pairs. The decoder learns to write the target of each source."
         ),
     ] = None,
-    encoding: common.Encoding = None,
+    encoding: options.Encoding = None,
     filter: Annotated[
         str | None, typer.Option(help="A filter; the share of reconstructions that it accepts is reported.")
     ] = None,

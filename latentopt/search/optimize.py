@@ -11,22 +11,23 @@ import numpy as np
 import pandas as pd
 import torch
 
+from latentopt.aside import set_aside
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, apply_metric, similarity
 from latentopt.inversion import STEPS
 from latentopt.plugins import installed
-from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.combining import Combining
 from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.ledger import COUNTS
+from latentopt.search.long_drafts import Drafts, drafts_of
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.search.ranking import rank
 from latentopt.search.recombination import Grafting, Splicing
 from latentopt.search.repair import repair
-from latentopt.search.segmentwise import Drafts, InSegments, drafts_of
+from latentopt.search.segmentwise import InSegments
 from latentopt.search.verifier import Verifier
 from latentopt.segments.whole import Whole, exact_segments
 from latentopt.validity import Validity

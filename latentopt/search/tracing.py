@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from latentopt.search.long_drafts import InWhole
 from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
-from latentopt.search.segmentwise import InWhole
 from latentopt.segments.texts import Segment
 
 

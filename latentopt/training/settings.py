@@ -92,3 +92,35 @@ def _check_number(declared: Field[Any], value: object) -> None:
     if not low <= value <= high:
         limits = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
         raise LatentoptError(f"{name} should be {kind}, {limits}, got {value!r}")
+
+
+def check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:
+    """Refuse settings that exclude each other, or that need a T5-VAE to start from.
+
+    Args:
+        continued: whether the training starts from a T5-VAE.
+        pairs: whether the decoder learns to write targets.
+        constraint: whether there is one for the lessons of distillation.
+    """
+    if settings.freeze_latents and not continued:
+        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    if settings.new_latents:
+        if not continued:
+            raise LatentoptError(
+                "new latents are for the encoder and decoder of a T5-VAE; name its folder to start from"
+            )
+        if settings.freeze_latents or pairs:
+            what = "freeze_latents keeps" if settings.freeze_latents else "a training from pairs keeps"
+            raise LatentoptError(f"{what} the latents of the T5-VAE that it starts from; leave new_latents out")
+        if settings.distillation:
+            raise LatentoptError(
+                "distillation teaches what a model writes of its latents, and new ones mean nothing yet: train with "
+                "new_latents first, and start a training with distillation from that"
+            )
+    if settings.distillation:
+        if not continued:
+            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+        if pairs:
+            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
+        if not constraint:
+            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
