@@ -28,9 +28,9 @@ from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.judges import Judge
-from latentopt.search.guarding import OutOfTime, require_proposal, within
+from latentopt.search.guarding import END, OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
-from latentopt.search.problem import Problem, Searcher
+from latentopt.search.problem import Problem, Searcher, advance
 from latentopt.search.verifier import Verifier
 from latentopt.toy import ToyCodec
 from latentopt.validity import Validity
@@ -175,17 +175,13 @@ MOST = 100_000
 
 def _checked(found: Any, problem: Problem) -> Any:
     """What a searcher yields, each proposal checked before it is worked on."""
-    outcome = None
-    while True:
-        try:
-            proposal = next(found) if outcome is None or not hasattr(found, "send") else found.send(outcome)
-        except StopIteration:
-            return
+    proposal = advance(found, end=END)
+    while proposal is not END:
         try:
             require_proposal(proposal, problem)
         except Exception as error:
             raise AssertionError(f"the searcher is wrong: {error}") from error
-        outcome = yield proposal
+        proposal = advance(found, (yield proposal), END)
 
 
 @_check

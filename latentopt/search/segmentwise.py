@@ -17,7 +17,7 @@ from torch import Tensor
 
 from latentopt.search.ledger import Key
 from latentopt.search.long_drafts import Drafts, InWhole, Rewrite
-from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
+from latentopt.search.problem import Outcome, Problem, Proposal, Searcher, advance
 from latentopt.segments.cutting import marks
 
 FOR_COMBINING = 0.25
@@ -77,7 +77,7 @@ class _Part:
 
     def follow(self, search: Iterator[Proposal]) -> Generator[Proposal, Outcome, None]:
         """The proposals of a search of these segments as proposals of whole texts, until it ends or their budgets do."""
-        proposal = next(search, None)
+        proposal = advance(search)
         while proposal is not None:
             texts = self._decoded(proposal)
             asked = self._whole(proposal, texts)
@@ -85,10 +85,7 @@ class _Part:
             given = self._outcome(proposal, texts, asked, outcome)
             if self._over(decoding=proposal.texts is None or self.drafts.validity.always):
                 return
-            try:
-                proposal = search.send(given) if isinstance(search, Generator) else next(search)
-            except StopIteration:
-                return
+            proposal = advance(search, given)
 
     def _over(self, decoding: bool) -> bool:
         left = np.ones(len(self.segments), dtype=bool)
