@@ -36,6 +36,23 @@ KINDS = (
 OWN = "latentopt"
 """The package whose plugins come first, so that no other can take a name of theirs."""
 
+COMMANDS = (
+    "train",
+    "fit_head",
+    "fit_direction",
+    "optimize",
+    "transfer",
+    "paraphrase",
+    "fit_generator",
+    "sample",
+    "interpolate",
+    "doctor",
+    "encode",
+    "decode",
+    "plugins",
+)
+"""The commands of latentopt itself, each a module of `latentopt.cli`, in the order in which the help lists them."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -184,11 +201,8 @@ class Plugins:
 
     def _taken(self, kind: str, name: str) -> str:
         """Who has a name already, if anyone."""
-        if kind == "command":
-            from latentopt.cli import COMMANDS
-
-            if name.replace("-", "_") in COMMANDS:
-                return "latentopt itself"
+        if kind == "command" and name.replace("-", "_") in COMMANDS:
+            return "latentopt itself"
         entry = self._entries.get((kind, name))
         return f"plugin {entry.plugin!r}" if entry else ""
 

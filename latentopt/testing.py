@@ -28,9 +28,9 @@ from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.judges import Judge
-from latentopt.search.guarding import END, OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher, advance
+from latentopt.search.supervising import END, OutOfTime, require_proposal, within
 from latentopt.search.verifier import Verifier
 from latentopt.toy import ToyCodec
 from latentopt.validity import Validity

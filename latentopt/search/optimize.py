@@ -19,7 +19,6 @@ from latentopt.inversion import STEPS
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.combining import Combining
-from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.ledger import COUNTS
 from latentopt.search.long_drafts import Drafts, drafts_of
 from latentopt.search.objective import Objective
@@ -28,6 +27,7 @@ from latentopt.search.ranking import rank
 from latentopt.search.recombination import Grafting, Splicing
 from latentopt.search.repair import repair
 from latentopt.search.segmentwise import InSegments
+from latentopt.search.supervising import PATIENCE, Supervised
 from latentopt.search.verifier import Verifier
 from latentopt.segments.whole import Whole, exact_segments
 from latentopt.validity import Validity
@@ -91,7 +91,7 @@ def optimize(
         exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
             What is ``verified``, a draft itself among it, always is by the codec's own.
         patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
-            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
+            what it found is kept: see `latentopt.search.supervising`. ``math.inf`` lets it run.
 
     Returns:
         The counts tell also how many texts were ``verified``; ``valid``, ``repaired`` and ``failed`` count drafts.
@@ -102,7 +102,7 @@ def optimize(
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, metrics)
-    searcher, validity, metrics = Guarded(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
+    searcher, validity, metrics = Supervised(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
     _check_texts(texts, phrases)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")

@@ -188,16 +188,7 @@ class T5VAECodec:
         temperature: float | None = None,
         rng: torch.Generator | None = None,
     ) -> list[str]:
-        """Decode freely, and what is not accepted again, from the first token that a constraint refuses on.
-
-        It is one pass, and costs less than to decode what is not accepted a second time.
-
-        Args:
-            z: (n, d).
-            accepts: given some positions in z and the texts they decode to, whether each text may stay, (m,) bool. It is
-                asked once about each position, some at a time as they end, or again where memory ran out.
-            temperature, rng: see `Codec.decode`.
-        """
+        """See `Repairing.decode_repaired`."""
         free = np.zeros(z.shape[:1], dtype=bool)
 
         def asked(start: int, rows: list[int], tokens: Tensor) -> np.ndarray:

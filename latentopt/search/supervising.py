@@ -41,7 +41,7 @@ class _NoProposal(Exception):
     """What was proposed is no proposal for these drafts."""
 
 
-class Guarded:
+class Supervised:
     """A searcher that is ended, with a warning, where it raises, proposes what is none or brings nothing any more.
 
     What it had proposed until then counts. A searcher that has proposed nothing at all is an error.
