@@ -144,9 +144,9 @@ def test_usable_is_changed_and_acceptable_and_of_the_same_meaning():
 
 
 def test_a_judge_is_a_term_of_an_objective(shop, toy_codec):
-    from latentopt.search.naming import build_objective
+    from latentopt.search.naming import Goals
 
-    objective = build_objective(toy_codec, [], [], ["brevity=2", "long"], [], [], 0, 0, 0)
+    objective = Goals(score=["brevity=2", "long"]).objective(toy_codec)
     assert objective.weights == {"brevity": -2.0, "long": 1.0}
     assert objective.of_texts(["abc"], ["abc"])["brevity"].tolist() == [3]
 

@@ -20,7 +20,6 @@ from latentopt.training.settings import Settings
 @options_of(Settings)
 def train(
     ctx: typer.Context,
-    settings: Settings,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
@@ -39,6 +38,8 @@ def train(
             help="For --distillation: the constraint that makes samples valid, NAME or NAME=VALUE, such as python_line."
         ),
     ] = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off.
 

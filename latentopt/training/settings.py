@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import Field, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from latentopt.errors import LatentoptError, unknown
-from latentopt.t5vae.fields import ModelFields, declarations, declared
+from latentopt.declared import check_declared, declared
+from latentopt.errors import LatentoptError
+from latentopt.t5vae.fields import ModelFields
 
 SIZES: dict[str, dict[str, Any]] = {
     "micro": {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 2},
@@ -64,12 +64,7 @@ def check(settings: Settings) -> None:
     Raises:
         LatentoptError: when a name is unknown, a number is none or out of range, or the device does not exist.
     """
-    for each in declarations(settings):
-        value, known = getattr(settings, each.name), each.metadata["known"]
-        if known and value not in known:
-            raise unknown(each.name, value, list(known))
-        if each.metadata["low"] is not None:
-            _check_number(each, value)
+    check_declared(settings)
     if settings.learning_rate == 0:
         raise LatentoptError("learning_rate should be above 0: with 0 nothing is learned")
     if settings.steps == 0 and settings.epochs == 0:
@@ -82,16 +77,6 @@ def check(settings: Settings) -> None:
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines() or ["unknown"]
             raise LatentoptError(f"the device {settings.device!r} cannot be used: {reason[0]}") from error
-
-
-def _check_number(declared: Field[Any], value: object) -> None:
-    name, low, high, whole = declared.name, declared.metadata["low"], declared.metadata["high"], declared.type == "int"
-    kind = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
-        raise LatentoptError(f"{name} should be {kind}, got {value!r}")
-    if not low <= value <= high:
-        limits = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
-        raise LatentoptError(f"{name} should be {kind}, {limits}, got {value!r}")
 
 
 def check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:

@@ -16,10 +16,11 @@ from transformers import (
     T5Config,
 )
 
+from latentopt.declared import declarations
 from latentopt.errors import LatentoptError
 from latentopt.loading import model_folder
 from latentopt.t5vae.config import T5VAEConfig
-from latentopt.t5vae.fields import LATENTS, SHAPE, ModelFields, declarations, names
+from latentopt.t5vae.fields import LATENTS, SHAPE, ModelFields, names
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.training.settings import SIZES, Settings
 from latentopt.training.tokens import train_tokenizer
