@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError
+from latentopt.errors import require_texts
 from latentopt.language import foreign
 from latentopt.reading import unreadable
 from latentopt.result import EMPTY, FOREIGN, TOO_LONG, UNREADABLE
@@ -25,9 +26,7 @@ def set_aside(codec: Codec, texts: Sequence[str], any_language: bool = False) ->
     Raises:
         LatentoptError: when one is no string; it names its position.
     """
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+    require_texts(texts)
     lost = np.array([unreadable(text) for text in texts], dtype=bool)
     blank = np.array([not text.strip() for text in texts], dtype=bool)
     fits = segments_of(codec, texts).readable
@@ -36,3 +35,17 @@ def set_aside(codec: Codec, texts: Sequence[str], any_language: bool = False) ->
         left = np.flatnonzero(why == "")
         why[left[foreign(codec, [texts[row] for row in left.tolist()])]] = FOREIGN
     return why
+
+
+def passed_through(
+    texts: Sequence[str], aside: np.ndarray, columns: Iterable[Hashable], **known: object
+) -> pd.DataFrame:
+    """The rows of those of n texts that were set aside, each as it is, in columns that are NaN where nothing is ``known``.
+
+    Args:
+        aside: (n,), as `set_aside` gives it.
+    """
+    left = np.flatnonzero(aside != "")
+    same = [str(texts[place]) for place in left.tolist()]
+    rows = {"source_id": left, "source": same, "text": same, "rank": 0, "status": aside[left], "similarity": 1.0}
+    return pd.DataFrame({**rows, **known}).reindex(columns=list(columns))

@@ -151,7 +151,7 @@ class _Digest:
         code, wrapped = function.__code__, getattr(function, "__wrapped__", None)
         state = changed_at(code.co_filename, code.co_firstlineno)
         self._code(code)
-        self.put(source_of(code.co_filename) or "")
+        self.put(source_of(code.co_filename))
         self.all(
             [("defaults", function.__defaults__), ("keywords", function.__kwdefaults__), ("wraps", wrapped)], where
         )
@@ -181,7 +181,7 @@ class _Digest:
         for base in kind.__mro__[:-1]:
             file = file_of_class(base)
             own = is_own(base.__module__, file)
-            self.put(base.__qualname__, (source_of(file) or "") if own or is_ours(base.__module__) else base.__module__)
+            self.put(base.__qualname__, source_of(file) if own or is_ours(base.__module__) else base.__module__)
             for name, value in vars(base).items() if own else ():
                 if name.startswith("__") and not isinstance(value, FunctionType):
                     continue
@@ -193,7 +193,7 @@ class _Digest:
         file = file_of(module)
         self.put(module.__name__, str(getattr(module, "__version__", "")))
         if is_own(module.__name__, file):
-            self.put(source_of(file) or "")
+            self.put(source_of(file))
             for name, value in sorted(vars(module).items()):
                 if not name.startswith("__"):
                     self._global(value, f"{where}.{name}")
@@ -224,7 +224,12 @@ def _attributes(thing: Any, where: str, method: str = "__call__") -> list[tuple[
             "what holds it, an attribute `fingerprint`: a text that changes with what it computes"
         )
     state = changed_by(file_of_class(kind), kind.__name__, method)
-    cached = {name for base in kind.__mro__ for name, value in vars(base).items() if _is_cached(value)}
+    cached = {
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, functools.cached_property)
+    }
     held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)} | getattr(thing, "__dict__", {})
     return [(name, value) for name, value in held.items() if f"self.{name}" not in state and name not in cached]
 
@@ -240,10 +245,6 @@ def _settings(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _listed(slots: str | Sequence[str]) -> Sequence[str]:
     return (slots,) if isinstance(slots, str) else slots
-
-
-def _is_cached(value: object) -> bool:
-    return isinstance(value, functools.cached_property)
 
 
 def _contents(cell: Any) -> object:

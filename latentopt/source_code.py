@@ -41,19 +41,19 @@ def is_own(module: str, file: str) -> bool:
 
 
 @functools.cache
-def source_of(file: str) -> str | None:
-    """The source text, as it was when it was first asked for."""
+def source_of(file: str) -> str:
+    """The source text, as it was when it was first asked for; nothing where there is none."""
     try:
         with tokenize.open(file) as opened:
             return opened.read()
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
-        return None
+        return ""
 
 
 @functools.cache
 def _tree(file: str) -> tuple[ast.AST, ...]:
     try:
-        return tuple(ast.walk(ast.parse(source_of(file) or "")))
+        return tuple(ast.walk(ast.parse(source_of(file))))
     except (SyntaxError, ValueError, RecursionError):
         return ()
 

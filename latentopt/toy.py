@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, require_texts
 from latentopt.posterior import AggregatePosterior
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
@@ -39,9 +39,8 @@ class ToyCodec:
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
         """See `latentopt.codec.Codec`."""
+        require_texts(texts)
         for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
             if len(text) > self.latent_dim and not truncation:
                 raise LatentoptError(f"text {position + 1} is too long: {len(text)} of {self.latent_dim} characters")
         places = [[max(0, ALPHABET.find(c)) for c in text[: self.latent_dim].ljust(self.latent_dim)] for text in texts]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from latentopt.cli.options import GUARD
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.errors import LatentoptError
 from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
@@ -151,21 +151,13 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get, installed
-    from latentopt.spec import settings_of
+    from latentopt.plugins import get
+    from latentopt.spec import making
 
     name, equals, value = spec.partition("=")
     factory = get("constraint", name)
-    try:
+    with making("constraint", name, factory):
         made: Constraint = factory(codec, value) if equals else factory(codec)
-    except (TypeError, ValueError) as error:
-        raise LatentoptError(
-            f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
-        ) from error
-    except (LatentoptError, OSError):
-        raise
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 

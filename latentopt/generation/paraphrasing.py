@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from latentopt.aside import set_aside
+from latentopt.aside import passed_through, set_aside
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter
@@ -123,12 +123,9 @@ def paraphrase(
     if tables and segments.cut.any():
         tables = [_whole(codec, pd.concat(tables, ignore_index=True), segments, validity.filters, n)]
     tables = [table.assign(source_id=places[table["source_id"]]) for table in tables]
-    left = np.flatnonzero(aside != "")
-    if len(left):
-        texts = [given[place] for place in left]
-        rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
-        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(validity.filters, True)})
-        passed = passed.reindex(columns=[*COLUMNS, *validity.filters, "z"])
+    columns = [*COLUMNS, *validity.filters, "z"]
+    passed = passed_through(given, aside, columns, tried=0, **dict.fromkeys(validity.filters, True))
+    if len(passed):
         tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
     table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
     by = rewriter.name if rewriter else type(generator).__name__ if generator else None

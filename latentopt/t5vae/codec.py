@@ -15,12 +15,12 @@ from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
 from latentopt.constraint import Constraint
-from latentopt.errors import LatentoptError, listed
+from latentopt.errors import LatentoptError, first_line, listed, require_texts
 from latentopt.posterior import AggregatePosterior
 from latentopt.t5vae.decoding import Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.token_pairs import TokenPairs
-from latentopt.t5vae.tokenizing import texts_of, token_ids
+from latentopt.t5vae.tokenizing import padded, texts_of, token_ids
 from latentopt.text import one_line
 
 logger = logging.getLogger("latentopt")
@@ -78,12 +78,11 @@ class T5VAECodec:
                 raise ValueError(f"it lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}")
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {reason}") from error
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {first_line(error)}") from error
         try:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
-            raise LatentoptError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+            raise LatentoptError(f"the device {device!r} cannot be used: {first_line(error)}") from error
         name, pairs = folder.resolve().name, TokenPairs.load(folder, model.config.vocab_size)
         return cls(model, tokenizer, name, fingerprint(folder), token_pairs=pairs)
 
@@ -100,9 +99,7 @@ class T5VAECodec:
         Raises:
             LatentoptError: when a text is no string or longer than the model reads; it names the text's position.
         """
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+        require_texts(texts)
         ids = self._lines(texts)
         if truncation:
             return [[*tokens[:-1][: self.max_tokens - 1], tokens[-1]] for tokens in ids]
@@ -147,12 +144,8 @@ class T5VAECodec:
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""
-        lengths = torch.tensor([len(tokens) for tokens in ids])
-        padded = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(tokens) for tokens in ids], batch_first=True, padding_value=self.tokenizer.pad_token_id
-        )
-        mask = torch.arange(padded.shape[1]) < lengths[:, None]
-        return padded.to(self.device), mask.long().to(self.device)
+        filled, mask = padded([torch.tensor(tokens) for tokens in ids], self.tokenizer.pad_token_id)
+        return filled.to(self.device), mask.to(self.device)
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
         """See `Codec.encode`."""

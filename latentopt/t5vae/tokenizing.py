@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -30,3 +31,10 @@ def texts_of(tokenizer: PreTrainedTokenizerBase, ids: Tensor, balanced: Sequence
     # One line, as they are read: a byte-level tokenizer can spell any line break.
     texts = [one_line(text) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
     return [balance(text) if here else text for text, here in zip(texts, balanced, strict=True)]
+
+
+def padded(ids: Sequence[Tensor], pad: int = 0) -> tuple[Tensor, Tensor]:
+    """n texts as token ids (t,) each -> ids and mask, both (n, t), filled on the right."""
+    lengths = torch.tensor([len(tokens) for tokens in ids])
+    filled = torch.nn.utils.rnn.pad_sequence(list(ids), batch_first=True, padding_value=pad)
+    return filled, (torch.arange(filled.shape[1]) < lengths[:, None]).long()

@@ -17,7 +17,7 @@ from transformers import (
 from latentopt.cell import measure_cell
 from latentopt.constraint import Constraint
 from latentopt.corpus.lines import Selection
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, first_line
 from latentopt.filters import Filter
 from latentopt.language import ENOUGH, language_of
 from latentopt.loading import model_folder
@@ -35,7 +35,7 @@ from latentopt.training.record import RECORD, begin, claim
 from latentopt.training.saving import save
 from latentopt.training.settings import Settings, check, check_combination
 from latentopt.training.sides import divided
-from latentopt.training.start import begin_with, first_line, is_t5vae
+from latentopt.training.start import begin_with, is_t5vae
 from latentopt.training.tokens import TokenDataset, collate
 from latentopt.training.trainer import T5VAETrainer, arguments_of, writing
 from latentopt.validity import Validity

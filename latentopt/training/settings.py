@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentopt.declared import check_declared, declared
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, first_line
 from latentopt.t5vae.fields import ModelFields
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -75,8 +75,7 @@ def check(settings: Settings) -> None:
         try:
             torch.empty(0, device=settings.device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().splitlines() or ["unknown"]
-            raise LatentoptError(f"the device {settings.device!r} cannot be used: {reason[0]}") from error
+            raise LatentoptError(f"the device {settings.device!r} cannot be used: {first_line(error)}") from error
 
 
 def check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.corpus.spool import Spool
-from latentopt.t5vae.tokenizing import token_ids
+from latentopt.t5vae.tokenizing import padded, token_ids
 
 logger = logging.getLogger("latentopt")
 
@@ -115,10 +115,7 @@ def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
     batch = {}
     for name, mask in (("input_ids", "attention_mask"), ("target_ids", "target_mask")):
         if name in items[0]:
-            rows = [torch.from_numpy(item[name].astype(np.int64)) for item in items]
-            lengths = torch.tensor([len(row) for row in rows])
-            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-            batch[mask] = (torch.arange(batch[name].shape[1]) < lengths[:, None]).long()
+            batch[name], batch[mask] = padded([torch.from_numpy(item[name].astype(np.int64)) for item in items])
     return batch
 
 
