@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from latentopt.codec import Codec
-from latentopt.errors import LatentoptError, unknown
+from latentopt.errors import LatentoptError, first_line, unknown
 from latentopt.plugins import get, installed
 
 FORMAT = 1
@@ -158,7 +158,7 @@ def load_artefact(kind: str, ref: str, codec: Codec) -> tuple[nn.Module, dict[st
         module = cls(**record["config"])
         module.load_state_dict(load_file(folder / TENSORS))
     except (OSError, SafetensorError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise LatentoptError(f"the {kind} in {folder} is broken: {str(error).splitlines()[0]}") from error
+        raise LatentoptError(f"the {kind} in {folder} is broken: {first_line(error)}") from error
     return module.to(codec.device).eval().requires_grad_(False), record["card"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -74,6 +74,31 @@ class Margins(Likelihood, Protocol):
 
         The tokens before it are the true ones, and the margin behind the end of a text is infinite: where all are above 0,
         greedy decoding gives the text.
+        """
+
+
+@runtime_checkable
+class Repairing(Protocol):
+    """A codec that can also decode freely and under a constraint in one pass."""
+
+    def decode_repaired(
+        self,
+        z: Tensor,
+        accepts: Callable[[list[int], list[str]], np.ndarray],
+        constraint: Constraint,
+        *,
+        temperature: float | None = None,
+        rng: torch.Generator | None = None,
+    ) -> list[str]:
+        """Decode freely, and what is not accepted again, from the first token that a constraint refuses on.
+
+        It costs less than to decode what is not accepted a second time.
+
+        Args:
+            z: (n, d).
+            accepts: given some positions in z and the texts they decode to, whether each text may stay, (m,) bool. It is
+                asked once about each position, some at a time as they end, or again where memory ran out.
+            temperature, rng: see `Codec.decode`.
         """
 
 

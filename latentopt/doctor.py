@@ -13,7 +13,7 @@ from torch import Tensor
 
 from latentopt.cell import measure_cell
 from latentopt.codec import Codec, Likelihood
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, require_texts
 from latentopt.filters import Filter, apply_filter
 from latentopt.judges import Judge, calibrated
 from latentopt.surroundings import midpoints, steps
@@ -72,9 +72,7 @@ class _Examination:
         self._add = self.findings.add
         if texts is None:
             texts = codec.decode(codec.posterior.draw(1000, self.rng))
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
+        require_texts(texts)
         texts = [text for text in dict.fromkeys(texts) if text.strip()]
         read = [text for text, fits in zip(texts, codec.fits(texts), strict=True) if fits]
         self.texts = random.Random(seed).sample(read, min(500, len(read)))
@@ -154,10 +152,10 @@ class _Examination:
     def _share(accepts: Filter, name: str, texts: list[str]) -> float:
         return float(np.mean(apply_filter(name, accepts, texts, texts)))
 
-    def _interpolation(self, pairs: int = 100, steps: int = 11) -> None:
-        pairs = min(pairs, len(self.z) // 2)
+    def _interpolation(self) -> None:
+        pairs = min(100, len(self.z) // 2)
         start, end = self.z[:pairs], self.z[pairs : 2 * pairs]
-        positions = torch.linspace(0, 1, steps, device=start.device)[1:-1]
+        positions = torch.linspace(0, 1, 11, device=start.device)[1:-1]
         inner = (start[:, None] + positions[:, None] * (end - start)[:, None]).flatten(0, 1)
         texts = self.codec.decode(inner)
         self._validity(texts, "interpolations")

@@ -1,6 +1,7 @@
 """The one exception users see."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from textwrap import shorten
 
@@ -21,6 +22,13 @@ def listed(texts: object, what: str = "texts") -> list[str]:
     return [whole_characters(text) if isinstance(text, str) else text for text in texts]
 
 
+def require_texts(texts: Iterable[object]) -> None:
+    """Refuse what is no string, by its position."""
+    for position, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise LatentoptError(f"text {position} is no text but {text!r}")
+
+
 def unknown(kind: str, name: str, known: list[str]) -> LatentoptError:
     """What to raise when nothing of this kind has this name."""
     listing = ", ".join(known) if known else "none"
@@ -39,9 +47,25 @@ def told(error: BaseException) -> str:
     return f"{kind}: {why}" if why else kind
 
 
-def one_line(text: str, width: int = 300) -> str:
-    """A text in one line of at most so many characters."""
-    return shorten(text, width, placeholder=" ...")
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """What code of others raises becomes a `LatentoptError` that says ``what`` is the matter, and why."""
+    try:
+        yield
+    except LatentoptError:
+        raise
+    except MISBEHAVIOUR as error:
+        raise LatentoptError(f"{what}: {told(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def one_line(text: str) -> str:
+    """A text in one line of at most 300 characters."""
+    return shorten(text, 300, placeholder=" ...")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -15,8 +15,9 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from latentopt.delimited import QUOTED
 from latentopt.errors import LatentoptError
-from latentopt.reading import QUOTED, READABLE, Row, read_parts, unreadable
+from latentopt.reading import READABLE, Row, read_parts, unreadable
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import logging
 import sys
-import sysconfig
-import tokenize
 from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -32,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from latentopt.errors import LatentoptError
+from latentopt.source_code import changed_at, changed_by, file_of, file_of_class, is_ours, is_own, source_of
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, range, slice, np.generic, Enum, PurePath)
 NAMED = (torch.dtype, torch.device, np.dtype, np.ufunc, type(Ellipsis), type(NotImplemented))
@@ -42,9 +40,6 @@ BUILT_IN = (
     WrapperDescriptorType,
     ClassMethodDescriptorType,
 )
-CHANGING = {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"}
-CHANGING |= {"setdefault", "update", "write"}
-"""Methods that change the object they are called on."""
 
 
 def fingerprint(**things: object) -> str:
@@ -154,9 +149,9 @@ class _Digest:
 
     def _function(self, function: FunctionType, where: str) -> None:
         code, wrapped = function.__code__, getattr(function, "__wrapped__", None)
-        state = _changed_at(code.co_filename, code.co_firstlineno)
+        state = changed_at(code.co_filename, code.co_firstlineno)
         self._code(code)
-        self.put(_text(code.co_filename) or "")
+        self.put(source_of(code.co_filename))
         self.all(
             [("defaults", function.__defaults__), ("keywords", function.__kwdefaults__), ("wraps", wrapped)], where
         )
@@ -164,12 +159,12 @@ class _Digest:
             if name not in state:
                 self.put(name)
                 self.add(_contents(cell), f"{where}.{name}")
-        if _is_own(function.__module__, code.co_filename):
+        if is_own(function.__module__, code.co_filename):
             around = function.__globals__
             for name in sorted(_names(code) - state):
                 if name in around:
                     self._global(around[name], f"{where}.{name}")
-                elif isinstance(module := sys.modules.get(name), ModuleType) and _is_own(name, _file(module)):
+                elif isinstance(module := sys.modules.get(name), ModuleType) and is_own(name, file_of(module)):
                     self._global(module, f"{where}.{name}")
 
     def _code(self, code: CodeType) -> None:
@@ -184,9 +179,9 @@ class _Digest:
         """A class by its name and the text of its file; one of the user's own also by what its methods name."""
         self.put(kind.__qualname__)
         for base in kind.__mro__[:-1]:
-            file = _file_of(base)
-            own = _is_own(base.__module__, file)
-            self.put(base.__qualname__, (_text(file) or "") if own or _is_ours(base.__module__) else base.__module__)
+            file = file_of_class(base)
+            own = is_own(base.__module__, file)
+            self.put(base.__qualname__, source_of(file) if own or is_ours(base.__module__) else base.__module__)
             for name, value in vars(base).items() if own else ():
                 if name.startswith("__") and not isinstance(value, FunctionType):
                     continue
@@ -195,10 +190,10 @@ class _Digest:
                 self._global(value, f"{where}.{name}")
 
     def _module(self, module: ModuleType, where: str) -> None:
-        file = _file(module)
+        file = file_of(module)
         self.put(module.__name__, str(getattr(module, "__version__", "")))
-        if _is_own(module.__name__, file):
-            self.put(_text(file) or "")
+        if is_own(module.__name__, file):
+            self.put(source_of(file))
             for name, value in sorted(vars(module).items()):
                 if not name.startswith("__"):
                     self._global(value, f"{where}.{name}")
@@ -228,8 +223,13 @@ def _attributes(thing: Any, where: str, method: str = "__call__") -> list[tuple[
             f"{where}, a {kind.__module__}.{kind.__qualname__}, cannot be told from another by its content; give it, or "
             "what holds it, an attribute `fingerprint`: a text that changes with what it computes"
         )
-    state = _changed_by(_file_of(kind), kind.__name__, method)
-    cached = {name for base in kind.__mro__ for name, value in vars(base).items() if _is_cached(value)}
+    state = changed_by(file_of_class(kind), kind.__name__, method)
+    cached = {
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, functools.cached_property)
+    }
     held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)} | getattr(thing, "__dict__", {})
     return [(name, value) for name, value in held.items() if f"self.{name}" not in state and name not in cached]
 
@@ -247,10 +247,6 @@ def _listed(slots: str | Sequence[str]) -> Sequence[str]:
     return (slots,) if isinstance(slots, str) else slots
 
 
-def _is_cached(value: object) -> bool:
-    return isinstance(value, functools.cached_property)
-
-
 def _contents(cell: Any) -> object:
     try:
         return cell.cell_contents
@@ -262,96 +258,3 @@ def _names(code: CodeType) -> set[str]:
     """The names that code and the code in it read from around."""
     inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*inner)
-
-
-def _file(module: ModuleType | None) -> str:
-    return str(getattr(module, "__file__", None) or "")
-
-
-def _file_of(kind: type) -> str:
-    """The file of a class, which its methods know: its module may not be among those that are imported by name."""
-    codes = (value.__code__ for value in vars(kind).values() if isinstance(value, FunctionType))
-    files = (code.co_filename for code in codes if not code.co_filename.startswith("<"))
-    return next(files, "") or _file(sys.modules.get(kind.__module__))
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0].startswith("latentopt")
-
-
-@functools.cache
-def _is_own(module: str, file: str) -> bool:
-    """Whether a module is the user's own, and no part of Python, of a package that is installed or of this project."""
-    roots = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    there = Path(file)
-    installed = any(there.is_relative_to(root) for root in roots) or {"site-packages", "dist-packages"} & {*there.parts}
-    return bool(file) and not installed and not _is_ours(module) and not file.startswith("<frozen")
-
-
-@functools.cache
-def _text(file: str) -> str | None:
-    """The source text, as it was when it was first asked for."""
-    try:
-        with tokenize.open(file) as opened:
-            return opened.read()
-    except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
-        return None
-
-
-@functools.cache
-def _tree(file: str) -> tuple[ast.AST, ...]:
-    try:
-        return tuple(ast.walk(ast.parse(_text(file) or "")))
-    except (SyntaxError, ValueError, RecursionError):
-        return ()
-
-
-def _changed_at(file: str, line: int) -> set[str]:
-    """The names that the functions of a line change, without making them: globals, and what they close over."""
-    return {
-        name
-        for node in _tree(file)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        and line in (node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ())))
-        for name in _changed(node)
-    }
-
-
-def _changed_by(file: str, name: str, method: str) -> set[str]:
-    """The attributes, as ``self.NAME``, that a method of a class changes, or one that it calls on the way."""
-    methods = {
-        part.name: part
-        for node in _tree(file)
-        if isinstance(node, ast.ClassDef) and node.name == name
-        for part in node.body
-        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    reached, found, coming = set[str](), set[str](), [method]
-    while coming:
-        now = coming.pop()
-        if now in methods and now not in reached:
-            reached.add(now)
-            found.update(_changed(methods[now]))
-            named = (node for node in ast.walk(methods[now]) if isinstance(node, ast.Attribute))
-            coming += [node.attr for node in named if isinstance(node.value, ast.Name) and node.value.id == "self"]
-    return found
-
-
-def _changed(function: ast.AST) -> Iterator[str]:
-    for node in ast.walk(function):
-        targets: list[ast.expr] = []
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            yield from node.names
-        elif isinstance(node, ast.Assign | ast.Delete):
-            targets = [target for target in node.targets if not isinstance(target, ast.Name)]
-        elif isinstance(node, ast.AugAssign | ast.AnnAssign) and not isinstance(node.target, ast.Name):
-            targets = [node.target]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
-            targets = [node.func.value]
-        for target in targets:
-            while isinstance(target, ast.Subscript):
-                target = target.value
-            if isinstance(target, ast.Name):
-                yield target.id
-            elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
-                yield f"self.{target.attr}" if target.value.id == "self" else target.value.id

@@ -221,14 +221,12 @@ class Usable:
     """Three questions at once: is a text another one than its draft, acceptable, and of the same meaning?
 
     Attributes:
-        acceptable, meaning: the judges of which the limits below are.
+        acceptable, meaning: judges with limits of their own. To measure what a search found, others than those that guided it.
         unit, higher_is_better, limit: see `Judge`; 1 where all three hold, else 0.
     """
 
     acceptable: Judge
     meaning: Judge
-    acceptable_limit: float
-    meaning_limit: float
     unit: str = "1 or 0"
     higher_is_better: bool = True
     limit: float | None = 0.5
@@ -237,50 +235,10 @@ class Usable:
         """``changed`` (n,) bool, what the judges say, (n,) float each by its name, and ``usable`` (n,) bool."""
         changed = np.array([a.split() != b.split() for a, b in zip(texts, sources, strict=True)], dtype=bool)
         acceptable, meaning = self.acceptable(texts, sources), self.meaning(texts, sources)
-        verdict = changed & as_filter(self.acceptable, self.acceptable_limit)(texts, sources)
-        verdict &= as_filter(self.meaning, self.meaning_limit)(texts, sources)
+        verdict = changed & as_filter(self.acceptable)(texts, sources)
+        verdict &= as_filter(self.meaning)(texts, sources)
         return {"changed": changed, ACCEPTABLE: acceptable, SAME_MEANING: meaning, "usable": verdict}
 
     def __call__(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """n texts and their drafts -> (n,) float64, 1 or 0."""
         return self.parts(texts, sources)["usable"].astype(np.float64)
-
-
-def usable(
-    texts: Sequence[str],
-    sources: Sequence[str],
-    acceptable: Judge | None = None,
-    meaning: Judge | None = None,
-    acceptable_limit: float | None = None,
-    meaning_limit: float | None = None,
-) -> np.ndarray:
-    """Which texts are another one than their draft, acceptable, and of the same meaning, (n,) bool.
-
-    Args:
-        acceptable, meaning: judges; the installed ones of these names where None. To measure what a search found, name
-            others than those that guided it.
-        acceptable_limit, meaning_limit: their own where None.
-
-    Raises:
-        LatentoptError: when a judge is wanted that is not installed.
-    """
-    judge = usable_judge(acceptable, meaning, acceptable_limit, meaning_limit)
-    verdicts: np.ndarray = judge.parts(texts, sources)["usable"]
-    return verdicts
-
-
-def usable_judge(
-    acceptable: Judge | None = None,
-    meaning: Judge | None = None,
-    acceptable_limit: float | None = None,
-    meaning_limit: float | None = None,
-) -> Usable:
-    """The judge behind `usable`."""
-    acceptable = acceptable or load_judge(ACCEPTABLE)
-    meaning = meaning or load_judge(SAME_MEANING)
-    return Usable(
-        acceptable,
-        meaning,
-        as_filter(acceptable, acceptable_limit).limit,
-        as_filter(meaning, meaning_limit).limit,
-    )

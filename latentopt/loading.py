@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentopt.codec import Codec
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told, unknown
+from latentopt.errors import LatentoptError, blaming, unknown
 from latentopt.plugins import installed
 from latentopt.t5vae.codec import T5VAECodec
 from latentopt.t5vae.config import T5VAEConfig
@@ -58,12 +58,8 @@ def _model_type(folder: Path) -> str:
 
 def _made(who: str, make: Callable[[], Any]) -> Codec:
     """What a plugin's factory makes, which should be a codec."""
-    try:
+    with blaming(f"the {who} cannot be loaded"):
         codec = make()
-    except LatentoptError:
-        raise
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"the {who} cannot be loaded: {told(error)}") from error
     if not isinstance(codec, Codec):
         raise LatentoptError(f"the {who} makes a {type(codec).__name__}, which is no Codec")
     return codec

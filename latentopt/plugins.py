@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from typing import Any
 
-import pluggy
-
 from latentopt import hookspecs
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, nearest, one_line, told, unknown
+from latentopt.hooks import Hooks
 from latentopt.metadata import entry_points, normalised, owner_of
 from latentopt.printing import to_stderr
 
@@ -38,6 +35,23 @@ KINDS = (
 )
 OWN = "latentopt"
 """The package whose plugins come first, so that no other can take a name of theirs."""
+
+COMMANDS = (
+    "train",
+    "fit_head",
+    "fit_direction",
+    "optimize",
+    "transfer",
+    "paraphrase",
+    "fit_generator",
+    "sample",
+    "interpolate",
+    "doctor",
+    "encode",
+    "decode",
+    "plugins",
+)
+"""The commands of latentopt itself, each a module of `latentopt.cli`, in the order in which the help lists them."""
 
 
 @dataclass(frozen=True)
@@ -85,59 +99,6 @@ class PluginInfo:
     hooks: list[str] = field(default_factory=list)
     offers: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-
-
-class Hooks(pluggy.PluginManager):
-    """A plugin manager that leaves out single hooks that are wrong, instead of the plugin.
-
-    Attributes:
-        faults: what was wrong with those of the plugin registered last.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(hookspecs.GROUP)
-        self.add_hookspecs(hookspecs)
-        self.faults: list[str] = []
-
-    def register(self, plugin: Any, name: str | None = None) -> str | None:
-        """See `pluggy.PluginManager.register`."""
-        self.faults = []
-        return super().register(plugin, name)
-
-    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
-        """The options of a hook's implementation; None for what is none, or a wrong one."""
-        try:
-            options, function = super().parse_hookimpl_opts(plugin, name), getattr(plugin, name)
-        except MISBEHAVIOUR as error:  # of a module that makes its names when they are asked for
-            if name in self.known:
-                self.faults.append(f"{name} raised {told(error)}")
-            return None
-        if options is None:
-            if name in self.known and inspect.isroutine(function):
-                self.faults.append(f"{name} is no hook, as it does not stand under @hookimpl")
-            return None
-        hook = options.get("specname") or name
-        fault = self._fault(hook, function, options)
-        if fault:
-            self.faults.append(fault)
-            return None
-        return options if hook in self.known else None
-
-    @property
-    def known(self) -> list[str]:
-        """The names of the hooks."""
-        return sorted(name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.GROUP}_spec"))
-
-    def _fault(self, hook: str, function: Any, options: Any) -> str:
-        """What is wrong with an implementation, if anything."""
-        if hook not in self.known:
-            return "" if options.get("optionalhook") else f"unknown hook {hook!r}{nearest(hook, self.known)}"
-        if options.get("wrapper") or options.get("hookwrapper"):
-            return f"{hook} is a wrapper, which no hook here can be"
-        wanted = list(inspect.signature(getattr(hookspecs, hook)).parameters)
-        asked = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-        wrong = [name for name in asked if name not in wanted]
-        return f"{hook} asks for {', '.join(wrong)}, and is given {', '.join(wanted)}" if wrong else ""
 
 
 class Plugins:
@@ -240,11 +201,8 @@ class Plugins:
 
     def _taken(self, kind: str, name: str) -> str:
         """Who has a name already, if anyone."""
-        if kind == "command":
-            from latentopt.cli import COMMANDS
-
-            if name.replace("-", "_") in COMMANDS:
-                return "latentopt itself"
+        if kind == "command" and name.replace("-", "_") in COMMANDS:
+            return "latentopt itself"
         entry = self._entries.get((kind, name))
         return f"plugin {entry.plugin!r}" if entry else ""
 
@@ -275,16 +233,13 @@ class Plugins:
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call `run_started` or `run_finished`; a plugin that raises there is reported and does not stop the run."""
-        for implementation in self._implementations(hook):
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             info = self.infos[implementation.plugin_name]
             try:
                 with to_stderr():
                     implementation.function(**{name: arguments[name] for name in implementation.argnames})
             except MISBEHAVIOUR as error:
                 self._report(info, f"{hook} raised {told(error)}", error)
-
-    def _implementations(self, hook: str) -> Iterator[Any]:
-        yield from getattr(self.manager.hook, hook).get_hookimpls()
 
 
 def described(kind: str, made: Any) -> str:

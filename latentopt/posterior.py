@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,7 +68,7 @@ class AggregatePosterior:
         return z
 
 
-def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int = 0) -> AggregatePosterior:
+def fit_posterior(z: Tensor) -> AggregatePosterior:
     """The mixture of z (n, d) whose number of components gives held-out latents the highest likelihood.
 
     The number is chosen on at most 20,000 latents, a tenth of them held out. Those that would leave a component fewer than
@@ -82,21 +81,21 @@ def fit_posterior(z: Tensor, components: Sequence[int] = COMPONENTS, seed: int =
         raise LatentoptError(f"{len(z)} latents are too few to fit the aggregate posterior; at least 2 are needed")
     z = z.float().cpu()
     n, d = z.shape
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:20_000]
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:20_000]
     tenth = len(order) // 10
     held_out, rest = z[order[:tenth]], z[order[tenth:]]
-    tried = [k for k in sorted(components) if k > 1 and len(rest) >= 2 * k * d and tenth > 1]
+    tried = [k for k in COMPONENTS if k > 1 and len(rest) >= 2 * k * d and tenth > 1]
     best = 1
-    found = _fit(rest, 1, seed).log_prob(held_out) if tried else torch.empty(0)
+    found = _fit(rest, 1).log_prob(held_out) if tried else torch.empty(0)
     for k in tried:
-        scores = _fit(rest, k, seed).log_prob(held_out)
+        scores = _fit(rest, k).log_prob(held_out)
         gain = scores - found
         if float(gain.mean()) > 2 * float(gain.std()) / tenth**0.5:
             best, found = k, scores
-    return _fit(z, best, seed)
+    return _fit(z, best)
 
 
-def _fit(z: Tensor, k: int, seed: int) -> AggregatePosterior:
+def _fit(z: Tensor, k: int) -> AggregatePosterior:
     d = z.shape[1]
     z = z.double()
     # With fewer texts than dimensions a covariance is singular; a thousandth of the mean variance keeps it invertible.
@@ -106,7 +105,7 @@ def _fit(z: Tensor, k: int, seed: int) -> AggregatePosterior:
         return AggregatePosterior(
             torch.ones(1), z.mean(0, keepdim=True).float(), torch.linalg.cholesky(covariance).float().unsqueeze(0)
         )
-    mixture = GaussianMixture(k, reg_covar=floor, max_iter=10, random_state=seed)
+    mixture = GaussianMixture(k, reg_covar=floor, max_iter=10, random_state=0)
     with warnings.catch_warnings():
         # A few steps are enough: what counts is the held-out likelihood, which the last ones hardly change.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
@@ -78,11 +79,18 @@ def build(kind: str, spec: str, offered: Mapping[str, Any] | None = None, **sett
         return _judge_as(kind, name, parse_value(value) if equals else None, offered or {}, settings)
     factory = get(kind, name)
     arguments = [value if _takes_text(factory) else parse_value(value)] if equals else []
-    try:
+    with making(kind, name, factory):
         signature = inspect.signature(factory)
         settings |= {name: value for name, value in (offered or {}).items() if name in signature.parameters}
         signature.bind(*arguments, **settings)
         return factory(*arguments, **settings)
+
+
+@contextmanager
+def making(kind: str, name: str, factory: Any) -> Iterator[None]:
+    """What is raised where something registered is made becomes a `LatentoptError` that names it and what it takes."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
         takes = f"; it takes {settings_of(factory)}" if callable(factory) else ""
         raise LatentoptError(f"the {kind} {name!r} refuses its settings: {error}{takes}") from error

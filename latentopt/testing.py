@@ -10,7 +10,6 @@ The checks raise `AssertionError` with a sentence, whatever the plugin does; cal
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,62 +28,14 @@ from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import Filter, Metric
 from latentopt.heads.head import Head
 from latentopt.judges import Judge
-from latentopt.posterior import AggregatePosterior
-from latentopt.search.guarding import OutOfTime, require_proposal, within
 from latentopt.search.objective import Objective
-from latentopt.search.problem import Problem, Searcher
+from latentopt.search.problem import Problem, Searcher, advance
+from latentopt.search.supervising import END, OutOfTime, require_proposal, within
 from latentopt.search.verifier import Verifier
+from latentopt.toy import ToyCodec
 from latentopt.validity import Validity
 
 T = TypeVar("T", bound=Callable[..., None])
-
-ALPHABET = " abcdefghijklmnopqrstuvwxyz"
-
-
-class ToyCodec:
-    """A codec without a model: dimension i of z is the place of the i-th letter in the alphabet, scaled.
-
-    Texts of at most ``latent_dim`` letters and spaces come back exactly; all else becomes a space. Half a step in any
-    letter changes the text, so the cell is small and known.
-
-    Args:
-        latent_dim: d, and the longest text.
-    """
-
-    name = "toy"
-
-    def __init__(self, latent_dim: int = 12) -> None:
-        self.latent_dim = latent_dim
-        self.fingerprint = hashlib.sha256(f"toy {latent_dim}".encode()).hexdigest()[:16]
-        self.step = 0.2
-        self.cell = self.step
-        self.posterior = AggregatePosterior.standard(latent_dim)
-
-    @property
-    def device(self) -> torch.device:
-        return torch.device("cpu")
-
-    def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
-        """See `latentopt.codec.Codec`."""
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
-            if len(text) > self.latent_dim and not truncation:
-                raise LatentoptError(f"text {position + 1} is too long: {len(text)} of {self.latent_dim} characters")
-        places = [[max(0, ALPHABET.find(c)) for c in text[: self.latent_dim].ljust(self.latent_dim)] for text in texts]
-        z = torch.tensor(places, dtype=torch.float32).reshape(len(texts), self.latent_dim)
-        return (z - len(ALPHABET) // 2) * self.step
-
-    def fits(self, texts: Sequence[str]) -> list[bool]:
-        """See `latentopt.codec.Codec`."""
-        return [len(text) <= self.latent_dim for text in texts]
-
-    def decode(
-        self, z: Tensor, *, temperature: float | None = None, rng: object = None, logits_processor: object = None
-    ) -> list[str]:
-        """See `latentopt.codec.Codec`; there are no tokens to sample, so decoding is always greedy."""
-        places = (z / self.step).round().long().add(len(ALPHABET) // 2).clamp(0, len(ALPHABET) - 1)
-        return ["".join(ALPHABET[place] for place in row).rstrip() for row in places.tolist()]
 
 
 def _check(function: T) -> T:
@@ -98,13 +49,10 @@ def _check(function: T) -> T:
             if isinstance(error, AssertionError) and str(error):
                 raise
             what = function.__name__.removeprefix("check_")
-            raise AssertionError(f"the {what} {_name(subject)} raised {told(error)}") from error
+            name = getattr(subject, "__name__", type(subject).__name__)
+            raise AssertionError(f"the {what} {name} raised {told(error)}") from error
 
     return checked  # type: ignore[return-value]
-
-
-def _name(subject: object) -> str:
-    return str(getattr(subject, "__name__", type(subject).__name__))
 
 
 @_check
@@ -227,17 +175,13 @@ MOST = 100_000
 
 def _checked(found: Any, problem: Problem) -> Any:
     """What a searcher yields, each proposal checked before it is worked on."""
-    outcome = None
-    while True:
-        try:
-            proposal = next(found) if outcome is None or not hasattr(found, "send") else found.send(outcome)
-        except StopIteration:
-            return
+    proposal = advance(found, end=END)
+    while proposal is not END:
         try:
             require_proposal(proposal, problem)
         except Exception as error:
             raise AssertionError(f"the searcher is wrong: {error}") from error
-        outcome = yield proposal
+        proposal = advance(found, (yield proposal), END)
 
 
 @_check
@@ -296,15 +240,14 @@ def _check_long(codec: Codec) -> None:
     long = ["a b " * 20_000]
     if codec.fits(long) == [True]:
         return
-    refused = False
     try:
         codec.encode(long)
     except LatentoptError:
-        refused = True
-    assert refused, "encode should raise LatentoptError for a text that does not fit"
-    assert codec.encode(long, truncation=True).shape == (1, codec.latent_dim), (
-        "truncation should cut a text that is too long"
-    )
+        pass
+    else:
+        raise AssertionError("encode should raise LatentoptError for a text that does not fit")
+    cut = codec.encode(long, truncation=True)
+    assert cut.shape == (1, codec.latent_dim), "truncation should cut a text that is too long"
 
 
 @_check
@@ -318,9 +261,8 @@ def check_constraint(
         accepts: whether a text is one of those that it should keep decoding to.
         n: how many latents are decoded in each way.
     """
-    assert callable(constraint) or isinstance(constraint, Constraint), (
-        "it is neither a Constraint nor a LogitsProcessor"
-    )
+    known = callable(constraint) or isinstance(constraint, Constraint)
+    assert known, "it is neither a Constraint nor a LogitsProcessor"
     z = torch.randn(n, codec.latent_dim, generator=torch.Generator().manual_seed(0)).to(codec.device)
     for temperature in (None, 1.0, 4.0):
         first, again = (
@@ -343,9 +285,8 @@ def check_generator(generator: nn.Module, latent_dim: int) -> None:
         made = generator(z, noise)
         assert made.shape == z.shape, f"z and noise of shape (5, {latent_dim}) gave {tuple(made.shape)}"
         assert bool(torch.isfinite(made).all()), "what it makes is NaN or infinite"
-        assert torch.allclose(generator(z[:2], noise[:2]), made[:2], atol=1e-5), (
-            "a row depends on the others of the batch"
-        )
+        alone = generator(z[:2], noise[:2])
+        assert torch.allclose(alone, made[:2], atol=1e-5), "a row depends on the others of the batch"
         assert torch.allclose(generator(z, 0 * noise), z, atol=1e-4), "without noise it should give z back"
         assert not torch.allclose(made, z, atol=1e-4), "noise should move z"
         config = getattr(generator, "config", None)

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentopt.codec import Codec
+from latentopt.codec import Codec, Repairing
 from latentopt.constraint import Constraint
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter, apply_filter
 from latentopt.result import CONSTRAINED, FAILED, NEIGHBOUR, VALID
-from latentopt.t5vae.codec import T5VAECodec
 
 WHEN = ("always", "failures", "never")
 TRIES = 8
@@ -152,7 +151,7 @@ def decode_valid(
     start = 0
     if (
         attempts[:2] == [VALID, CONSTRAINED]
-        and isinstance(codec, T5VAECodec)
+        and isinstance(codec, Repairing)
         and isinstance(validity.constraint, Constraint)
     ):
         # Both in one pass.

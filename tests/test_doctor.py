@@ -17,7 +17,8 @@ from latentopt.doctor import mmd_test
 from latentopt.errors import LatentoptError
 from latentopt.judges import Judging
 from latentopt.posterior import AggregatePosterior
-from latentopt.testing import ALPHABET, ToyCodec
+from latentopt.testing import ToyCodec
+from latentopt.toy import ALPHABET
 from latentopt.verdicts import RULES
 
 

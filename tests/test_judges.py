@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from latentopt import judges
 from latentopt.errors import LatentoptError
 from latentopt.hookspecs import hookimpl
-from latentopt.judges import Judging, Memory, as_filter, best, judge_filter, load_judge, usable, usable_judge
+from latentopt.judges import Judging, Memory, Usable, as_filter, best, judge_filter, load_judge
 from latentopt.plugins import Plugins
 from latentopt.spec import build
 from latentopt.testing import check_filter, check_judge
@@ -134,9 +136,10 @@ def test_usable_is_changed_and_acceptable_and_of_the_same_meaning():
     good = Judging(lambda texts, sources: [0.0 if "bad" in text else 1.0 for text in texts], "probability", limit=0.5)
     same = Judging(lambda texts, sources: [0.0 if "other" in text else 1.0 for text in texts], "cosine", limit=0.5)
     texts, drafts = ["fine", "bad", "other", "draft", " draft"], ["draft"] * 5
-    assert usable(texts, drafts, good, same).tolist() == [True, False, False, False, False]
-    assert usable(texts, drafts, good, same, acceptable_limit=2).tolist() == [False] * 5
-    judge = usable_judge(good, same)
+    judge = Usable(good, same)
+    assert judge(texts, drafts).tolist() == [1, 0, 0, 0, 0]
+    assert judge.parts(texts, drafts)["usable"].tolist() == [True, False, False, False, False]
+    assert Usable(replace(good, limit=2), same)(texts, drafts).tolist() == [0] * 5
     check_judge(judge)
     parts = judge.parts(texts, drafts)
     assert parts["changed"].tolist() == [True, True, True, False, False]
@@ -144,9 +147,9 @@ def test_usable_is_changed_and_acceptable_and_of_the_same_meaning():
 
 
 def test_a_judge_is_a_term_of_an_objective(shop, toy_codec):
-    from latentopt.search.naming import build_objective
+    from latentopt.search.naming import Goals
 
-    objective = build_objective(toy_codec, [], [], ["brevity=2", "long"], [], [], 0, 0, 0)
+    objective = Goals(score=["brevity=2", "long"]).objective(toy_codec)
     assert objective.weights == {"brevity": -2.0, "long": 1.0}
     assert objective.of_texts(["abc"], ["abc"])["brevity"].tolist() == [3]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from latentopt.aside import set_aside
 from latentopt.cli import app
 from latentopt.codec import Codec
 from latentopt.corpus.split import is_held_out
 from latentopt.language import foreign, language_of
 from latentopt.loading import load_codec
-from latentopt.reading import set_aside
 from latentopt.result import FOREIGN
 from latentopt.testing import ToyCodec
 

@@ -28,7 +28,7 @@ from latentopt.hookspecs import hookimpl
 from latentopt.loading import load_codec
 from latentopt.metadata import entry_points
 from latentopt.plugins import installed
-from latentopt.search import guarding
+from latentopt.search import supervising
 from latentopt.search.objective import Objective
 from latentopt.search.optimize import optimize
 from latentopt.search.problem import Proposal
@@ -207,8 +207,8 @@ SEARCHES = {
 def clock(monkeypatch):
     """Hours pass between proposals, and five that bring nothing are many, so that no test waits or hangs on the load."""
     seconds = itertools.count(step=3600)
-    monkeypatch.setattr(guarding, "BARREN", 5)
-    monkeypatch.setattr(guarding, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(supervising, "BARREN", 5)
+    monkeypatch.setattr(supervising, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
 
 @pytest.fixture
@@ -216,8 +216,8 @@ def hurried(monkeypatch):
     """Lets the steps of a search have little time, once so many have been taken."""
 
     def hurry(steps):
-        number, within = itertools.count(), guarding.within
-        monkeypatch.setattr(guarding, "within", lambda s, step: within(0.2 if next(number) >= steps else s, step))
+        number, within = itertools.count(), supervising.within
+        monkeypatch.setattr(supervising, "within", lambda s, step: within(0.2 if next(number) >= steps else s, step))
 
     return hurry
 

@@ -1,8 +1,6 @@
 """One way in for text: whatever reads a file reads the same texts, and loses none without a word."""
 
-import csv
 import json
-import threading
 import tracemalloc
 from io import StringIO
 from pathlib import Path
@@ -14,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from letters import plus_three
 from typer.testing import CliRunner
+from written import content_of, everywhere, put
 
 from latentopt.cli import app, common
 from latentopt.corpus.lines import Lines
@@ -21,7 +20,6 @@ from latentopt.directions.strength import StrengthLine
 from latentopt.directions.transfer_file import transfer_file
 from latentopt.errors import LatentoptError
 from latentopt.files import number_column, read_table, rows_of, stream_texts, text_column, write_table
-from latentopt.pairs.words import read_pairs
 from latentopt.reading import Row, read_lines, read_parts, unreadable
 
 # The folder is the same for each example: every one writes its file anew.
@@ -52,38 +50,6 @@ TEXTS = st.lists(
 )
 
 
-def put(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
-    path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
-    return path
-
-
-def content_of(texts: list[str], ending: str, end: str) -> str:
-    """A file of texts as another program would write it."""
-    if ending == ".txt":
-        return "".join(text + end for text in texts)
-    if ending == ".jsonl":
-        return "".join(
-            json.dumps({"id": n, "text": text}, ensure_ascii=n % 2 > 0) + end for n, text in enumerate(texts)
-        )
-    out = StringIO()
-    writer = csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL)
-    writer.writerows([["id", "text"], *([n, text] for n, text in enumerate(texts))])
-    return out.getvalue()
-
-
-def everywhere(path: Path, **options: str) -> list[list[str]]:
-    """The texts of a file by each of its readers."""
-    table = read_table(path, **options)
-    return [
-        text_column(table, "text", path),
-        rows_of(table, "text", path),
-        list(stream_texts(path, **options)),
-        [text for part in read_parts(path, rows=2, **options) for text in text_column(part, "text", path)],
-        common.read_texts(None, path, "text", options.get("encoding")),
-        *map(list, read_pairs(path, "text", "text", **options)),
-    ]
-
-
 @pytest.mark.parametrize("ending", [".txt", ".csv", ".jsonl"])
 @quick
 @given(texts=TEXTS, end=st.sampled_from(ENDS), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
@@ -109,74 +75,6 @@ def test_lines_end_at_three_marks_and_nowhere_else(tmp_path, end):
         assert list(stream_texts(path)) == ["a\u2028b", "c\x85d", "e\x0bf", "g\x1ch"]
 
 
-@pytest.mark.parametrize(
-    ("encoding", "text"),
-    [
-        ("cp1252", "Un café crème, ça va très bien à la plage"),
-        ("cp1252", "It\u2019s \u201cfine\u201d \u2013 10 \u20ac\u2026"),
-        ("cp1252", "café"),
-        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
-        ("cp1251", "Сегодня хорошая погода, и мы идём гулять"),
-        ("cp932", "今日はとても良い天気ですね"),
-        ("utf-16-le", "plain words of English"),
-        ("utf-16-be", "plain words of English"),
-    ],
-)
-def test_another_encoding_is_read_after_saying_so(tmp_path, caplog, encoding, text):
-    path = put(tmp_path / "x.txt", f"first\n{text}\n" * 3, encoding)
-    assert list(stream_texts(path)) == ["first", text] * 3
-    assert list(Lines([path])) == ["first", text]
-    assert f"is read as {encoding}; --encoding NAME" in caplog.messages[0]
-
-
-def test_the_encoding_that_is_told_wins(tmp_path, caplog):
-    path = put(tmp_path / "x.txt", "щи\n", "cp1251")
-    for read in everywhere(path, encoding="cp1251"):
-        assert read == ["щи"]
-    assert list(Lines([path], "cp1251")) == ["щи"]
-    assert not [message for message in caplog.messages if "skipped" not in message]
-    with pytest.raises(LatentoptError, match="no encoding is named 'cp9'"):
-        read_table(path, "cp9")
-    with pytest.raises(LatentoptError, match="no encoding is named 'hex'"):
-        read_table(path, "hex")
-
-
-def test_a_bad_byte_far_into_a_file_costs_its_row_alone(tmp_path, caplog):
-    texts = ["où est-il"] * 20_000
-    path = put(tmp_path / "x.txt", "\n".join(texts).encode() + b"\nbr\xf6ken\nfine\n")
-    read = list(stream_texts(path))
-    assert read == [*texts, "br\ufffdken", "fine"]
-    assert [unreadable(text) for text in read[-3:]] == [False, True, False]
-    assert "1 characters that are not utf-8 are unreadable" in caplog.text
-
-
-def test_what_is_no_text_is_refused(tmp_path):
-    path = put(tmp_path / "x.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256)) * 20)
-    with pytest.raises(LatentoptError, match=r"x\.csv is no text"):
-        read_table(path)
-
-
-def test_a_pipe_is_read_as_a_file_is(tmp_path):
-    import os
-
-    os.mkfifo(tmp_path / "pipe.txt")
-    writer = threading.Thread(target=lambda: (tmp_path / "pipe.txt").write_text("one\ntwo\none\n"))
-    writer.start()
-    assert list(stream_texts(tmp_path / "pipe.txt")) == ["one", "two", "one"]
-    writer.join()
-
-
-def test_semicolons_as_excel_writes_them_are_read_after_saying_so(tmp_path, caplog):
-    path = put(tmp_path / "x.csv", 'text;likes\r\n"Ça va; bien";3\r\noui, oui;4\r\n', "cp1252")
-    table = read_table(path)
-    assert text_column(table, "text", path) == ["Ça va; bien", "oui, oui"]
-    assert number_column(table, "likes", path).tolist() == [3, 4]
-    assert "read as cp1252" in caplog.messages[0]
-    assert "semicolons between its cells" in caplog.messages[1]
-    path = put(tmp_path / "y.csv", "sep=|\ntext|likes\na;b|3\n")
-    assert read_table(path).to_dict("list") == {"text": ["a;b"], "likes": ["3"]}
-
-
 @pytest.mark.parametrize("header", [" text", "Text", "TEXT ", "\ufeffText"])
 def test_a_header_is_found_whatever_its_case_and_space(tmp_path, header):
     path = put(tmp_path / "x.csv", f"id,{header}\n1,a\n" if header[0] != "\ufeff" else f"{header},id\na,1\n")
@@ -199,39 +97,6 @@ def test_a_column_that_is_not_found_is_hinted_at(tmp_path, name, content, why):
     for read in (lambda: list(stream_texts(path)), lambda: text_column(read_table(path), "text", path)):
         with pytest.raises(LatentoptError, match=why):
             read()
-
-
-@pytest.mark.parametrize(
-    ("content", "texts", "said"),
-    [
-        ('text\tn\n"say ""so"" now"\t1\nplain\t2\n', ['say "so" now', "plain"], "undone"),
-        ('"text"\t"n"\n"all"\t"1"\n', ["all"], "undone"),
-        ('text\tn\n"Hello."\t1\nplain\t2\n', ['"Hello."', "plain"], "part of their texts"),
-        ('text\tn\n"open\t1\nsaid "so"\t2\n', ['"open', 'said "so"'], "part of their texts"),
-        ('text\tn\nsaid "so"\t2\n', ['said "so"'], None),
-    ],
-)
-def test_what_the_quotation_marks_of_a_tsv_are_is_said(tmp_path, caplog, content, texts, said):
-    path = put(tmp_path / "x.tsv", content)
-    assert list(stream_texts(path)) == texts == text_column(read_table(path), "text", path)
-    assert said in caplog.text if said else not caplog.messages
-
-
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        ('text,n\n"Great day,1\nnice,2\nsaid "yes",3\nfine,4\n', "in line 2 is closed in line 4"),
-        ('n,text\n5,"two\nlines"\n6,"Great day\n7,nice\n8,yes"\n9,fine\n', "in line 4 is closed in line 6"),
-        ('id,text,n\n1,"a,2\n2,b",3\n3,c,4\n', "in line 2 is closed in line 3"),
-        ('text,n\n"Dear all, hello\nthere, you\nand bye",1\nfine,2\n', None),
-        ('text,n\n"Great\nday",1\nfine,2\n', None),
-        ('text\n"Great\nday"\n', None),
-    ],
-)
-def test_rows_that_an_open_quote_swallows_are_named(tmp_path, caplog, content, named):
-    read_table(put(tmp_path / "x.csv", content))
-    assert ("looks like rows" in caplog.text) == (named is not None)
-    assert (named or "") in caplog.text
 
 
 @pytest.mark.parametrize(

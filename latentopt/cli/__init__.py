@@ -18,24 +18,8 @@ from typer.exceptions import TyperException
 
 from latentopt.errors import LatentoptError, told
 from latentopt.metadata import forgive_damage
+from latentopt.plugins import COMMANDS
 from latentopt.printing import to_stderr
-
-COMMANDS = (
-    "train",
-    "fit_head",
-    "fit_direction",
-    "optimize",
-    "transfer",
-    "paraphrase",
-    "fit_generator",
-    "sample",
-    "interpolate",
-    "doctor",
-    "encode",
-    "decode",
-    "plugins",
-)
-"""The modules of the commands, one each, in the order in which the help lists them."""
 
 
 class Command(TyperCommand):
@@ -53,7 +37,7 @@ class App(typer.Typer):
         return super().command(name, cls=cls, **settings)
 
 
-class Guarded(TyperGroup):
+class Commands(TyperGroup):
     """Tells an error in one sentence; the traceback stands under ``--debug``. The commands of plugins follow its own."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -151,7 +135,7 @@ def _version(wanted: bool) -> None:
 
 
 app = App(
-    cls=Guarded,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # its tables cut the names of options off in 80 columns

@@ -1,4 +1,4 @@
-"""What several commands share: options, reading texts, building filters, writing tables."""
+"""What several commands share: reading texts, building filters, the guard, writing tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.cli.options import GUARD
+from latentopt.errors import LatentoptError
 from latentopt.printing import to_stdout
 
 if TYPE_CHECKING:
@@ -23,42 +24,7 @@ if TYPE_CHECKING:
     from latentopt.guard import Guard, Limits
     from latentopt.validity import Validity
 
-Texts = Annotated[list[str] | None, typer.Argument(help="Texts; or name a file with --in.")]
-InFile = Annotated[Path | None, typer.Option("--in", help="A file of texts: .csv, .tsv, .jsonl or .txt.")]
-TextColumn = Annotated[str, typer.Option("--text-column", help="The column that holds the texts.")]
-Encoding = Annotated[
-    str | None,
-    typer.Option("--encoding", help="Encoding of the files, such as cp1252; recognised unless given."),
-]
-Model = Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")]
-Filters = Annotated[list[str] | None, typer.Option("--filter", "-f", help="NAME or NAME=VALUE, such as max_chars=280.")]
-Metrics = Annotated[list[str] | None, typer.Option("--metric", help="NAME or NAME=VALUE, such as chrf.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; may be given again.")]
-ConstraintSpec = Annotated[str | None, typer.Option("--constraint", help="NAME or NAME=VALUE, such as python_line.")]
-Constrain = Annotated[
-    str,
-    typer.Option(
-        "--constrain", help="When to decode under --constraint: always | failures (only what a filter refused) | never."
-    ),
-]
-Tries = Annotated[int, typer.Option("--tries", min=1, help="The most latents decoded to make one text valid.")]
-Guarding = Annotated[
-    bool,
-    typer.Option(
-        help="Hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags.",
-    ),
-]
 ANY_LANGUAGE = "what is taken for another language is worked on all the same with --any-language"
-AnyLanguage = Annotated[
-    bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same output.")]
-Exact = Annotated[
-    bool, typer.Option(help="Start from latents that decode to exactly the given texts, or from the plain encodings.")
-]
-OutTable = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here: .csv, .tsv, .jsonl or .txt.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")]
-Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or auto.")]
 
 
 def load(model: str, device: str, dtype: str, any_language: bool = False) -> Codec:
@@ -171,10 +137,7 @@ def guard_of(codec: Codec, wanted: bool, accepts: dict[str, Any], limits: Limits
 
 def add_guard(parser: argparse.ArgumentParser) -> None:
     """The options --guard and --no-guard of a recipe."""
-    text = (
-        "hold rewrites to what reads well, means the same and keeps numbers, names, negation, links, @names and #tags"
-    )
-    parser.add_argument("--guard", action=argparse.BooleanOptionalAction, default=True, help=text)
+    parser.add_argument("--guard", action=argparse.BooleanOptionalAction, default=True, help=GUARD)
 
 
 def tell_guard(guard: Guard) -> None:
@@ -188,21 +151,13 @@ def constraint_of(spec: str | None, codec: Codec) -> Constraint | None:
     """The constraint of NAME or NAME=VALUE, made for a codec."""
     if spec is None:
         return None
-    from latentopt.plugins import get, installed
-    from latentopt.spec import settings_of
+    from latentopt.plugins import get
+    from latentopt.spec import making
 
     name, equals, value = spec.partition("=")
     factory = get("constraint", name)
-    try:
+    with making("constraint", name, factory):
         made: Constraint = factory(codec, value) if equals else factory(codec)
-    except (TypeError, ValueError) as error:
-        raise LatentoptError(
-            f"the constraint {name!r} refuses its settings: {error}; it takes {settings_of(factory)}"
-        ) from error
-    except (LatentoptError, OSError):
-        raise
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"the {installed().entry('constraint', name)} cannot be made: {told(error)}") from error
     return made
 
 
@@ -284,8 +239,8 @@ def keep_fitting(
     import numpy as np
     import pandas as pd
 
+    from latentopt.aside import set_aside
     from latentopt.language import foreign
-    from latentopt.reading import set_aside
     from latentopt.result import TOO_LONG
 
     why, long = np.full(len(columns[0]), "", dtype=object), np.zeros(len(columns[0]), dtype=bool)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 
 if TYPE_CHECKING:
     pass
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @app.command()
 def decode(
     latents: Annotated[Path, typer.Argument(help="A .npy file of latents (n, d).")],
-    model: common.Model = "english-small",
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    model: options.Model = "english-small",
+    out: options.OutTable = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Write the texts of latents."""
     common.check_out(out)

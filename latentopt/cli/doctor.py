@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 from latentopt.printing import to_stdout
 
@@ -24,8 +24,8 @@ def doctor(
         list[Path] | None,
         typer.Option(help="A file of texts that the model should be good at, one a line, best ones it has not seen."),
     ] = None,
-    encoding: common.Encoding = None,
-    filters: common.Filters = None,
+    encoding: options.Encoding = None,
+    filters: options.Filters = None,
     judge: Annotated[
         str | None,
         typer.Option(
@@ -35,9 +35,9 @@ def doctor(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=20, help="How many samples to draw.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    seed: common.Seed = 0,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Examine a model: how exactly texts come back, how much noise they bear, how good its samples are."""
     accepts = common.build_all("filter", filters, model=model)

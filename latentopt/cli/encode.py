@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 
 @app.command()
 def encode(
-    texts: common.Texts = None,
-    in_file: common.InFile = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
+    texts: options.Texts = None,
+    in_file: options.InFile = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
     exact: Annotated[
         bool,
         typer.Option("--exact", help="Move each latent until it decodes to exactly its text, where that can be done."),
@@ -27,8 +27,8 @@ def encode(
         typer.Option(help="With --exact, also write what became of each text: .csv, .tsv, .jsonl or .txt."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")] = Path("latents.npy"),
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Write the latents of texts, an array (n, d) of float32, to a .npy file.
 
@@ -42,9 +42,9 @@ def encode(
     sources = common.read_texts(texts, in_file, text_column, encoding)
     import numpy as np
 
+    from latentopt.aside import set_aside
     from latentopt.files import write_latents, write_table
     from latentopt.inversion import LADDER
-    from latentopt.reading import set_aside
     from latentopt.segments.whole import Whole, encode_whole
 
     codec = common.load(model, device, dtype)

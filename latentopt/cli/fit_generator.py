@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 
 
 @app.command()
 def fit_generator(
     in_file: Annotated[Path, typer.Option("--in", help="A file of texts, some thousands: .txt, .csv, .tsv or .jsonl.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The generator's folder.")],
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 600,
     weight: Annotated[
         float,
@@ -24,8 +24,8 @@ def fit_generator(
             min=0.0, help="Weight of staying as near to the source as the noise is long, beside looking real."
         ),
     ] = 1.0,
-    seed: common.Seed = 0,
-    device: common.Device = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Learn where around a text other texts are, for paraphrase --generator; only texts are needed, no pairs."""
     from latentopt.artefact import check_place, save_artefact

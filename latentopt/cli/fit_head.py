@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError, unknown
+
+if TYPE_CHECKING:
+    from latentopt.heads.fitted import FittedHead
 
 TAKEN = {
     "log1p": "counts, of which the logarithm is learned",
@@ -23,8 +26,8 @@ def fit_head(
     in_file: Annotated[Path, typer.Option("--in", help="A table with texts and a number each.")],
     target: Annotated[str, typer.Option(help="The column with the number, or the class.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The head's folder.")],
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
     group_column: Annotated[
         str | None, typer.Option(help="Compare only within these groups (one A/B test, say).")
     ] = None,
@@ -44,17 +47,16 @@ def fit_head(
         int, typer.Option(min=0, help="Extra training rows per text: nearby latents, decoded and re-encoded.")
     ] = 0,
     learning_curve: Annotated[bool, typer.Option(help="Also tell whether more data would help.")] = False,
-    model: common.Model = "english-small",
-    settings: common.Settings = None,
-    seed: common.Seed = 0,
-    device: common.Device = "auto",
+    model: options.Model = "english-small",
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np
     import pandas as pd
 
     from latentopt.artefact import check_place, save_artefact
-    from latentopt.corpus.split import repeating
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
     from latentopt.heads.fitting import fit_head as run
@@ -94,23 +96,34 @@ def fit_head(
         transform = transform_for(data[1], weights) if numbers else "none"
         if numbers:
             common.note(f"the target {target!r}: {TAKEN[transform].format(weight_column)} (--transform {transform})")
-    how: dict[str, Any] = {
-        "seed": seed,
-        "weights": weights,
-        "transform": transform,
-        "reencodings": reencodings,
-    }
+    how: dict[str, Any] = {"seed": seed, "weights": weights, "transform": transform, "reencodings": reencodings}
     fitted = run(codec, *data, head, options, **how)
     save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
+    _tell(fitted, len(rows), group_column)
+    common.note(f"wrote the head to {out}")
+    if learning_curve:
+        try:
+            curve = curve_of(codec, *data, fitted.card["head"], options, **how)
+        except LatentoptError as error:  # the head itself is fitted and saved
+            common.note(f"no learning curve: {error}")
+        else:
+            common.show(curve, None)
+            common.note(reading(curve))
+
+
+def _tell(fitted: FittedHead, texts: int, group_column: str | None) -> None:
+    """Say how good a head is on texts that it has not seen, and what there is to know of it."""
+    from latentopt.corpus.split import repeating
+
     low, high = fitted.interval
     within = f" within {group_column}" if group_column else ""
     common.note(
-        f"held-out rank correlation{within} on {len(rows)} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        f"held-out rank correlation{within} on {texts} texts: {fitted.score:.3f} (95 % interval {low:.3f} to {high:.3f})"
     )
     if low <= 0:
         common.note("warning: on texts it has not seen, this head predicts no better than chance")
     if fitted.card["repeated_texts"]:
-        common.note(repeating(fitted.card["repeated_texts"], len(rows)))
+        common.note(repeating(fitted.card["repeated_texts"], texts))
     for candidate in fitted.card.get("candidates", []):
         common.note(f"  {candidate['head']}: {candidate['held_out_rank_correlation']:.3f}")
     if "note" in fitted.card:
@@ -121,12 +134,3 @@ def fit_head(
             f"calibrated: expected calibration error {figures['expected_calibration_error']:.3f}, "
             f"before {figures['expected_calibration_error_before']:.3f}"
         )
-    common.note(f"wrote the head to {out}")
-    if learning_curve:
-        try:
-            curve = curve_of(codec, *data, fitted.card["head"], options, **how)
-        except LatentoptError as error:  # the head itself is fitted and saved
-            common.note(f"no learning curve: {error}")
-        else:
-            common.show(curve, None)
-            common.note(reading(curve))

@@ -7,27 +7,27 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 
 @app.command()
 def interpolate(
     texts: Annotated[list[str], typer.Argument(help="Two texts, or the three or four corners of a grid.")],
-    model: common.Model = "english-small",
+    model: options.Model = "english-small",
     steps: Annotated[
         int, typer.Option(min=2, help="Points on the path, or on a side of the grid, ends included.")
     ] = 11,
     path: Annotated[str, typer.Option(help="straight, spherical, or guided by the decoder's likelihood.")] = "straight",
-    filters: common.Filters = None,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
-    tries: common.Tries = 8,
-    exact: common.Exact = True,
+    filters: options.Filters = None,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
+    tries: options.Tries = 8,
+    exact: options.Exact = True,
     picture: Annotated[Path | None, typer.Option(help="Draw it here too: .svg.")] = None,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    out: options.OutTable = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Decode a path between two texts, or a grid between three or four."""
     if not 2 <= len(texts) <= 4:

@@ -8,48 +8,32 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
-from latentopt.errors import LatentoptError
+from latentopt.cli import app, common, options
+from latentopt.cli.declared import options_of
+from latentopt.search.naming import Goals
 
 DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
 
 
 @app.command()
+@options_of(Goals)
 def optimize(
-    texts: common.Texts = None,
-    in_file: common.InFile = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
-    head: Annotated[list[str] | None, typer.Option(help="A head, NAME or NAME=WEIGHT; below 0 minimises.")] = None,
-    direction: Annotated[list[str] | None, typer.Option(help="Climb a direction, NAME or NAME=WEIGHT.")] = None,
-    score: Annotated[
-        list[str] | None,
-        typer.Option(help="Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."),
-    ] = None,
-    reach: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE: reach this value instead, such as likes=20.")
-    ] = None,
-    hold: Annotated[
-        list[str] | None, typer.Option(help="A head or direction that should stay, NAME or NAME=TOLERANCE.")
-    ] = None,
-    keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
-    caution: Annotated[
-        float,
-        typer.Option(
-            min=0.0, help="Subtract this many standard deviations of the head's uncertainty (cautious search)."
-        ),
-    ] = 0.0,
-    near: Annotated[float, typer.Option(help="Weight in the score of staying near the draft.")] = 0.0,
-    prior: Annotated[float, typer.Option(help="Weight in the score of lying where real texts lie.")] = 0.0,
+    texts: options.Texts = None,
+    in_file: options.InFile = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
+    *,
+    goals: Goals,
     searcher: Annotated[str, typer.Option(help="The searcher.")] = "gradient",
-    settings: common.Settings = None,
-    filters: common.Filters = None,
-    guard: common.Guarding = True,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
-    tries: common.Tries = 8,
-    metrics: common.Metrics = None,
+    settings: options.Settings = None,
+    filters: options.Filters = None,
+    keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
+    guard: options.Guarding = True,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
+    tries: options.Tries = 8,
+    metrics: options.Metrics = None,
     top: Annotated[int, typer.Option(min=1, help="Rewrites per draft.")] = 1,
     pareto: Annotated[
         bool,
@@ -71,24 +55,21 @@ def optimize(
         typer.Option(help="A file of real texts of the wanted kind; phrases of them are tried in the drafts."),
     ] = None,
     phrases_column: Annotated[str, typer.Option(help="The column of --phrases that holds the texts.")] = "text",
-    exact: common.Exact = True,
-    seed: common.Seed = 0,
-    any_language: common.AnyLanguage = False,
-    out: common.OutTable = None,
+    exact: options.Exact = True,
+    seed: options.Seed = 0,
+    any_language: options.AnyLanguage = False,
+    out: options.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Rewrite drafts towards a property; every rewrite is verified on its own text."""
     common.check_out(out)
     drafts = common.read_texts(texts, in_file, text_column, encoding)
     borrowed = common.read_texts(None, phrases, phrases_column, encoding) if phrases else []
-    if not (head or direction or score):
-        raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
     from latentopt.files import with_beside
     from latentopt.reading import unreadable
     from latentopt.result import ASIDE
-    from latentopt.search.naming import build_objective
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
 
@@ -104,9 +85,7 @@ def optimize(
     codec = common.load(model, device, dtype, any_language)
     guarding = common.guard_of(codec, guard, accepts)
     measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
-    objective = build_objective(
-        codec, head or [], direction or [], score or [], reach or [], hold or [], near, prior, caution
-    )
+    objective = goals.objective(codec)
     result = run(
         codec,
         drafts,

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 
 
 @app.command()
 def paraphrase(
-    texts: common.Texts = None,
-    in_file: common.InFile = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
+    texts: options.Texts = None,
+    in_file: options.InFile = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
     rewriter: Annotated[
         str | None, typer.Option(help="A model trained from pairs (train --pairs), which writes the candidates.")
     ] = None,
@@ -30,17 +30,17 @@ def paraphrase(
             help="Aim: how much of a text should stay, 0 to 1. --filter min_similarity refuses what keeps less."
         ),
     ] = 0.7,
-    filters: common.Filters = None,
-    guard: common.Guarding = True,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
+    filters: options.Filters = None,
+    guard: options.Guarding = True,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
-    exact: common.Exact = True,
-    seed: common.Seed = 0,
-    any_language: common.AnyLanguage = False,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    exact: options.Exact = True,
+    seed: options.Seed = 0,
+    any_language: options.AnyLanguage = False,
+    out: options.OutTable = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Decode texts from around a text, ranked; numbers, names and negation stay as they are, unless --no-guard."""
     common.check_out(out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @app.command()
 def plugins(
     names: Annotated[bool, typer.Option("--names", help="List every name with its settings instead.")] = False,
-    out: common.OutTable = None,
+    out: options.OutTable = None,
 ) -> None:
     """List the plugins: name, version, hooks, what they offer, and what is wrong with them."""
     common.check_out(out)

@@ -6,25 +6,25 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 
 @app.command()
 def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many distinct texts.")] = 10,
-    model: common.Model = "english-small",
-    filters: common.Filters = None,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
+    model: options.Model = "english-small",
+    filters: options.Filters = None,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
     temperature: Annotated[
         float | None, typer.Option(help="Sample tokens at this temperature; greedy unless given.")
     ] = None,
     tries: Annotated[int, typer.Option(min=1, help="The most latents drawn per wanted text.")] = 20,
-    seed: common.Seed = 0,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    seed: options.Seed = 0,
+    out: options.OutTable = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Draw distinct random texts from where the model's training texts lie in the latent space."""
     common.check_out(out)

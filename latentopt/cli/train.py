@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.cli.declared import options_of
 from latentopt.errors import LatentoptError
 from latentopt.training.settings import Settings
@@ -20,7 +20,6 @@ from latentopt.training.settings import Settings
 @options_of(Settings)
 def train(
     ctx: typer.Context,
-    settings: Settings,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder.")],
     text: Annotated[list[Path] | None, typer.Option(help="A text file, one text a line; may be given again.")] = None,
     pairs: Annotated[
@@ -29,7 +28,7 @@ def train(
             help="Instead of --text: a table of pairs. The decoder learns to write the target of each source."
         ),
     ] = None,
-    encoding: common.Encoding = None,
+    encoding: options.Encoding = None,
     filter: Annotated[
         str | None, typer.Option(help="A filter; the share of reconstructions that it accepts is reported.")
     ] = None,
@@ -39,6 +38,8 @@ def train(
             help="For --distillation: the constraint that makes samples valid, NAME or NAME=VALUE, such as python_line."
         ),
     ] = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Train a T5-VAE on lines of text, or on pairs; the same command goes on where it was cut off.
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from latentopt.cli import app, common
+from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError
 
 
 @app.command()
 def transfer(
-    texts: common.Texts = None,
-    in_file: common.InFile = None,
-    text_column: common.TextColumn = "text",
-    encoding: common.Encoding = None,
-    model: common.Model = "english-small",
+    texts: options.Texts = None,
+    in_file: options.InFile = None,
+    text_column: options.TextColumn = "text",
+    encoding: options.Encoding = None,
+    model: options.Model = "english-small",
     direction: Annotated[
         str, typer.Option(help="A direction's name or folder, or several: 'past-tense + 0.5*formal - intense'.")
     ] = "past-tense",
@@ -39,16 +39,16 @@ def transfer(
             min=0, help="Also decode this many latents around each moved one, and take the text that reads best."
         ),
     ] = 0,
-    filters: common.Filters = None,
-    guard: common.Guarding = True,
-    constraint: common.ConstraintSpec = None,
-    constrain: common.Constrain = "failures",
-    tries: common.Tries = 8,
-    exact: common.Exact = True,
-    any_language: common.AnyLanguage = False,
-    out: common.OutTable = None,
-    device: common.Device = "auto",
-    dtype: common.Dtype = "auto",
+    filters: options.Filters = None,
+    guard: options.Guarding = True,
+    constraint: options.ConstraintSpec = None,
+    constrain: options.Constrain = "failures",
+    tries: options.Tries = 8,
+    exact: options.Exact = True,
+    any_language: options.AnyLanguage = False,
+    out: options.OutTable = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
 ) -> None:
     """Change the tone of texts: move them along a direction, each as far as it needs.
 

@@ -15,7 +15,8 @@ from sklearn.model_selection import GroupKFold
 from latentopt.codec import Codec
 from latentopt.corpus.split import unit_folds
 from latentopt.directions.direction import Direction
-from latentopt.directions.fitting import KEPT, check_sides, find, finders, units_of_sides
+from latentopt.directions.finding import find, finders
+from latentopt.directions.fitting import KEPT, check_sides, units_of_sides
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.filters import similarity
 from latentopt.pairs.words import edit_signature

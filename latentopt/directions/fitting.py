@@ -8,32 +8,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.corpus.split import hold_out, repeated, units_of_pairs, units_of_texts
 from latentopt.directions.direction import Direction
+from latentopt.directions.finding import find
 from latentopt.directions.fitted import FittedDirection
 from latentopt.directions.moved import move_whole
 from latentopt.directions.strength import QUANTILES, SETTLED, STRENGTHS, StrengthLine, calibrate, quantile_of
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, listed, told, unknown
+from latentopt.errors import LatentoptError, listed
 from latentopt.guard import Guard
-from latentopt.pairs.words import swap_words
-from latentopt.plugins import get, installed
 from latentopt.segments.whole import Whole
 
 logger = logging.getLogger("latentopt")
 
 KEPT = 0.5
 """The similarity to its source below which a text counts for nothing where there is no target to compare it with."""
-MOST_MADE = 8000
-"""The most pairs that are made of true ones."""
 CHANCE = 0.01
 """How often sides that differ by chance alone may be told to differ."""
-TRUE_SHARE = 0.25
-"""How many true pairs a finder sees for each that was made of them."""
 
 
 def fit_direction(
@@ -72,20 +66,9 @@ def fit_direction(
     given = len(sources)
     sources, targets = check_sides(sources, targets, paired)
     units0, units1 = units_of_sides(sources, targets, paired)
-    strengths = sorted(strengths)
-    settings = dict(settings or {})
-    whole = Whole(codec)
+    strengths, settings, whole = sorted(strengths), dict(settings or {}), Whole(codec)
     z0, z1 = whole.encode(sources), whole.encode(targets)
-    rng = np.random.default_rng(seed)
-    order0 = rng.permutation(len(sources))
-    order1 = order0 if paired else rng.permutation(len(targets))
-    held0, rest0 = hold_out(order0, units0, max(1, len(order0) // 5))
-    held1, rest1 = hold_out(order1, units1, max(1, len(order1) // 5))
-    rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
-    if not len(rest1):
-        raise LatentoptError(
-            "the targets hold hardly a text that is not among the sources; there is too little to learn"
-        )
+    (held0, rest0), (held1, rest1) = _divided(units0, units1, paired, seed)
     seen = ([sources[row] for row in rest0], [targets[row] for row in rest1])
     trial = find(codec, finder, settings, *seen, z0[rest0], z1[rest1], paired)
     moved = move_whole(whole, [sources[row] for row in held0], z0[held0], trial, strengths)
@@ -137,6 +120,23 @@ def fit_direction(
             **figures,
         }
     return FittedDirection(direction, line, card)
+
+
+def _divided(
+    units0: np.ndarray, units1: np.ndarray, paired: bool, seed: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Of the sources and of the targets, which rows are held out, and from which a trial learns."""
+    rng = np.random.default_rng(seed)
+    order0 = rng.permutation(len(units0))
+    order1 = order0 if paired else rng.permutation(len(units1))
+    held0, rest0 = hold_out(order0, units0, max(1, len(order0) // 5))
+    held1, rest1 = hold_out(order1, units1, max(1, len(order1) // 5))
+    rest1 = rest1[~np.isin(units1[rest1], units0[held0])]
+    if not len(rest1):
+        raise LatentoptError(
+            "the targets hold hardly a text that is not among the sources; there is too little to learn"
+        )
+    return (held0, rest0), (held1, rest1)
 
 
 def once(rows: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -207,88 +207,3 @@ def units_of_sides(
                 + (", and pairs that share a text count as one" if paired else "")
             )
     return sides
-
-
-def finders(paired: bool) -> list[str]:
-    """The names of the registered finders that can work on pairs, or on two unpaired sets."""
-    names = []
-    for entry in installed().entries("direction"):
-        try:
-            target = entry.load()
-        except LatentoptError as error:
-            logger.warning("left out: %s", error)
-            continue
-        if hasattr(target, "fit") and (paired or not getattr(target, "needs_pairs", False)):
-            names.append(entry.name)
-    return names
-
-
-def find(
-    codec: Codec,
-    finder: str,
-    settings: Mapping[str, Any],
-    sources: Sequence[str],
-    targets: Sequence[str],
-    z0: Tensor,
-    z1: Tensor,
-    paired: bool,
-) -> Direction:
-    """The direction that a finder finds between sources with latents z0 (n, d) and targets with z1 (m, d), ready to move.
-
-    A finder with ``made_pairs`` is given so many more of each pair (`latentopt.pairs.words.swap_words`), at most
-    `MOST_MADE` in all, and the true ones so often that they are about a fifth.
-    """
-    try:
-        factory = get("direction", finder)
-    except LatentoptError as error:
-        known = {entry.name for entry in installed().entries("direction")}
-        raise error if finder in known else unknown("direction finder", finder, finders(paired)) from None
-    if not hasattr(factory, "fit"):  # a direction that is no finder
-        raise unknown("direction finder", finder, finders(paired))
-    try:
-        made = factory(**settings)
-        fit = made.fit
-    except (TypeError, AttributeError) as error:
-        raise LatentoptError(f"the direction finder {finder!r} refuses its settings: {error}") from error
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"{who(finder)} cannot be made: {told(error)}") from error
-    wanted = min(MOST_MADE, getattr(made, "made_pairs", 0) * len(z0)) if paired else 0
-    more = swap_words(sources, targets, wanted)
-    fits = [all(pair) for pair in zip(*map(codec.fits, more), strict=True)]
-    if any(fits):
-        often = max(1, round(TRUE_SHARE * wanted / len(z0)))
-        z0, z1 = (
-            torch.cat([z.repeat(often, 1), codec.encode([text for text, kept in zip(side, fits, strict=True) if kept])])
-            for z, side in zip((z0, z1), more, strict=True)
-        )
-    stacked, y = torch.cat([z0, z1]).cpu().numpy(), np.repeat([0, 1], [len(z0), len(z1)])
-    groups = np.tile(np.arange(len(z0)), 2) if paired else None
-    try:
-        direction = fit(stacked, y, groups=groups).direction_
-    except LatentoptError:
-        raise
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"{who(finder)} cannot be fitted to these texts: {told(error)}") from error
-    if not isinstance(direction, Direction):
-        raise LatentoptError(f"{who(finder)} breaks its contract: direction_ is {direction!r:.60}, and no Direction")
-    direction = direction.to(codec.device).eval().requires_grad_(False)
-    _check_move(finder, direction, z1[:2])
-    return direction
-
-
-def _check_move(finder: str, direction: Direction, z: Tensor) -> None:
-    """Refuse a direction whose move or score of a few latents z (m, d) is not what one should be."""
-    try:
-        with torch.no_grad():
-            moved, scores = direction.move(z, torch.ones(len(z), dtype=z.dtype, device=z.device)), direction.score(z)
-        if moved.shape != z.shape or scores.shape != (len(z),):
-            raise LatentoptError(f"it moves {tuple(z.shape)} to {tuple(moved.shape)}, and scores {tuple(scores.shape)}")
-        if not bool(torch.isfinite(moved).all() and torch.isfinite(scores).all()):
-            raise LatentoptError("what it moves or scores is NaN or infinite")
-    except MISBEHAVIOUR as error:
-        raise LatentoptError(f"{who(finder)} breaks its contract: {told(error)}") from error
-
-
-def who(finder: str) -> str:
-    """A finder and its plugin, for a message."""
-    return f"the direction finder {finder!r} of plugin {installed().entry('direction', finder).plugin!r}"

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from latentopt.aside import set_aside
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
 from latentopt.directions.moved import Moved, measure, move_along
@@ -19,7 +20,6 @@ from latentopt.directions.strength import StrengthLine, best
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import Filter, apply_filter, similarity
 from latentopt.inversion import encode_drafts
-from latentopt.reading import set_aside
 from latentopt.result import (
     FAILED,
     HAS_IT,

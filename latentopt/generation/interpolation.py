@@ -44,7 +44,7 @@ def spherical(start: Tensor, end: Tensor, at: Tensor) -> Tensor:
     return torch.where(bent, arc * ((1 - at) * lengths[0] + at * lengths[1]), straight(start, end, at[:, 0]))
 
 
-def guided(codec: Codec, points: Tensor, rng: torch.Generator | None = None) -> Tensor:
+def guided(codec: Codec, points: Tensor) -> Tensor:
     """A path (m, d) through where the decoder is surer of what it writes; its ends stay.
 
     In each round every point looks around across the path, and goes to where the text it finds has the highest log p(text
@@ -55,7 +55,7 @@ def guided(codec: Codec, points: Tensor, rng: torch.Generator | None = None) -> 
     """
     if not isinstance(codec, Likelihood):
         raise LatentoptError(f"a guided path needs the likelihood of text, which {codec.name} does not have")
-    rng = rng or torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     inner = points[1:-1]
     along = torch.nn.functional.normalize(points[-1:] - points[:1], dim=1)
     for _ in range(ROUNDS):

@@ -14,21 +14,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from latentopt.codec import Codec, Likelihood
+from latentopt.aside import passed_through, set_aside
+from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
-from latentopt.filters import Filter, apply_filter
+from latentopt.filters import Filter
 from latentopt.filters import similarity as likeness
+from latentopt.generation.candidates import best, candidates, plain
 from latentopt.generation.noise import Generator, Noise
 from latentopt.generation.whole_texts import candidates as whole_candidates
 from latentopt.generation.whole_texts import unchanged
 from latentopt.inversion import encode_drafts
-from latentopt.reading import set_aside
 from latentopt.result import (
     CONSTRAINED,
     FAILED,
     NOT_PARAPHRASABLE,
     NOTHING_ELSE,
-    PARAPHRASED,
     PARAPHRASED_VALID,
     REFUSED,
     Result,
@@ -36,15 +36,12 @@ from latentopt.result import (
     check_columns,
 )
 from latentopt.segments.texts import Fitting, Segments, on_whole, segments_of
-from latentopt.text import composed
 from latentopt.validity import Decoded, Validity, decode_valid
 
 COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error", "tried")
 DRAWS = 16
 CHUNK = 64
 """Sources worked on at once."""
-LEAST_SPREAD = 1e-4
-"""Of the two figures by which candidates are ranked: smaller differences do not count."""
 
 
 def paraphrase(
@@ -126,12 +123,9 @@ def paraphrase(
     if tables and segments.cut.any():
         tables = [_whole(codec, pd.concat(tables, ignore_index=True), segments, validity.filters, n)]
     tables = [table.assign(source_id=places[table["source_id"]]) for table in tables]
-    left = np.flatnonzero(aside != "")
-    if len(left):
-        texts = [given[place] for place in left]
-        rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
-        passed = pd.DataFrame({**rows, "tried": 0, **dict.fromkeys(validity.filters, True)})
-        passed = passed.reindex(columns=[*COLUMNS, *validity.filters, "z"])
+    columns = [*COLUMNS, *validity.filters, "z"]
+    passed = passed_through(given, aside, columns, tried=0, **dict.fromkeys(validity.filters, True))
+    if len(passed):
         tables.append(passed.astype({"noise": float, "log_prob": float, "cycle_error": float}))
     table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
     by = rewriter.name if rewriter else type(generator).__name__ if generator else None
@@ -159,8 +153,7 @@ def _whole(
     owner = segments.owner[paraphrased["source_id"]]
     own = paraphrased[~segments.cut[owner]].assign(source_id=owner[~segments.cut[owner]])
     cut = np.flatnonzero(segments.cut).tolist()
-    kept = _ranked(codec, whole_candidates(paraphrased, segments, filters, n)).groupby("source_id").head(n)
-    kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
+    kept = best(codec, whole_candidates(paraphrased, segments, filters, n), n)
     left = unchanged(paraphrased, segments, sorted(set(cut) - set(kept["source_id"])), list(filters))
     long = pd.concat([part for part in (kept, left) if len(part)], ignore_index=True)
     long["source"] = [segments.texts[row] for row in long["source_id"]]
@@ -183,11 +176,6 @@ def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
         "repaired": repaired,
         "failed": sources - found["source_id"].nunique(),
     }
-
-
-def plain(text: str) -> str:
-    """A text without what makes no other paraphrase: case, spacing and final punctuation."""
-    return " ".join(composed(text).casefold().split()).rstrip(" .,;:!?…")
 
 
 def _paraphrased(
@@ -218,7 +206,7 @@ def _paraphrased(
         )
         decoded, tries, repaired = again.texts, again.tries, again.status == CONSTRAINED
     tried = np.bincount(owner, tries, minlength=len(sources)).astype(int)
-    pool = _candidates(codec, sources, owner, decoded, repaired, filters)
+    pool = candidates(codec, sources, owner, decoded, repaired, filters)
     accepted = pool[pool[list(filters)].all(axis=1)]
     refused = np.setdiff1d(pool["source_id"], accepted["source_id"])
     if len(refused):
@@ -227,10 +215,9 @@ def _paraphrased(
         tried[refused] += made.tries
         done = made.status != FAILED
         texts = [text for text, good in zip(made.texts, done, strict=True) if good]
-        extra = _candidates(codec, sources, refused[done], texts, np.ones(len(texts), dtype=bool), filters)
+        extra = candidates(codec, sources, refused[done], texts, np.ones(len(texts), dtype=bool), filters)
         accepted = pd.concat([part for part in (accepted, extra) if len(part)]) if len(extra) else accepted
-    kept = _ranked(codec, accepted).groupby("source_id").head(n)
-    kept = kept.assign(rank=kept.groupby("source_id").cumcount() + 1)
+    kept = best(codec, accepted, n)
     table = pd.concat([part for part in (kept, _unchanged(sources, held, pool, kept, list(filters))) if len(part)])
     table = table.sort_values(["source_id", "rank"], ignore_index=True)
     table["source"] = [sources[row] for row in table["source_id"]]
@@ -260,55 +247,3 @@ def _unchanged(
     passed = pool.groupby("source_id")[filters].any().reindex(left, fill_value=True)
     rows = {"source_id": left, "text": [sources[row] for row in left], "rank": 0, "status": reasons}
     return pd.DataFrame(rows).assign(**{name: passed[name].to_numpy() for name in filters})
-
-
-def _candidates(
-    codec: Codec,
-    sources: Sequence[str],
-    owner: np.ndarray,
-    decoded: list[str],
-    repaired: np.ndarray,
-    filters: Mapping[str, Filter],
-) -> pd.DataFrame:
-    """Of the texts decoded for their owners those that can be read again and stand once, with the filters' verdicts.
-
-    The columns are ``source_id, text, status`` and the filters.
-    """
-    pool = pd.DataFrame({"source_id": owner, "text": pd.Series(decoded, dtype=object)})
-    pool["status"] = np.where(repaired, PARAPHRASED_VALID, PARAPHRASED)
-    pool["plain"] = [plain(text) for text in decoded]
-    itself = np.array([plain(source) for source in sources], dtype=object)[owner]
-    read = np.array([bool(text.strip()) for text in decoded], dtype=bool) & np.array(codec.fits(decoded), dtype=bool)
-    # What came out valid by itself as well was not repaired.
-    pool = pool[read & (pool["plain"] != itself)].sort_values("status", kind="stable")
-    pool = pool.drop_duplicates(["source_id", "plain"]).sort_index().drop(columns="plain")
-    for name, accepts in filters.items():
-        pool[name] = apply_filter(name, accepts, pool["text"].tolist(), [sources[row] for row in pool["source_id"]])
-    return pool
-
-
-def _ranked(codec: Codec, candidates: pd.DataFrame) -> pd.DataFrame:
-    """The candidates with ``log_prob`` and ``cycle_error``, the best of each source first.
-
-    Both are of the text's own latent, z = encode(text), and not of the latent it was decoded from: that one holds noise
-    which decoding drops, and garbled texts hold the most of it. Of a text that is cut, they are those of its segments.
-    """
-    texts = candidates["text"].tolist()
-    segments = segments_of(codec, texts)
-    parts: list[str] = list(segments.segments) if segments.cut.any() else texts
-    z = codec.encode(parts)
-    away = (codec.encode(codec.decode(z), truncation=True) - z).norm(dim=1) / z.norm(dim=1).clamp_min(1e-9)
-    candidates = candidates.assign(
-        z=list(segments.pool(z).float().cpu().numpy()),
-        log_prob=np.nan,
-        cycle_error=segments.pool(away).double().cpu().numpy(),
-    )
-    if isinstance(codec, Likelihood):
-        with torch.no_grad():
-            total = (segments.pool(codec.log_prob(z, parts)) * torch.from_numpy(segments.counts).to(z)).double()
-        candidates["log_prob"] = total.cpu().numpy() / np.array([max(1, len(text.split())) for text in texts])
-    merits, owner = candidates[["log_prob", "cycle_error"]], candidates["source_id"]
-    groups = merits.groupby(owner)
-    # Texts that come back exactly differ in their cycle error by rounding, which should not be blown up.
-    standard = ((merits - groups.transform("mean")) / groups.transform("std").clip(lower=LEAST_SPREAD)).fillna(0.0)
-    return candidates.loc[(standard["cycle_error"] - standard["log_prob"]).sort_values(kind="stable").index]

@@ -18,7 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from latentopt.codec import Codec
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told, unknown
+from latentopt.errors import MISBEHAVIOUR, LatentoptError, blaming, told, unknown
 from latentopt.heads.fitted import FittedHead
 from latentopt.heads.head import Head, as_torch
 from latentopt.heads.training import Examples, fit_module, imitate, prepare
@@ -168,10 +168,8 @@ class Fitter:
             made = make()
         if module_class and not list(made.parameters()):
             raise LatentoptError(f"the head {name!r} cannot be fitted: the module has no parameters to train")
-        try:
+        with blaming(f"the head {name!r} is no estimator of scikit-learn"):
             classifier = not module_class and is_classifier(made)
-        except MISBEHAVIOUR as error:
-            raise LatentoptError(f"the head {name!r} is no estimator of scikit-learn: {told(error)}") from error
         return cls(name, settings, make, classifier, getattr(made, "reads", False), seed)
 
     def fit(self, examples: Examples, rows: np.ndarray) -> Head:
@@ -188,12 +186,8 @@ class Fitter:
         taken = {name: value for name, value in offered.items() if value is not None and has_fit_parameter(last, name)}
         if weights is not None and "sample_weight" not in taken:
             raise LatentoptError(f"the head {self.name!r} takes no weights of rows; leave them out or use another head")
-        try:
+        with blaming(f"the head {self.name!r} cannot be fitted"):
             return as_torch(made.fit(z, y, **{prefix + name: value for name, value in taken.items()}))
-        except LatentoptError:
-            raise
-        except MISBEHAVIOUR as error:
-            raise LatentoptError(f"the head {self.name!r} cannot be fitted: {told(error)}") from error
 
     def predict_held_out(self, examples: Examples, fold: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
         """The prediction for each row by a head fitted on the other folds, (n,).
@@ -206,12 +200,8 @@ class Fitter:
             fitted_on = (fold != number) if kept is None else (fold != number) & kept
             test = fold == number
             module = self.fit(examples, np.flatnonzero(fitted_on))
-            try:
+            with blaming(f"the head {self.name!r} cannot predict"):
                 predicted[test] = _predict(module, examples, np.flatnonzero(test))
-            except LatentoptError:
-                raise
-            except MISBEHAVIOUR as error:
-                raise LatentoptError(f"the head {self.name!r} cannot predict: {told(error)}") from error
         if not np.isfinite(predicted).all():
             raise LatentoptError(f"the head {self.name!r} predicts NaN or infinite values")
         return predicted

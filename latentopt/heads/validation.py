@@ -198,7 +198,7 @@ def _platt(log_odds: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
-def expected_calibration_error(labels: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
-    """The mean distance of probability from frequency over bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
-    place = np.minimum((probability * bins).astype(int), bins - 1)
-    return float(np.abs(np.bincount(place, probability - labels, bins)).sum() / len(labels))
+def expected_calibration_error(labels: np.ndarray, probability: np.ndarray) -> float:
+    """The mean distance of probability from frequency over ten bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
+    place = np.minimum((probability * 10).astype(int), 9)
+    return float(np.abs(np.bincount(place, probability - labels, 10)).sum() / len(labels))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from latentopt.search.long_drafts import Drafts, Rewrite
 from latentopt.search.problem import Outcome, Problem, Proposal
-from latentopt.search.segmentwise import Drafts, Rewrite
 
 CHOICES = 3
 """Of how many rewrites of a segment the best is taken, beside what the others have become."""

@@ -1,79 +1,100 @@
-"""The objective as the command line names it."""
+"""An objective by the names of its parts: each is declared once, for Python and for the command line."""
 
 from __future__ import annotations
 
 import importlib.util
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from latentopt.declared import check_declared, declared
 from latentopt.errors import MISBEHAVIOUR, LatentoptError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from latentopt.codec import Codec
     from latentopt.filters import Metric
     from latentopt.search.objective import HeadTerm, Objective, Probe
 
 
-def build_objective(
-    codec: Codec,
-    heads: Sequence[str],
-    directions: Sequence[str],
-    scores: Sequence[str],
-    reach: Sequence[str],
-    hold: Sequence[str],
-    near: float,
-    prior: float,
-    caution: float,
-) -> Objective:
-    """Heads, directions, properties of the text, what is to be reached and what is to stay.
+@dataclass
+class Goals:
+    """What an objective is made of, by the names of what is fitted or registered.
 
-    Args:
-        heads, directions: NAME or NAME=WEIGHT.
-        scores: FILE.py:FUNCTION or the name of a judge, or either with =WEIGHT. More of it is better; of a judge, what it
-            calls better.
+    Attributes:
+        head, direction: NAME or NAME=WEIGHT.
+        score: FILE.py:FUNCTION or the name of a judge, or either with =WEIGHT. More of it is better; of a judge, what it calls
+            better.
         reach: NAME=VALUE of one of these, in the units of its number: of a head that learned the logarithm of a count, a count.
         hold: NAME or NAME=TOLERANCE of a head or direction.
+        caution: of every head, as in `latentopt.search.objective.HeadTerm`.
+        near, prior: the weights of `latentopt.search.objective.Near` and `latentopt.search.objective.Prior`.
+
+    Raises:
+        LatentoptError: when nothing is to be improved, or a number is none.
     """
-    from latentopt.search.objective import Held, Near, Objective, Prior, Term, TextTerm
-    from latentopt.spec import parse_weighted
 
-    goals = dict(parse_weighted(item) for item in reach)
-    terms: dict[str, Term | TextTerm] = {}
-    weights: dict[str, float] = {}
+    head: Sequence[str] = declared((), "A head, NAME or NAME=WEIGHT; below 0 minimises.")
+    direction: Sequence[str] = declared((), "Climb a direction, NAME or NAME=WEIGHT.")
+    score: Sequence[str] = declared(
+        (), "Any function of one text, FILE.py:FUNCTION, or a judge; or either with =WEIGHT."
+    )
+    reach: Sequence[str] = declared((), "NAME=VALUE: reach this value instead, such as likes=20.")
+    hold: Sequence[str] = declared((), "A head or direction that should stay, NAME or NAME=TOLERANCE.")
+    caution: float = declared(
+        0.0, "Subtract this many standard deviations of the head's uncertainty (cautious search).", 0
+    )
+    near: float = declared(0.0, "Weight in the score of staying near the draft.", -math.inf)
+    prior: float = declared(0.0, "Weight in the score of lying where real texts lie.", -math.inf)
 
-    def add(name: str, term: Term | TextTerm, weight: float) -> None:
-        if name in terms:
-            raise LatentoptError(f"two terms of the objective are named {name!r}; name each once, or copy one")
-        terms[name], weights[name] = term, weight
+    def __post_init__(self) -> None:
+        check_declared(self)
+        if not (self.head or self.direction or self.score):
+            raise LatentoptError("name what to improve: --head NAME, --direction NAME or --score FILE.py:FUNCTION")
 
-    for kind, items in (("head", heads), ("direction", directions)):
-        for item in items:
+    def objective(self, codec: Codec) -> Objective:
+        """The objective for the texts of a codec.
+
+        Raises:
+            LatentoptError: when a name is unknown or stands for two terms, or a term cannot be what is asked of it.
+        """
+        from latentopt.search.objective import Held, Near, Objective, Prior, Term, TextTerm
+        from latentopt.spec import parse_weighted
+
+        reach = dict(parse_weighted(item) for item in self.reach)
+        terms: dict[str, Term | TextTerm] = {}
+        weights: dict[str, float] = {}
+
+        def add(name: str, term: Term | TextTerm, weight: float) -> None:
+            if name in terms:
+                raise LatentoptError(f"two terms of the objective are named {name!r}; name each once, or copy one")
+            terms[name], weights[name] = term, weight
+
+        for kind, items in (("head", self.head), ("direction", self.direction)):
+            for item in items:
+                ref, weight = parse_weighted(item)
+                name = Path(ref).name
+                add(name, _term(codec, ref, (kind,), self.caution, reach.pop(name, None)), weight)
+        for item in self.score:
             ref, weight = parse_weighted(item)
-            name = Path(ref).name
-            add(name, _term(codec, ref, (kind,), caution, goals.pop(name, None)), weight)
-    for item in scores:
-        ref, weight = parse_weighted(item)
-        name = ref.rpartition(":")[2]
-        measure, sign = _measure(ref)
-        add(name, TextTerm(measure, reach=goals.pop(name, None)), sign * weight)
-    for name, term, weight in (("near", Near(), near), ("prior", Prior(), prior)):
-        if not math.isfinite(weight):
-            raise LatentoptError(f"--{name} should be a finite number, got {weight}")
-        if weight:
-            add(name, term, weight)
-    if goals:
-        raise LatentoptError(f"--reach {next(iter(goals))} names no head, direction or score of this objective")
-    held = {}
-    for item in hold:
-        ref, tolerance = parse_weighted(item) if "=" in item else (item, 0.5)
-        if tolerance < 0:
-            raise LatentoptError(f"the tolerance in {item!r} should be at least 0")
-        held[Path(ref).name] = Held(_term(codec, ref, ("head", "direction")), tolerance)
-    return Objective(terms, weights, held)
+            name = ref.rpartition(":")[2]
+            measure, sign = _measure(ref)
+            add(name, TextTerm(measure, reach=reach.pop(name, None)), sign * weight)
+        for name, term, weight in (("near", Near(), self.near), ("prior", Prior(), self.prior)):
+            if weight:
+                add(name, term, weight)
+        if reach:
+            raise LatentoptError(f"--reach {next(iter(reach))} names no head, direction or score of this objective")
+        held = {}
+        for item in self.hold:
+            ref, tolerance = parse_weighted(item) if "=" in item else (item, Held.tolerance)
+            if tolerance < 0:
+                raise LatentoptError(f"the tolerance in {item!r} should be at least 0")
+            held[Path(ref).name] = Held(_term(codec, ref, ("head", "direction")), tolerance)
+        return Objective(terms, weights, held)
 
 
 def _term(
@@ -117,6 +138,8 @@ def _function(ref: str) -> Metric:
     Raises:
         LatentoptError: when the file or the function is absent, or importing the file fails.
     """
+    import numpy as np
+
     path, _, name = ref.rpartition(":")
     if not Path(path).is_file():
         raise LatentoptError(f"the score {ref!r} should read FILE.py:FUNCTION, or name a judge; there is no such file")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.codec import Codec
 from latentopt.directions.direction import Direction
-from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
+from latentopt.errors import LatentoptError, blaming
 from latentopt.filters import Metric
 from latentopt.heads.fitted import FittedHead
 from latentopt.heads.head import Head
@@ -104,12 +104,8 @@ class TextTerm:
 
     def of_texts(self, texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
         """The property of m texts, (m,) float64, NaN as -inf."""
-        try:
+        with blaming("a property of texts gives no numbers"):
             values = np.asarray(self.metric(texts, sources), dtype=np.float64)
-        except LatentoptError:
-            raise
-        except MISBEHAVIOUR as error:
-            raise LatentoptError(f"a property of texts gives no numbers: {told(error)}") from error
         if values.shape != (len(texts),):
             raise LatentoptError(f"a property of texts gave shape {values.shape} for {len(texts)} texts")
         return np.where(np.isnan(values), -np.inf, values)

@@ -11,22 +11,23 @@ import numpy as np
 import pandas as pd
 import torch
 
+from latentopt.aside import passed_through, set_aside
 from latentopt.codec import Codec
 from latentopt.errors import LatentoptError, listed
 from latentopt.filters import GIVEN_BACK, Filter, Metric, apply_filter, apply_metric, similarity
 from latentopt.inversion import STEPS
 from latentopt.plugins import installed
-from latentopt.reading import set_aside
 from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.combining import Combining
-from latentopt.search.guarding import PATIENCE, Guarded
 from latentopt.search.ledger import COUNTS
+from latentopt.search.long_drafts import Drafts, drafts_of
 from latentopt.search.objective import Objective
 from latentopt.search.problem import Problem, Searcher
 from latentopt.search.ranking import rank
 from latentopt.search.recombination import Grafting, Splicing
 from latentopt.search.repair import repair
-from latentopt.search.segmentwise import Drafts, InSegments, drafts_of
+from latentopt.search.segmentwise import InSegments
+from latentopt.search.supervising import PATIENCE, Supervised
 from latentopt.search.verifier import Verifier
 from latentopt.segments.whole import Whole, exact_segments
 from latentopt.validity import Validity
@@ -90,7 +91,7 @@ def optimize(
         exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
             What is ``verified``, a draft itself among it, always is by the codec's own.
         patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
-            what it found is kept: see `latentopt.search.guarding`. ``math.inf`` lets it run.
+            what it found is kept: see `latentopt.search.supervising`. ``math.inf`` lets it run.
 
     Returns:
         The counts tell also how many texts were ``verified``; ``valid``, ``repaired`` and ``failed`` count drafts.
@@ -101,7 +102,7 @@ def optimize(
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
     _check_parts(objective, searcher, metrics)
-    searcher, validity, metrics = Guarded(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
+    searcher, validity, metrics = Supervised(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
     _check_texts(texts, phrases)
     if top < 1:
         raise LatentoptError(f"top should be at least 1, got {top}")
@@ -132,16 +133,16 @@ def optimize(
         z0, encoded = read.z[rows], read.encoded[rows]
         # Spread by SeedSequence: with a sum, another seed's first chunk would share its draws with this one's second.
         rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, first]).generate_state(1)[0]))
+        drafts: Drafts | None = None
         if part.cut.any():
             spent = {"budget": budget, "evaluations": evaluations, "scoring": scoring}
             drafts = drafts_of(whole, objective, part, z0, encoded, validity, pareto, spent)
             verifier = drafts.verifier
-            _search_segments(drafts, searcher, splice, phrases, rng, chunk)
         else:
             anchored = objective.anchor(codec, encoded)
             problem = Problem(codec, anchored, part.texts, z0, budget, evaluations, encoded, scoring)
             verifier = Verifier(problem, validity, pareto)
-            _search(verifier, searcher, splice, phrases, rng)
+        _search(verifier, searcher, splice, phrases, rng, drafts, chunk)
         table, numbers = rank(verifier.ledger, top)
         _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
@@ -161,34 +162,33 @@ def optimize(
     return result
 
 
-def _search(verifier: Verifier, searcher: Searcher, splice: bool, phrases: Sequence[str], rng: torch.Generator) -> None:
+def _search(
+    verifier: Verifier,
+    searcher: Searcher,
+    splice: bool,
+    phrases: Sequence[str],
+    rng: torch.Generator,
+    drafts: Drafts | None,
+    most: int,
+) -> None:
     """All stages of a search, one after another.
 
     Where nothing may be decoded freely, no text is written: its parts fit a grammar, and it may not.
+
+    Args:
+        drafts: where some are cut into segments, of which at most so many are searched at once.
     """
-    ledger, free = verifier.ledger, not verifier.validity.always
-    before = [Grafting(ledger, phrases)] if free and phrases else []
-    after = [Splicing(ledger)] if free and splice else []
-    stages: list[Searcher] = [*before, searcher, *after]
-    for stage in stages:
-        for _ in verifier.follow(stage.search(verifier.problem, rng)):
-            pass
-    repair(verifier, rng)
-
-
-def _search_segments(
-    drafts: Drafts, searcher: Searcher, splice: bool, phrases: Sequence[str], rng: torch.Generator, most: int
-) -> None:
-    """All stages of a search of drafts that are cut into segments, at most so many of these at once."""
-    verifier, free, owner = drafts.verifier, not drafts.validity.always, drafts.segments.owner
-    stages: list[Searcher] = [InSegments(drafts, lambda rows: searcher, most), Combining(drafts)]
-    if free and phrases:
-        stages.insert(
-            0, InSegments(drafts, lambda rows: Grafting(verifier.ledger, phrases, owner[rows].tolist()), most)
-        )
-    if free and splice:
-        stages.append(Splicing(verifier.ledger, drafts.segments.cut.tolist()))
-    for stage in stages:
+    ledger, validity = verifier.ledger, verifier.validity
+    before: Searcher = Grafting(ledger, phrases)
+    found: list[Searcher] = [searcher]
+    after = Splicing(ledger)
+    if drafts is not None:
+        owner, validity = drafts.segments.owner, drafts.validity
+        before = InSegments(drafts, lambda rows: Grafting(ledger, phrases, owner[rows].tolist()), most)
+        found = [InSegments(drafts, lambda rows: searcher, most), Combining(drafts)]
+        after = Splicing(ledger, drafts.segments.cut.tolist())
+    free = not validity.always
+    for stage in [*([before] if free and phrases else []), *found, *([after] if free and splice else [])]:
         for _ in verifier.follow(stage.search(verifier.problem, rng)):
             pass
     repair(verifier, rng, drafts)
@@ -225,16 +225,13 @@ def _in_place(
         given: all the drafts.
         passed: the columns that say True of a draft that is passed through as it is.
     """
-    left = np.flatnonzero(aside != "")
     table = table.assign(source_id=np.flatnonzero(aside == "")[table["source_id"].to_numpy(dtype=int)])
-    if not len(left):
+    kept = passed_through(given, aside, list(table), **dict.fromkeys(passed, True))
+    if not len(kept):
         return table, z
-    texts = [str(given[place]) for place in left]
-    rows = {"source_id": left, "source": texts, "text": texts, "rank": 0, "status": aside[left], "similarity": 1.0}
-    kept = pd.DataFrame({**rows, **dict.fromkeys(passed, True)}).reindex(columns=table.columns)
     both = pd.concat([table, kept], ignore_index=True) if len(table) else kept
     order = both["source_id"].argsort(kind="stable").to_numpy()
-    latents = np.concatenate([z, np.full((len(left), z.shape[1]), np.nan, dtype=np.float32)])
+    latents = np.concatenate([z, np.full((len(kept), z.shape[1]), np.nan, dtype=np.float32)])
     return both.iloc[order].reset_index(drop=True), latents[order]
 
 

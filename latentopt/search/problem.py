@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,3 +95,16 @@ class Searcher(Protocol):
 
         What ``yield`` returns is the proposal's `Outcome`. A searcher that does not care may be a plain iterator.
         """
+
+
+def advance(search: Iterator[Any], outcome: Outcome | None = None, end: Any = None) -> Any:
+    """The next `Proposal` of a search, which is sent what became of its last one unless it is a plain iterator.
+
+    Args:
+        outcome: None at the start.
+        end: what stands for the end of the search.
+    """
+    try:
+        return search.send(outcome) if isinstance(search, Generator) else next(search)
+    except StopIteration:
+        return end

@@ -11,8 +11,8 @@ import torch
 from latentopt.codec import Codec
 from latentopt.filters import Filter
 from latentopt.search.ledger import Key
+from latentopt.search.long_drafts import Drafts, Rewrite
 from latentopt.search.problem import Proposal
-from latentopt.search.segmentwise import Drafts, Rewrite
 from latentopt.search.verifier import Verifier
 from latentopt.validity import FAILED, decode_valid
 

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from latentopt.search.problem import Outcome, Problem, Proposal, Searcher
-from latentopt.search.segmentwise import InWhole
+from latentopt.search.long_drafts import InWhole
+from latentopt.search.problem import Outcome, Problem, Proposal, Searcher, advance
 from latentopt.segments.texts import Segment
 
 
@@ -42,7 +42,7 @@ class Traced:
         objective = problem.objective
         whole = objective.whole if isinstance(objective, InWhole) else lambda z, source: z
         path = self._begun(problem, whole(problem.z0, torch.arange(len(problem.texts), device=problem.z0.device)))
-        proposal = next(inner, None)
+        proposal = advance(inner)
         while proposal is not None:
             outcome = yield proposal
             verified = outcome.verified.where(outcome.changed, -torch.inf).double().cpu().numpy()
@@ -51,10 +51,7 @@ class Traced:
                 if verified[row] > self._best[places[row]]:
                     self._best[places[row]] = verified[row]
                     self.paths[places[row]].append(z[row].cpu().numpy())
-            try:
-                proposal = inner.send(outcome) if isinstance(inner, Generator) else next(inner)
-            except StopIteration:
-                return
+            proposal = advance(inner, outcome)
 
     def _begun(self, problem: Problem, z: Tensor) -> np.ndarray:
         """The place of each draft's path, (n,); segments of one text share one, which begins at the text's latent (n, d)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.errors import LatentoptError
 from latentopt.search.ledger import Key, Ledger, Row
-from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal, advance
 from latentopt.validity import Validity
 
 
@@ -40,23 +40,19 @@ class Verifier:
 
     def follow(self, search: Iterator[Proposal]) -> Iterator[tuple[Proposal, Outcome]]:
         """Run a search to its end or that of its budget: each proposal and its outcome, which is sent back to it."""
-        proposal = next(search, None)
+        proposal = advance(search)
         while proposal is not None:
             outcome = self.propose(proposal)
             yield proposal, outcome
             if self.ledger.over(decoding=proposal.texts is None or self.validity.always):
                 return
-            try:
-                proposal = search.send(outcome) if isinstance(search, Generator) else next(search)
-            except StopIteration:
-                return
+            proposal = advance(search, outcome)
 
     def propose(self, proposal: Proposal) -> Outcome:
         """Decode and verify a proposal; texts that it gives itself are of no cost to the budget.
 
         Where nothing may be decoded freely, those are encoded, and decoded under the constraint.
         """
-        self._check(proposal)
         proposal = replace(proposal, z=proposal.z.detach())
         if proposal.texts and self.validity.always:
             proposal = replace(proposal, z=self.encode(proposal.texts), texts=None, predicted=None)
@@ -206,16 +202,6 @@ class Verifier:
             for name, part in parts.items():
                 part[places] = torch.tensor([row.parts[name] for row in rows]).to(z)
         return Outcome(z, verified, parts, changed, texts)
-
-    def _check(self, proposal: Proposal) -> None:
-        """Refuse rows of a wrong shape or of no draft, and another number of texts than of rows."""
-        z, owner, texts = proposal.z, proposal.source.tolist(), proposal.texts
-        if z.shape != (len(owner), self.problem.codec.latent_dim) or not all(
-            0 <= draft < len(self.problem.texts) for draft in owner
-        ):
-            raise LatentoptError(f"a searcher proposed z of shape {tuple(z.shape)} for sources {owner[:5]}")
-        if texts is not None and len(texts) != len(owner):
-            raise LatentoptError(f"a searcher proposed {len(texts)} texts for {len(owner)} sources")
 
 
 def _as_rows(table: Mapping[str, Tensor], n: int) -> list[dict[str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,16 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, PreTrainedTokenizerBase
 
-from latentopt.constraint import Accepts, Constraint
-from latentopt.errors import LatentoptError, listed
+from latentopt.constraint import Constraint
+from latentopt.errors import LatentoptError, first_line, listed, require_texts
 from latentopt.posterior import AggregatePosterior
-from latentopt.t5vae.brackets import balance, shorten
 from latentopt.t5vae.decoding import Decoder
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.t5vae.token_pairs import TokenPairs
+from latentopt.t5vae.tokenizing import padded, texts_of, token_ids
 from latentopt.text import one_line
 
 logger = logging.getLogger("latentopt")
-
-
-def token_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """The token ids of each text, without an end token; one that spells a special token, such as ``</s>``, stays text."""
-    if not texts:
-        return []
-    asked = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
-    ids: list[list[int]] = asked["input_ids"]
-    return ids
 
 
 class T5VAECodec:
@@ -86,12 +78,11 @@ class T5VAECodec:
                 raise ValueError(f"it lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}")
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {reason}") from error
+            raise LatentoptError(f"the checkpoint in {folder} is broken or incomplete: {first_line(error)}") from error
         try:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
-            raise LatentoptError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+            raise LatentoptError(f"the device {device!r} cannot be used: {first_line(error)}") from error
         name, pairs = folder.resolve().name, TokenPairs.load(folder, model.config.vocab_size)
         return cls(model, tokenizer, name, fingerprint(folder), token_pairs=pairs)
 
@@ -108,24 +99,18 @@ class T5VAECodec:
         Raises:
             LatentoptError: when a text is no string or longer than the model reads; it names the text's position.
         """
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise LatentoptError(f"text {position + 1} is no text but {text!r}")
-        if not texts:
-            return []
-        lines = [one_line(text) for text in texts]
-        ids = self._ids(lines)
-        end = self.tokenizer.eos_token_id
+        require_texts(texts)
+        ids = self._lines(texts)
         if truncation:
-            ids = [tokens[: self.max_tokens - 1] for tokens in ids]
+            return [[*tokens[:-1][: self.max_tokens - 1], tokens[-1]] for tokens in ids]
         for position, tokens in enumerate(ids):
-            if len(tokens) >= self.max_tokens:
+            if len(tokens) > self.max_tokens:
+                line = one_line(texts[position])
                 raise LatentoptError(
-                    f"text {position + 1} is too long: {len(tokens)} tokens ({len(lines[position])} characters), where "
-                    f"the model {self.name or 'here'} reads at most {self.max_tokens - 1}; shorten or drop it: "
-                    f"{lines[position][:60]!r}"
+                    f"text {position + 1} is too long: {len(tokens) - 1} tokens ({len(line)} characters), where the model "
+                    f"{self.name or 'here'} reads at most {self.max_tokens - 1}; shorten or drop it: {line[:60]!r}"
                 )
-        return [[*tokens, end] for tokens in ids]
+        return ids
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """See `Codec.fits`."""
@@ -154,22 +139,13 @@ class T5VAECodec:
 
     def _lines(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts of any length, the end token last."""
-        ids = self._ids([one_line(text) for text in texts])
+        ids = token_ids(self.tokenizer, texts, bool(self.model.config.balance_brackets))
         return [[*tokens, self.tokenizer.eos_token_id] for tokens in ids]
-
-    def _ids(self, lines: list[str]) -> list[list[int]]:
-        if self.model.config.balance_brackets:
-            lines = [shorten(line) for line in lines]
-        return token_ids(self.tokenizer, lines)
 
     def pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """n lists of token ids -> ids and mask, both (n, t), on the codec's device."""
-        lengths = torch.tensor([len(tokens) for tokens in ids])
-        padded = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(tokens) for tokens in ids], batch_first=True, padding_value=self.tokenizer.pad_token_id
-        )
-        mask = torch.arange(padded.shape[1]) < lengths[:, None]
-        return padded.to(self.device), mask.long().to(self.device)
+        filled, mask = padded([torch.tensor(tokens) for tokens in ids], self.tokenizer.pad_token_id)
+        return filled.to(self.device), mask.to(self.device)
 
     def encode(self, texts: Sequence[str], truncation: bool = False) -> Tensor:
         """See `Codec.encode`."""
@@ -205,26 +181,13 @@ class T5VAECodec:
         temperature: float | None = None,
         rng: torch.Generator | None = None,
     ) -> list[str]:
-        """Decode freely, and what is not accepted again, from the first token that a constraint refuses on.
-
-        It is one pass, and costs less than to decode what is not accepted a second time.
-
-        Args:
-            z: (n, d).
-            accepts: given some positions in z and the texts they decode to, whether each text may stay, (m,) bool. It is
-                asked once about each position, some at a time as they end, or again where memory ran out.
-            temperature, rng: see `Codec.decode`.
-        """
-
+        """See `Repairing.decode_repaired`."""
         free = np.zeros(z.shape[:1], dtype=bool)
 
-        def asked(start: int) -> Accepts:
-            def ask(rows: list[int], tokens: Tensor) -> np.ndarray:
-                positions = [start + row for row in rows]
-                free[positions] = accepted = accepts(positions, self._texts(tokens))
-                return accepted
-
-            return ask
+        def asked(start: int, rows: list[int], tokens: Tensor) -> np.ndarray:
+            positions = [start + row for row in rows]
+            free[positions] = accepted = accepts(positions, self._texts(tokens))
+            return accepted
 
         return self._decode(z, temperature, rng, constraint, asked, free)
 
@@ -234,7 +197,7 @@ class T5VAECodec:
         temperature: float | None,
         rng: torch.Generator | None,
         logits_processor: LogitsProcessor | Constraint | None,
-        asked: Callable[[int], Accepts] | None = None,
+        asked: Callable[[int, list[int], Tensor], np.ndarray] | None = None,
         free: np.ndarray | None = None,
     ) -> list[str]:
         """Args as for `decode` and `decode_repaired`; ``free``, (n,) bool, tells in the end what no constraint has touched."""
@@ -247,7 +210,7 @@ class T5VAECodec:
         texts: dict[int, list[str]] = {}
 
         def work(start: int, stop: int) -> None:
-            accepts = asked(start) if asked else None
+            accepts = partial(asked, start) if asked else None
             here = z[start:stop].to(self.device)
             ids = self.decoder(here, self.max_tokens, temperature, rng, logits_processor, accepts)
             texts[start] = self._texts(ids, free[start:stop])
@@ -257,13 +220,8 @@ class T5VAECodec:
 
     def _texts(self, ids: Tensor, free: np.ndarray | None = None) -> list[str]:
         """Token ids (n, t) -> n texts; of those that are not ``free`` a constraint sees to the brackets."""
-        decoded = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        # One line, as `tokenize` reads it: a byte-level tokenizer can spell any line break.
-        texts = [one_line(text) for text in decoded]
-        if not self.model.config.balance_brackets:
-            return texts
-        balanced = [True] * len(texts) if free is None else free.tolist()
-        return [balance(text) if here else text for text, here in zip(texts, balanced, strict=True)]
+        mine = np.ones(len(ids), dtype=bool) if free is None else free
+        return texts_of(self.tokenizer, ids, (mine & self.model.config.balance_brackets).tolist())
 
     def log_prob(self, z: Tensor, texts: Sequence[str]) -> Tensor:
         """See `Likelihood.log_prob`."""
@@ -282,7 +240,7 @@ class T5VAECodec:
             raise LatentoptError(f"{len(z)} latents but {len(texts)} texts")
         if not texts:
             return z.new_zeros(0, 0)
-        half = self.device.type == "cpu" and bool(_capabilities().get("avx512_bf16"))
+        half = self.device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             return self.model.token_margins(z, *self.pad(self.tokenize(texts)))
 
@@ -313,12 +271,6 @@ class T5VAECodec:
                 torch.cuda.empty_cache()
                 continue
             start = stop
-
-
-def _capabilities() -> dict[str, Any]:
-    """What the CPU can do, by torch's names."""
-    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return known
 
 
 def fingerprint(folder: Path) -> str:

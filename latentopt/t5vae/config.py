@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import T5Config
 
-from latentopt.t5vae.fields import NAMED_OTHERWISE, ModelFields, declarations
+from latentopt.declared import declarations
+from latentopt.t5vae.fields import NAMED_OTHERWISE, ModelFields
 
 
 class T5VAEConfig(T5Config):

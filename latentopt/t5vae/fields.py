@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
-from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
+
+from latentopt.declared import declarations, declared
 
 BOTTLENECKS = ("positional", "attention", "fixed_length")
 REGULARISERS = ("mmd", "mmd_original", "kl", "adversarial", "none")
 
 SHAPE, LATENTS = "shape", "latents"
 """What a field decides: the shape of the weights; or else how a text is read, and so which z it has."""
-
-
-def declared(
-    default: Any,
-    help: str,
-    low: float | None = None,
-    high: float = math.inf,
-    known: Collection[str] = (),
-    decides: str | None = None,
-) -> Any:
-    """A field of a dataclass with what is known of it.
-
-    Args:
-        help: what the command line says of it.
-        low, high: the least and the most that a number may be, infinity excluded; None for what is no number.
-        known: the names that it may be.
-        decides: `SHAPE`, `LATENTS`, or None where two trainings of which it differs can go on from one another.
-    """
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "known": known, "decides": decides})
-
-
-def declarations(settings: Any) -> list[Field[Any]]:
-    """The declared fields of a dataclass, in order."""
-    return [each for each in fields(settings) if "help" in each.metadata]
 
 
 @dataclass

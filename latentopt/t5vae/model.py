@@ -4,7 +4,7 @@ Text flows through ``encoder -> a vector for each position -> Linear -> BatchNor
 ``z -> memory slots (cross-attention) and a vector added to the embedding of each position -> decoder``. The idea is
 that of T5-VAE (Fraser Greenlee, 2020), whose own bottleneck is here as ``fixed_length``; the second path into the
 decoder is that of Optimus (Li et al. 2020, arXiv:2004.04092). The bottlenecks stand in `latentopt.t5vae.bottleneck`, the
-regularisers in `latentopt.t5vae.regulariser`.
+regularisers in `latentopt.t5vae.regulariser`, the loss that is trained with in `latentopt.t5vae.loss`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from transformers.models.t5.modeling_t5 import T5Stack
 
 from latentopt.t5vae.bottleneck import Bottleneck, PositionalBottleneck, bottleneck_of
 from latentopt.t5vae.config import T5VAEConfig
-from latentopt.t5vae.denoising import delete_tokens, mix_latents
-from latentopt.t5vae.processes import gather, mean_over_processes
-from latentopt.t5vae.regulariser import covariance_penalty, kl_divergence, mmd, mmd_original
+from latentopt.t5vae.loss import training_loss
+from latentopt.t5vae.processes import mean_over_processes
+from latentopt.t5vae.slicing import by_length, length_slices
 
 ENCODING = (
     "shared.",
@@ -161,11 +161,12 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
 
     def encode_ids(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask, both (n, t) -> z (n, d), float32; of a variational model the mean."""
-        features = self._features(input_ids, attention_mask)
+        features = self.features(input_ids, attention_mask)
         with torch.autocast(input_ids.device.type, enabled=False):
             return self.bottleneck.latent(features.to(self.bottleneck.to_latent.weight.dtype))
 
-    def _features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask, both (n, t) -> what the bottleneck makes z of, (n, features)."""
         parts = []
         for rows, t in length_slices(attention_mask):
             embeddings, mask = self.shared(input_ids[rows, :t]), attention_mask[rows, :t]
@@ -207,15 +208,14 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
             assert attention_mask is not None
             if target_ids is None or target_mask is None:
                 target_ids, target_mask = input_ids, attention_mask
-            out = self._loss(input_ids, attention_mask, target_ids, target_mask)
+            loss = training_loss(self, input_ids, attention_mask, target_ids, target_mask)
             if taught_z is not None and taught_ids is not None and taught_mask is not None:
-                assert out.loss is not None
                 tokens = taught_mask.sum()
                 tokens = mean_over_processes(tokens) if self.training else tokens
                 taught = -self.token_log_probs(taught_z, taught_ids, taught_mask).sum() / tokens
                 self.losses["distillation"] = taught.detach()
-                out.loss = out.loss + self.config.distillation * taught
-            return out
+                loss = loss + self.config.distillation * taught
+            return Seq2SeqLMOutput(loss=loss)
         assert decoder_input_ids is not None
         memory = encoder_outputs.last_hidden_state
         assert memory is not None
@@ -253,15 +253,16 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         Args:
             shown: (n, t), the tokens that the decoder is shown as those before, where they are not the true ones.
         """
-        shown = input_ids if shown is None else shown
-        parts = []
-        for rows, t in length_slices(attention_mask):
+        seen = input_ids if shown is None else shown
+
+        def work(rows: slice, t: int) -> Tensor:
             ids = input_ids[rows, :t]
-            logits = self.teacher_forced_logits(z[rows], shown[rows, :t])
+            logits = self.teacher_forced_logits(z[rows], seen[rows, :t])
             # Flat, so that the softmax runs over contiguous rows: over a middle axis it is many times slower on a CPU.
             losses = F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
-            parts.append(F.pad(-losses.view_as(ids), (0, input_ids.shape[1] - t)))
-        return torch.cat(parts) * attention_mask
+            return -losses.view_as(ids)
+
+        return by_length(attention_mask, work) * attention_mask
 
     def token_margins(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """How far each token's logit is above the highest other one, given z and the true tokens before it.
@@ -269,125 +270,21 @@ class T5VAEModel(PreTrainedModel, GenerationMixin):
         (n, d), (n, t), (n, t) -> (n, t), infinite at padding. The gradient is that of these two logits, so that it needs
         no backward pass through the whole vocabulary.
         """
-        parts = []
-        for rows, t in length_slices(attention_mask):
+
+        def work(rows: slice, t: int) -> Tensor:
             ids = input_ids[rows, :t]
             states, _ = self._states(self._shift(ids), self.bottleneck.decode(z[rows]), use_cache=False)
             with torch.no_grad():
                 logits = self.lm_head(states).float()  # whose argmax is several times as fast as in bfloat16
                 others = logits.scatter_(2, ids.unsqueeze(2), -torch.inf).argmax(-1)
             between = self.lm_head.weight[ids] - self.lm_head.weight[others]
-            margins = (states.float() * between.float()).sum(-1)
-            parts.append(F.pad(margins, (0, input_ids.shape[1] - t)))
-        return torch.cat(parts).masked_fill(attention_mask == 0, torch.inf)
+            return (states.float() * between.float()).sum(-1)
+
+        return by_length(attention_mask, work).masked_fill(attention_mask == 0, torch.inf)
 
     def _shift(self, input_ids: Tensor) -> Tensor:
         start = input_ids.new_full((len(input_ids), 1), self.config.decoder_start_token_id)
         return torch.cat([start, input_ids[:, :-1]], dim=1)
-
-    def _loss(
-        self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor, target_mask: Tensor
-    ) -> Seq2SeqLMOutput:
-        config = self.config
-        seen, seen_mask = input_ids, attention_mask
-        if self.training and config.token_deletion > 0:
-            seen, seen_mask = delete_tokens(input_ids, attention_mask, config.token_deletion)
-        features = self._features(seen, seen_mask)
-        with torch.autocast(features.device.type, enabled=False):
-            features = features.to(self.bottleneck.to_latent.weight.dtype)
-            everyone, own = gather(features) if self.training else (features, slice(None))
-            z = self.bottleneck.latent(everyone)
-            tokens = target_mask.sum()
-            tokens = mean_over_processes(tokens) if self.training else tokens
-            divergence, covariance, noisy = self._regularise(z, own, everyone, tokens)
-        shown = self._shown(noisy, target_ids, target_mask) if self.training else target_ids
-        log_probs = self.token_log_probs(noisy, target_ids, target_mask, shown)
-        reconstruction = -log_probs.sum() / tokens
-        self.losses = {
-            "reconstruction": reconstruction.detach(),
-            "divergence": divergence.detach(),
-            "covariance": covariance.detach(),
-        }
-        loss = reconstruction + self._divergence_weight() * divergence + config.covariance_weight * covariance
-        return Seq2SeqLMOutput(loss=loss)
-
-    def _divergence_weight(self) -> float | Tensor:
-        """The weight of the regulariser at this step of training."""
-        config, bottleneck = self.config, self.bottleneck
-        if not (bottleneck.variational and config.kl_annealing):
-            return config.regulariser_weight
-        weight = config.regulariser_weight * (bottleneck.steps / config.kl_annealing).clamp_max(1.0)
-        bottleneck.steps += self.training
-        return weight
-
-    def _regularise(self, z: Tensor, own: slice, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The divergence, the covariance penalty, and this process' z with the noise that its decoder is to see.
-
-        Args:
-            z, features: of every process; ``own`` are the rows of this one.
-            tokens: in the texts of a process, on average.
-        """
-        config, bottleneck = self.config, self.bottleneck
-        nothing, mine = z.new_zeros(()), z[own]
-        if bottleneck.variational:
-            log_variance = bottleneck.to_log_variance(features).float()
-            noisy = mine + torch.exp(0.5 * log_variance[own]) * torch.randn_like(mine) if self.training else mine
-            # The cross-entropy is a mean over tokens, so the divergence is one over tokens too: weight 1 is the ELBO.
-            divergence = kl_divergence(z, log_variance, config.free_bits) * len(mine) / tokens
-            return divergence, nothing, noisy
-        noisy = mine
-        if self.training and config.latent_noise > 0:
-            noisy = mine + torch.rand(len(mine), 1, device=z.device) * config.latent_noise * torch.randn_like(mine)
-        if self.training and config.latent_mixing > 0:
-            noisy = mix_latents(noisy, config.latent_mixing)
-        prior = torch.randn_like(z)
-        if config.regulariser == "mmd":
-            return mmd(z, prior), covariance_penalty(z), noisy
-        if config.regulariser == "mmd_original":
-            return mmd_original(z, prior), nothing, noisy
-        if config.regulariser == "adversarial":
-            return bottleneck.critic(z, prior), nothing, noisy
-        return nothing, nothing, noisy
-
-    def _shown(self, z: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """What the decoder is shown in training: the true tokens, some hidden or replaced by its own choices."""
-        config, shown = self.config, input_ids
-        if config.scheduled_sampling > 0:
-            with torch.no_grad():
-                parts = [
-                    F.pad(
-                        self.teacher_forced_logits(z[rows], input_ids[rows, :t]).argmax(-1), (0, input_ids.shape[1] - t)
-                    )
-                    for rows, t in length_slices(attention_mask)
-                ]
-            own = torch.rand(input_ids.shape, device=z.device) < config.scheduled_sampling
-            shown = torch.where(own, torch.cat(parts), shown)
-        if config.decoder_dropout > 0:
-            hidden = torch.rand(input_ids.shape, device=z.device) < config.decoder_dropout
-            shown = shown.masked_fill(hidden, int(config.pad_token_id or 0))
-        return shown
-
-
-def length_slices(attention_mask: Tensor, tokens: int = 512) -> list[tuple[slice, int]]:
-    """Slices of rows, each of at most ``tokens`` tokens with its padding, and the longest length in each.
-
-    A batch sorted by length wastes little padding that way. The batches themselves are drawn at random: the statistics
-    of z and the MMD need that, and batches of one length would give each length statistics of its own. On a GPU, where
-    padding is cheaper than waiting for the lengths, the batch stays whole.
-    """
-    if attention_mask.is_cuda:
-        return [(slice(0, len(attention_mask)), attention_mask.shape[1])]
-    lengths = attention_mask.sum(1).tolist()
-    slices = []
-    end = len(lengths)
-    while end > 0:
-        start, longest = end - 1, lengths[end - 1]
-        while start > 0 and (end - start + 1) * max(longest, lengths[start - 1]) <= tokens:
-            start -= 1
-            longest = max(longest, lengths[start])
-        slices.append((slice(start, end), longest))
-        end = start
-    return slices[::-1]
 
 
 AutoConfig.register(T5VAEConfig.model_type, T5VAEConfig)

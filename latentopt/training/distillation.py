@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from latentopt.errors import LatentoptError
 from latentopt.posterior import fit_posterior
 from latentopt.t5vae.codec import T5VAECodec
+from latentopt.t5vae.tokenizing import padded
 from latentopt.validity import FAILED, Validity, decode_valid
 
 LESSONS = 16_384
@@ -44,11 +44,8 @@ class Lessons:
         """n of them at random, by torch's own random numbers, as `T5VAEModel.forward` takes them; on the CPU."""
         chosen = torch.multinomial(self.weights, n, replacement=True).tolist()
         chosen.sort(key=lambda lesson: len(self.ids[lesson]))
-        ids = [self.ids[lesson] for lesson in chosen]
-        lengths = torch.tensor([len(tokens) for tokens in ids])
-        padded = pad_sequence(ids, batch_first=True)
-        mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
-        return {"taught_z": self.z[chosen], "taught_ids": padded, "taught_mask": mask}
+        ids, mask = padded([self.ids[lesson] for lesson in chosen])
+        return {"taught_z": self.z[chosen], "taught_ids": ids, "taught_mask": mask}
 
 
 def lessons(codec: T5VAECodec, texts: Sequence[str], policy: Validity, n: int, seed: int) -> Lessons:

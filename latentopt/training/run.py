@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import (
@@ -20,9 +17,7 @@ from transformers import (
 from latentopt.cell import measure_cell
 from latentopt.constraint import Constraint
 from latentopt.corpus.lines import Selection
-from latentopt.corpus.split import split
-from latentopt.errors import LatentoptError
-from latentopt.files import whole
+from latentopt.errors import LatentoptError, first_line
 from latentopt.filters import Filter
 from latentopt.language import ENOUGH, language_of
 from latentopt.loading import model_folder
@@ -36,10 +31,11 @@ from latentopt.training.checkpoints import is_last, last_complete_checkpoint, pa
 from latentopt.training.distillation import FEWEST, LESSONS, lessons
 from latentopt.training.interruption import Interruption
 from latentopt.training.progress import Progress
-from latentopt.training.saving import gathered, save
-from latentopt.training.settings import Settings, check
-from latentopt.training.sides import differing, unlinked
-from latentopt.training.start import begin_with, first_line, is_t5vae
+from latentopt.training.record import RECORD, begin, claim
+from latentopt.training.saving import save
+from latentopt.training.settings import Settings, check, check_combination
+from latentopt.training.sides import divided
+from latentopt.training.start import begin_with, is_t5vae
 from latentopt.training.tokens import TokenDataset, collate
 from latentopt.training.trainer import T5VAETrainer, arguments_of, writing
 from latentopt.validity import Validity
@@ -47,14 +43,9 @@ from latentopt.validity import Validity
 logger = logging.getLogger("latentopt")
 
 
-RECORD, FORMAT = "training.json", 1
-"""What a folder's training is: its settings and a hash of its texts."""
-
 EVALUATED = 500
 """How many held-out texts are reconstructed at each evaluation."""
 
-FEW, FEW_MORE = 20_000, 500
-"""Of fewer texts than this a model that begins anew, or one that goes on, learns little more than to repeat them."""
 
 CELL_TEXTS = 200
 """How many texts the cell radius is measured on where nothing else is."""
@@ -103,44 +94,29 @@ def _train(
     interruption: Interruption,
 ) -> T5VAECodec:
     check(settings)
-    sides = [texts] if targets is None else differing(texts, targets)
     unit = "text" if targets is None else "pair"
     continued = settings.start is not None and is_t5vae(model_folder(settings.start))
-    _check_combination(settings, continued, targets is not None, constraint is not None)
+    check_combination(settings, continued, targets is not None, constraint is not None)
     keep_latents = settings.freeze_latents or (targets is not None and continued)
     if keep_latents:
         there = T5VAEConfig.from_pretrained(model_folder(str(settings.start)))
         settings = replace(settings, **{name: getattr(there, name) for name in [*names(SHAPE), *names(LATENTS)]})
-    learnt: list[Selection]
-    learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
-    if targets is not None:
-        learnt = unlinked(learnt, held)
-    if len(learnt[0]) < 2:
-        raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
-    if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
-        logger.warning("%s", few(len(learnt[0]), unit, begins=settings.start is None))
+    learnt, held = divided(texts, targets, settings, unit)
     arguments = arguments_of(out, settings)
     _rows_per_process(settings, arguments.world_size, len(learnt[0]))
     set_seed(settings.seed)
     # One process claims the folder and trains the tokenizer, the others find both done.
     with arguments.main_process_first(local=False):
-        record = _claim(out, settings, learnt)
+        record = claim(out, settings, learnt)
         tokenizer, model = begin_with(learnt, out, settings)
-        policy = None
-        if settings.distillation and constraint is not None:
-            codec = T5VAECodec(model, tokenizer)
-            policy = Validity({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
-            if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
-                lessons(codec, learnt[0], policy, FEWEST, settings.seed)
+        policy = _policy(T5VAECodec(model, tokenizer), learnt, out, settings, validity, constraint)
         if arguments.process_index == 0:
-            dataset = _tokens(tokenizer, learnt, out, settings)
-            rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+            dataset, rows = _dataset(tokenizer, learnt, out, settings, arguments.world_size)
             _try_out(model, dataset)
             with writing(f"to {out}"):
-                _begin(out, record, tokenizer)
+                begin(out, record, tokenizer)
     if arguments.process_index:
-        dataset = _tokens(tokenizer, learnt, out, settings)
-        rows = _rows_per_process(settings, arguments.world_size, len(dataset))
+        dataset, rows = _dataset(tokenizer, learnt, out, settings, arguments.world_size)
     if dataset.skipped:
         logger.warning("skipped %d %ss of %d tokens or more", dataset.skipped, unit, settings.max_tokens)
     arguments.per_device_train_batch_size = rows
@@ -155,6 +131,38 @@ def _train(
         validity=validity,
         args=arguments,
     )
+    if policy is not None:
+        n = max(FEWEST, min(LESSONS, len(dataset))) // arguments.world_size
+        trainer.teach = lambda codec, seed: lessons(codec, learnt[0], policy, n, seed)
+    _learn(trainer, out, settings, keep_latents, unit, interruption)
+    if trainer.is_world_process_zero():
+        _finish(trainer, sample, out, settings, keep_latents, targets is None)
+    trainer.accelerator.wait_for_everyone()
+    return T5VAECodec.from_folder(out, device=settings.device)
+
+
+def _policy(
+    codec: T5VAECodec,
+    learnt: Sequence[Selection],
+    out: Path,
+    settings: Settings,
+    validity: Filter | None,
+    constraint: Callable[[T5VAECodec], Constraint | None] | None,
+) -> Validity | None:
+    """How the lessons of distillation are made valid; None where there are none."""
+    if not settings.distillation or constraint is None:
+        return None
+    policy = Validity({} if validity is None else {"validity": validity}, constraint(codec), tries=2)
+    if not (out / RECORD).is_file():  # nothing valid to teach shall be told before anything is written
+        lessons(codec, learnt[0], policy, FEWEST, settings.seed)
+    return policy
+
+
+def _learn(
+    trainer: T5VAETrainer, out: Path, settings: Settings, keep_latents: bool, unit: str, interruption: Interruption
+) -> None:
+    """Train, from the newest checkpoint that is whole."""
+    model, process = trainer.t5vae, trainer.args.process_index
     progress = Progress()
     trainer.add_callback(progress)
     trainer.add_callback(interruption)
@@ -162,72 +170,45 @@ def _train(
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         pass_over(out / "checkpoints", resumed)
-    if policy is not None:
-        n = max(FEWEST, min(LESSONS, len(dataset))) // arguments.world_size
-        trainer.teach = lambda codec, seed: lessons(codec, learnt[0], policy, n, seed)
     model.train().requires_grad_(True)  # as that of a codec is not
     if keep_latents:
         model.freeze_latents()
-    if arguments.process_index:  # each process its own noise
-        torch.manual_seed(settings.seed + arguments.process_index)
+    if process:  # each process its own noise
+        torch.manual_seed(settings.seed + process)
     if resumed is not None and is_last(resumed):
         model.load_state_dict(T5VAEModel.from_pretrained(resumed, dtype=torch.float32).state_dict())
-    else:
-        logger.info("training on %d %ss, from %s", len(dataset), unit, resumed or "the beginning")
-        try:
-            trainer.train(resume_from_checkpoint=resumed)
-        finally:
-            progress.close()
-        if interruption.asked:
-            raise KeyboardInterrupt
-        _warn_of_nothing_learned(trainer)
-    if trainer.is_world_process_zero():
-        round_weights(model)
-        if len(sample) >= ENOUGH or settings.start is None:
-            model.config.language = language_of(sample)
-        if keep_latents:
-            fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
-            model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
-        else:
-            calibrate(model, tokenizer, sample)
-        with writing(f"the model to {out}"):
-            save(model, tokenizer, out)
-            if targets is None:
-                TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
-    trainer.accelerator.wait_for_everyone()
-    return T5VAECodec.from_folder(out, device=settings.device)
+        return
+    logger.info("training on %d %ss, from %s", len(trainer.tokens), unit, resumed or "the beginning")
+    try:
+        trainer.train(resume_from_checkpoint=resumed)
+    finally:
+        progress.close()
+    if interruption.asked:
+        raise KeyboardInterrupt
+    _warn_of_nothing_learned(trainer)
 
 
-def _check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:
-    """Refuse settings that exclude each other, or that need a T5-VAE to start from.
+def _finish(
+    trainer: T5VAETrainer, sample: list[str], out: Path, settings: Settings, keep_latents: bool, writes_texts: bool
+) -> None:
+    """Measure what the trained model's latents are like, and save it.
 
     Args:
-        continued: whether the training starts from a T5-VAE.
-        pairs: whether the decoder learns to write targets.
-        constraint: whether there is one for the lessons of distillation.
+        writes_texts: whether the decoder writes what is read, and not the targets of pairs.
     """
-    if settings.freeze_latents and not continued:
-        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
-    if settings.new_latents:
-        if not continued:
-            raise LatentoptError(
-                "new latents are for the encoder and decoder of a T5-VAE; name its folder to start from"
-            )
-        if settings.freeze_latents or pairs:
-            what = "freeze_latents keeps" if settings.freeze_latents else "a training from pairs keeps"
-            raise LatentoptError(f"{what} the latents of the T5-VAE that it starts from; leave new_latents out")
-        if settings.distillation:
-            raise LatentoptError(
-                "distillation teaches what a model writes of its latents, and new ones mean nothing yet: train with "
-                "new_latents first, and start a training with distillation from that"
-            )
-    if settings.distillation:
-        if not continued:
-            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
-        if pairs:
-            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
-        if not constraint:
-            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")
+    model, tokenizer, dataset = trainer.t5vae, trainer.tokenizer, trainer.tokens
+    round_weights(model)
+    if len(sample) >= ENOUGH or settings.start is None:
+        model.config.language = language_of(sample)
+    if keep_latents:
+        fitting = [text for (text,) in dataset.fitting([sample], CELL_TEXTS)]
+        model.config.cell_radius = measure_cell(T5VAECodec(model, tokenizer), fitting)
+    else:
+        calibrate(model, tokenizer, sample)
+    with writing(f"the model to {out}"):
+        save(model, tokenizer, out)
+        if writes_texts:
+            TokenPairs.count(dataset.flat, model.config.vocab_size).save(out)
 
 
 @torch.no_grad()
@@ -258,19 +239,10 @@ def _warn_of_nothing_learned(trainer: T5VAETrainer) -> None:
         )
 
 
-def few(texts: int, unit: str, begins: bool) -> str:
-    """What to say of too few texts for a model that begins anew, or for one that goes on."""
-    if begins:
-        return (
-            f"{texts:,} {unit}s are few to learn a language from: a model of its own wants {FEW:,} at least, better ten "
-            "times as many; start from one that knows the language (--start english-small), or give more text"
-        )
-    return f"{texts:,} {unit}s are few even to go on with: they are soon known by heart, so take few --steps, or give more text"
-
-
-def _tokens(
-    tokenizer: PreTrainedTokenizerBase, sides: Sequence[Sequence[str]], out: Path, settings: Settings
-) -> TokenDataset:
+def _dataset(
+    tokenizer: PreTrainedTokenizerBase, sides: Sequence[Sequence[str]], out: Path, settings: Settings, processes: int
+) -> tuple[TokenDataset, int]:
+    """The texts as tokens, and how many of them one process takes at a time."""
     texts, *rest = sides
     nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
     with writing(f"token ids to {nearest}"):
@@ -285,18 +257,7 @@ def _tokens(
     if len(dataset) < 2:
         unit = "pair" if rest else "text"
         raise LatentoptError(f"no {unit} is shorter than {settings.max_tokens} tokens; raise --max-tokens")
-    return dataset
-
-
-def _begin(out: Path, record: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
-    """Write what a training folder holds from the start, each file whole; what is there already stays."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / RECORD).is_file():
-        with whole(out / RECORD) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if not (out / "tokenizer.json").is_file():
-        with gathered(out) as folder:
-            tokenizer.save_pretrained(folder)
+    return dataset, _rows_per_process(settings, processes, len(dataset))
 
 
 def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
@@ -308,34 +269,3 @@ def _rows_per_process(settings: Settings, processes: int, texts: int) -> int:
             f"accumulation steps; choose a multiple of {processes * settings.accumulation}, with 2 texts each at least"
         )
     return rows
-
-
-def _claim(out: Path, settings: Settings, sides: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """What this training is, to be kept in the folder; a folder that holds something else is refused."""
-    digest = hashlib.sha256()
-    for row in zip(*sides, strict=True):
-        digest.update("\t".join(row).encode("utf-8", "surrogatepass") + b"\n")
-    texts = {"texts": len(sides[0]), "texts_sha256": digest.hexdigest()[:16]}
-    wanted: dict[str, Any] = {"format": FORMAT, **asdict(settings), **texts}
-    wanted = json.loads(json.dumps(wanted))
-    begun = f".{RECORD}."  # what a kill leaves of the record while it is written
-    if not out.exists() or (out.is_dir() and all(path.name.startswith(begun) for path in out.iterdir())):
-        return wanted
-    try:
-        found = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    except ValueError:
-        raise LatentoptError(
-            f"{out / RECORD}, which tells what is trained there, is damaged; delete it if {out} holds nothing else, or "
-            "choose another --out"
-        ) from None
-    except OSError:
-        found = None
-    if not isinstance(found, dict):
-        raise LatentoptError(f"{out} holds something else than a training of latentopt; choose another --out")
-    plain = {"format": 1, **asdict(Settings())}  # a setting that was not there yet had its default
-    differing = sorted(key for key in wanted if key != "device" and found.get(key, plain.get(key)) != wanted[key])
-    if differing:
-        raise LatentoptError(
-            f"{out} holds a training with other settings ({', '.join(differing)}); choose another --out"
-        )
-    return wanted

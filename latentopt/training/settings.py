@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import Field, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from latentopt.errors import LatentoptError, unknown
-from latentopt.t5vae.fields import ModelFields, declarations, declared
+from latentopt.declared import check_declared, declared
+from latentopt.errors import LatentoptError, first_line
+from latentopt.t5vae.fields import ModelFields
 
 SIZES: dict[str, dict[str, Any]] = {
     "micro": {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 2},
@@ -64,12 +64,7 @@ def check(settings: Settings) -> None:
     Raises:
         LatentoptError: when a name is unknown, a number is none or out of range, or the device does not exist.
     """
-    for each in declarations(settings):
-        value, known = getattr(settings, each.name), each.metadata["known"]
-        if known and value not in known:
-            raise unknown(each.name, value, list(known))
-        if each.metadata["low"] is not None:
-            _check_number(each, value)
+    check_declared(settings)
     if settings.learning_rate == 0:
         raise LatentoptError("learning_rate should be above 0: with 0 nothing is learned")
     if settings.steps == 0 and settings.epochs == 0:
@@ -80,15 +75,36 @@ def check(settings: Settings) -> None:
         try:
             torch.empty(0, device=settings.device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().splitlines() or ["unknown"]
-            raise LatentoptError(f"the device {settings.device!r} cannot be used: {reason[0]}") from error
+            raise LatentoptError(f"the device {settings.device!r} cannot be used: {first_line(error)}") from error
 
 
-def _check_number(declared: Field[Any], value: object) -> None:
-    name, low, high, whole = declared.name, declared.metadata["low"], declared.metadata["high"], declared.type == "int"
-    kind = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
-        raise LatentoptError(f"{name} should be {kind}, got {value!r}")
-    if not low <= value <= high:
-        limits = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
-        raise LatentoptError(f"{name} should be {kind}, {limits}, got {value!r}")
+def check_combination(settings: Settings, continued: bool, pairs: bool, constraint: bool) -> None:
+    """Refuse settings that exclude each other, or that need a T5-VAE to start from.
+
+    Args:
+        continued: whether the training starts from a T5-VAE.
+        pairs: whether the decoder learns to write targets.
+        constraint: whether there is one for the lessons of distillation.
+    """
+    if settings.freeze_latents and not continued:
+        raise LatentoptError("only the latents of a T5-VAE can be kept as they are; name its folder to start from")
+    if settings.new_latents:
+        if not continued:
+            raise LatentoptError(
+                "new latents are for the encoder and decoder of a T5-VAE; name its folder to start from"
+            )
+        if settings.freeze_latents or pairs:
+            what = "freeze_latents keeps" if settings.freeze_latents else "a training from pairs keeps"
+            raise LatentoptError(f"{what} the latents of the T5-VAE that it starts from; leave new_latents out")
+        if settings.distillation:
+            raise LatentoptError(
+                "distillation teaches what a model writes of its latents, and new ones mean nothing yet: train with "
+                "new_latents first, and start a training with distillation from that"
+            )
+    if settings.distillation:
+        if not continued:
+            raise LatentoptError("distillation is for a T5-VAE that can write already; name its folder to start from")
+        if pairs:
+            raise LatentoptError("distillation is for texts: what the model writes of a latent is no target of a pair")
+        if not constraint:
+            raise LatentoptError("distillation needs a constraint, which makes valid what the model writes; name one")

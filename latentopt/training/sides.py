@@ -1,4 +1,4 @@
-"""Pairs to train on: both sides, what differs, and what is held out."""
+"""Texts, or pairs of them, to train on: what is learned from and what is held out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from latentopt.corpus.lines import Selection
-from latentopt.corpus.split import text_key
+from latentopt.corpus.split import split, text_key
 from latentopt.errors import LatentoptError
 from latentopt.reading import unreadable
 from latentopt.text import one_line
+from latentopt.training.settings import Settings
 
 logger = logging.getLogger("latentopt")
+
+FEW, FEW_MORE = 20_000, 500
+"""Of fewer texts than this a model that begins anew, or one that goes on, learns little more than to repeat them."""
+
+
+def divided(
+    texts: Sequence[str], targets: Sequence[str] | None, settings: Settings, unit: str
+) -> tuple[list[Selection], list[Selection]]:
+    """What is trained on and what is held out, each a side of texts or two of pairs."""
+    sides = [texts] if targets is None else differing(texts, targets)
+    learnt, held = ([Selection(side, part.positions) for side in sides] for part in split(sides[0], settings.held_out))
+    if targets is not None:
+        learnt = unlinked(learnt, held)
+    if len(learnt[0]) < 2:
+        raise LatentoptError(f"{len(learnt[0])} {unit}s are too few to train on: at least 2 are needed")
+    if len(learnt[0]) < (FEW if settings.start is None else FEW_MORE):
+        logger.warning("%s", _few(len(learnt[0]), unit, begins=settings.start is None))
+    return learnt, held
 
 
 def differing(texts: Sequence[str], targets: Sequence[str]) -> list[Sequence[str]]:
@@ -47,3 +66,13 @@ def unlinked(learnt: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> 
     if linked:
         logger.warning("left out %d pairs that share a text with a pair that is held out", linked)
     return [Selection(side, kept) for side in learnt]
+
+
+def _few(texts: int, unit: str, begins: bool) -> str:
+    """What to say of too few texts for a model that begins anew, or for one that goes on."""
+    if begins:
+        return (
+            f"{texts:,} {unit}s are few to learn a language from: a model of its own wants {FEW:,} at least, better ten "
+            "times as many; start from one that knows the language (--start english-small), or give more text"
+        )
+    return f"{texts:,} {unit}s are few even to go on with: they are soon known by heart, so take few --steps, or give more text"

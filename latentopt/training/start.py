@@ -16,19 +16,16 @@ from transformers import (
     T5Config,
 )
 
-from latentopt.errors import LatentoptError
+from latentopt.declared import declarations
+from latentopt.errors import LatentoptError, first_line
 from latentopt.loading import model_folder
 from latentopt.t5vae.config import T5VAEConfig
-from latentopt.t5vae.fields import LATENTS, SHAPE, ModelFields, declarations, names
+from latentopt.t5vae.fields import LATENTS, SHAPE, ModelFields, names
 from latentopt.t5vae.model import T5VAEModel
 from latentopt.training.settings import SIZES, Settings
 from latentopt.training.tokens import train_tokenizer
 
 logger = logging.getLogger("latentopt")
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def load_tokenizer(folder: Path, way_out: str) -> PreTrainedTokenizerBase:

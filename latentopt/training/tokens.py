@@ -14,9 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from latentopt.corpus.spool import Spool
-from latentopt.t5vae.brackets import shorten
-from latentopt.t5vae.codec import token_ids
-from latentopt.text import one_line
+from latentopt.t5vae.tokenizing import padded, token_ids
 
 logger = logging.getLogger("latentopt")
 
@@ -79,16 +77,13 @@ class TokenDataset(Dataset[dict[str, np.ndarray]]):
         self.flat, self.starts = flat.array(), starts.array()
         self.skipped = len(texts) - len(self)
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        lines = [one_line(text) for text in texts]
-        return token_ids(self.tokenizer, [shorten(line) for line in lines] if self.balance_brackets else lines)
-
     def _fitting(
         self, sides: Sequence[Sequence[str]], part: slice
     ) -> list[tuple[tuple[str, ...], tuple[list[int], ...]]]:
         """The texts and token ids of those rows all of whose texts are short enough for the model."""
         texts = [list(side[part]) for side in sides]
-        rows = zip(zip(*texts, strict=True), zip(*map(self._encode, texts), strict=True), strict=True)
+        ids = [token_ids(self.tokenizer, side, self.balance_brackets) for side in texts]
+        rows = zip(zip(*texts, strict=True), zip(*ids, strict=True), strict=True)
         return [(row, ids) for row, ids in rows if all(len(tokens) < self.max_tokens for tokens in ids)]
 
     def fitting(self, sides: Sequence[Sequence[str]], most: int, batch_size: int = 5000) -> list[tuple[str, ...]]:
@@ -120,10 +115,7 @@ def collate(items: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
     batch = {}
     for name, mask in (("input_ids", "attention_mask"), ("target_ids", "target_mask")):
         if name in items[0]:
-            rows = [torch.from_numpy(item[name].astype(np.int64)) for item in items]
-            lengths = torch.tensor([len(row) for row in rows])
-            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-            batch[mask] = (torch.arange(batch[name].shape[1]) < lengths[:, None]).long()
+            batch[name], batch[mask] = padded([torch.from_numpy(item[name].astype(np.int64)) for item in items])
     return batch
 
 

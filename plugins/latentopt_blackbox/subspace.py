@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from torch import Tensor
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, first_line
 from latentopt.fingerprint import fingerprint
 from latentopt.search.problem import Outcome, Problem, Proposal
 from latentopt_blackbox.journal import open_storage
@@ -138,8 +138,7 @@ class OptunaSubspace:
                 load_if_exists=True,
             )
         except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise LatentoptError(f"the storage {self.storage!r} cannot be used: {reason[0]}") from error
+            raise LatentoptError(f"the storage {self.storage!r} cannot be used: {first_line(error)}") from error
 
 
 def _mixed(*numbers: int) -> int:

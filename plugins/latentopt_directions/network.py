@@ -20,7 +20,7 @@ class OffsetNetworkFinder(DirectionFinder):
     Args:
         hidden, dropout: see `latentopt_directions.modules.OffsetNetwork`.
         critic: the weight of the critic's term.
-        made_pairs: how many pairs `latentopt.directions.fitting.find` makes of each, for the network to see more words.
+        made_pairs: how many pairs `latentopt.directions.finding.find` makes of each, for the network to see more words.
         steps, epochs: training ends after the fewer.
         batch_size, learning_rate, weight_decay: of AdamW, for the network and for the critic.
         seed: of the weights and the batches.

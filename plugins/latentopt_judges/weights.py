@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from latentopt.errors import LatentoptError
+from latentopt.errors import LatentoptError, first_line
 
 logger = logging.getLogger("latentopt")
 
@@ -89,8 +89,7 @@ def _load(place: str, kind: str, complaint: str, **options: Any) -> tuple[Any, A
         # What the file holds as bfloat16 is read as it is and computed with in float32.
         model, problems = cls.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **options)
     except Exception as error:  # transformers raises whatever a broken file makes its readers raise
-        why = str(error).strip() or type(error).__name__
-        raise LatentoptError(f"{complaint}: {why.splitlines()[0]}") from error
+        raise LatentoptError(f"{complaint}: {first_line(error)}") from error
     finally:
         if bars:
             transformers.utils.logging.enable_progress_bar()
@@ -151,12 +150,11 @@ def _keep(model: Any, tokenizer: Any, folder: Path) -> None:
         temporary.rename(folder)
     except Exception as error:  # a full disk raises an OSError here and a SafetensorError there
         if not (folder / "config.json").is_file():  # else another process was faster
-            why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             logger.warning(
                 "%s was not kept in the cache %s, and is converted again next time: %s",
                 model.name_or_path,
                 folder.parent,
-                why,
+                first_line(error),
             )
     finally:
         if temporary is not None:

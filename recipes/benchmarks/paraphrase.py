@@ -50,8 +50,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from transformers.utils.logging import disable_progress_bar
 
 import latentopt
+from latentopt.generation.candidates import plain
 from latentopt.generation.fitting import fit_generator
-from latentopt.generation.paraphrasing import paraphrase, plain
+from latentopt.generation.paraphrasing import paraphrase
 from latentopt.t5vae.codec import T5VAECodec
 from reporting import report
 

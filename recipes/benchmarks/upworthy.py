@@ -38,8 +38,9 @@ from sklearn.svm import SVR
 import latentopt
 from latentopt.codec import Fluency
 from latentopt.corpus.split import is_held_out, text_key
+from latentopt.filters import Filter
 from latentopt.heads.validation import rank_correlation
-from latentopt.search.objective import HeadTerm, Objective
+from latentopt.search.objective import Objective
 from reporting import report
 
 import corpora
@@ -151,7 +152,7 @@ def interval(values: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="ngrams", help="the kind of head")
@@ -163,17 +164,70 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     add_option(parser)
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
-    codec = latentopt.load_codec(options.model, device=options.device)
+    return parser.parse_args()
+
+
+def divided(codec: latentopt.Codec) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The headlines that the head learns from, those of the judges, and those of unseen tests."""
     table = corpora.headlines()
     table = table[codec.fits(table["headline"].tolist())]
     seen, unseen = corpora.training_rows(table), table[table["held_out"]]
     for_judge = np.array([is_held_out(test, 0.5, "judge") for test in seen["test_id"]])
     rows, judged = seen[~for_judge], seen[for_judge]
     # A headline may stand in tests of both; then the head alone learns from it.
-    judged = judged[~judged["headline"].map(text_key).isin(set(rows["headline"].map(text_key)))]
-    judge = Judge(style_and_subject(), judged, unseen["headline"].tolist())
-    second = Judge(n_grams(), judged, unseen["headline"].tolist())
+    return rows, judged[~judged["headline"].map(text_key).isin(set(rows["headline"].map(text_key)))], unseen
+
+
+def filters_of(search: Search, codec: latentopt.Codec, options: argparse.Namespace) -> dict[str, Filter] | None:
+    """What a search is filtered by; None where the model cannot tell."""
+    chrf = latentopt.get("metric", "chrf")()
+    filters: dict[str, Filter] = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
+    if search.surprise is not None:
+        if not (isinstance(codec, Fluency) and codec.tells_garbled):
+            return None
+        filters["fluent"] = latentopt.get("filter", "fluent")(search.surprise, options.model)
+        filters["keep_length"] = latentopt.get("filter", "keep_length")()
+    return filters
+
+
+def figures(
+    result: latentopt.Result, drafts: list[str], judge: Judge, second: Judge, judged: Judged, splice: bool
+) -> dict[str, float]:
+    """What came of the drafts when they were pushed up."""
+    best = result.best(1)
+    texts = best["text"].tolist()
+    gain, second_gain = judge(texts) - judge(drafts), second(texts) - second(drafts)
+    changed = (best["text"] != best["source"]).to_numpy()
+    before = result.table.loc[result.table["rank"] == 0, "verified"].to_numpy()
+    kept = (best["verified"].to_numpy() - before)[changed]
+    promised = (best["predicted"].to_numpy() - before)[changed]
+    likeness = latentopt.get("metric", "chrf")()(texts, drafts)
+    low, high = interval(gain)
+    return {
+        "judge gain": gain.mean(),
+        "low": low,
+        "high": high,
+        "improved": (gain > 0).mean(),
+        "n-gram judge gain": second_gain.mean(),
+        **judged(texts, drafts),
+        "head gain": kept.sum() / len(drafts),
+        # Random changes are promised nothing on average, and a share of nothing says nothing; a spliced text is
+        # promised what the one that it is made from was.
+        "realised": kept.sum() / promised.sum() if promised.sum() > 0 and not splice else np.nan,
+        "chrF": np.median(likeness),
+        "chrF >= 40": (likeness >= 40).mean(),
+        "copies": (~changed).mean(),
+        "length": np.mean([len(text) / len(draft) for text, draft in zip(texts, drafts, strict=True)]),
+        "decodes": result.counts["tried"] / len(drafts),
+    }
+
+
+def main() -> None:
+    options = parse()
+    codec = latentopt.load_codec(options.model, device=options.device)
+    rows, for_judges, unseen = divided(codec)
+    texts = unseen["headline"].tolist()
+    judge, second = Judge(style_and_subject(), for_judges, texts), Judge(n_grams(), for_judges, texts)
     fitted = latentopt.fit_head(
         codec,
         rows["headline"].tolist(),
@@ -184,8 +238,9 @@ def main() -> None:
         transform="rate",
     )
     drafts = unseen.sample(options.drafts, random_state=options.seed)["headline"].drop_duplicates().tolist()
-    texts = unseen["headline"].tolist()
     predicted = fitted.predict(codec, texts)
+    guided_by = f"the head {options.head}; where a number of nats stands, also the surprise of neighbouring tokens"
+    judged = Judged(options.judge, guided_by)
     facts = {
         "model": options.model,
         "fingerprint": codec.fingerprint,
@@ -201,68 +256,31 @@ def main() -> None:
         "second_judge_on_unseen_tests": within(unseen, second(texts)),
         "head_with_judge": round(float(np.corrcoef(predicted, judge(texts))[0, 1]), 3),
         "head_with_second_judge": round(float(np.corrcoef(predicted, second(texts))[0, 1]), 3),
+        **judged.facts,
     }
-    judged = Judged(
-        options.judge,
-        f"the head {options.head}; where a number of nats stands, also the surprise of neighbouring tokens",
-    )
-    facts |= judged.facts
-    chrf = latentopt.get("metric", "chrf")()
-    similar = {"similar": lambda texts, sources: chrf(texts, sources) >= options.chrf}
     done = {row["search"]: row for row in recorded("upworthy", **facts)}
     for name, search in SEARCHES.items():
-        if name in done or (options.only and name not in options.only):
+        wanted = name not in done and (not options.only or name in options.only)
+        filters = filters_of(search, codec, options) if wanted else None
+        if filters is None:
             continue
-        row: dict[str, Any] = {"search": name}
-        filters = dict(similar)
-        if search.surprise is not None:
-            if not (isinstance(codec, Fluency) and codec.tells_garbled):
-                continue
-            filters["fluent"] = latentopt.get("filter", "fluent")(search.surprise, options.model)
-            filters["keep_length"] = latentopt.get("filter", "keep_length")()
+        found, seconds = {}, {}
         for direction, weight in (("up", 1.0), ("down", -1.0)):
-            objective = Objective(
-                {"clicks": HeadTerm(fitted.module, fitted.scale, options.caution)}, {"clicks": weight}
-            )
             start = time.perf_counter()
-            result = latentopt.optimize(
+            objective = Objective.of_fitted("clicks", fitted, weight, options.caution)
+            found[direction] = latentopt.optimize(
                 codec, drafts, objective, latentopt.get("searcher", search.searcher)(**search.settings),
                 filters, top=1, seed=options.seed, budget=options.budget if search.search else 1,
                 splice=search.splice,
                 phrases=rows["headline"].tolist() if search.phrases else (),
             )  # fmt: skip
-            seconds = time.perf_counter() - start
-            best = result.best(1)
-            gain = judge(best["text"].tolist()) - judge(drafts)
-            if direction == "down":
-                row["judge gain, down"] = gain.mean()
-                continue
-            second_gain = second(best["text"].tolist()) - second(drafts)
-            changed = (best["text"] != best["source"]).to_numpy()
-            before = result.table.loc[result.table["rank"] == 0, "verified"].to_numpy()
-            kept = (best["verified"].to_numpy() - before)[changed]
-            promised = (best["predicted"].to_numpy() - before)[changed]
-            likeness = chrf(best["text"].tolist(), drafts)
-            low, high = interval(gain)
-            row |= {
-                "judge gain": gain.mean(),
-                "low": low,
-                "high": high,
-                "improved": (gain > 0).mean(),
-                "n-gram judge gain": second_gain.mean(),
-                **judged(best["text"].tolist(), drafts),
-                "head gain": kept.sum() / len(drafts),
-                # Random changes are promised nothing on average, and a share of nothing says nothing; a spliced text is
-                # promised what the one that it is made from was.
-                "realised": kept.sum() / promised.sum() if promised.sum() > 0 and not search.splice else np.nan,
-                "chrF": np.median(likeness),
-                "chrF >= 40": (likeness >= 40).mean(),
-                "copies": (~changed).mean(),
-                "length": np.mean([len(text) / len(draft) for text, draft in zip(best["text"], drafts, strict=True)]),
-                "decodes": result.counts["tried"] / len(drafts),
-                "s/draft": seconds / len(drafts),
-            }
-        done[name] = row
+            seconds[direction] = time.perf_counter() - start
+        done[name] = {
+            "search": name,
+            **figures(found["up"], drafts, judge, second, judged, search.splice),
+            "s/draft": seconds["up"] / len(drafts),
+            "judge gain, down": (judge(found["down"].best(1)["text"].tolist()) - judge(drafts)).mean(),
+        }
         report("upworthy", pd.DataFrame([done[name] for name in SEARCHES if name in done]), **facts)
 
 

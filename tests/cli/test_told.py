@@ -153,7 +153,7 @@ def test_what_contradicts_the_model_to_start_from_is_refused(tmp_path, options, 
 
 def test_likes_are_reached_in_likes_though_their_logarithm_was_learned(tiny_folder, posts, tmp_path):
     from latentopt.loading import load_codec
-    from latentopt.search.naming import build_objective
+    from latentopt.search.naming import Goals
 
     reached = {}
     for transform in ("log1p", "none"):
@@ -161,7 +161,7 @@ def test_likes_are_reached_in_likes_though_their_logarithm_was_learned(tiny_fold
         assert call("fit-head", "--in", posts, *asked).exit_code == 0
         head = str(tmp_path / transform)
         codec = load_codec(tiny_folder, device="cpu")
-        objective = build_objective(codec, [head], [], [], [f"{transform}=99"], [], 0.0, 0.0, 0.0)
+        objective = Goals(head=[head], reach=[f"{transform}=99"]).objective(codec)
         reached[transform] = objective.terms[transform].reach
     assert reached == {"log1p": pytest.approx(4.60517), "none": 99.0}
     wrong = ["optimize", "a cat", "--model", tiny_folder, "--head", tmp_path / "log1p", "--reach", "log1p=-1"]

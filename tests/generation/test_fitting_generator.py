@@ -14,7 +14,8 @@ from latentopt.errors import LatentoptError
 from latentopt.generation import fitting as module
 from latentopt.generation.fitting import fit_generator
 from latentopt.generation.noise import directions
-from latentopt.testing import ALPHABET, ToyCodec
+from latentopt.testing import ToyCodec
+from latentopt.toy import ALPHABET
 
 # Twelve times the same letter, for each letter: their latents lie on a line.
 TEXTS = [letter * 12 for letter in ALPHABET[1:]]

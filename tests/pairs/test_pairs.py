@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from latentopt_directions.base import DirectionFinder
 
-from latentopt.directions import fitting
+from latentopt.directions import finding
 from latentopt.directions.direction import LinearDirection
 from latentopt.errors import LatentoptError
 from latentopt.pairs.matching import match_texts
@@ -70,15 +70,15 @@ def test_a_finder_that_asks_for_made_pairs_is_given_them(toy_codec, monkeypatch)
             self.direction_ = LinearDirection.of(torch.ones(12), torch.zeros(12))
             return self
 
-    monkeypatch.setattr(fitting, "get", lambda kind, name: Finder)
+    monkeypatch.setattr(finding, "get", lambda kind, name: Finder)
     sources, targets = ["ab cd", "ef gh", "aa"], ["ab cd x", "ef gh x", "bb"]
     z0, z1 = toy_codec.encode(sources), toy_codec.encode(targets)
-    fitting.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=True)
+    finding.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=True)
     made = len(seen["X"]) // 2 - 3 * 3
     assert 8 <= made <= 36  # a third of the pairs share no word
     assert np.array_equal(seen["groups"], np.tile(np.arange(len(seen["X"]) // 2), 2))
     assert np.array_equal(seen["X"][:3], z0.numpy())
-    fitting.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=False)
+    finding.find(toy_codec, "finder", {}, sources, targets, z0, z1, paired=False)
     assert len(seen["X"]) == 6
 
 

@@ -256,7 +256,7 @@ def test_features_are_the_likelihoods_and_the_states_of_both_sides(causal_folder
 
 def test_other_judges_are_those_that_were_named(causal_folder, encoder_folder):
     judge = verdict.other_judges(causal_folder, encoder_folder)
-    assert (judge.acceptable_limit, judge.meaning_limit) == (-0.6, meaning.SAME)
+    assert (judge.acceptable.limit, judge.meaning.limit) == (-0.6, meaning.SAME)
     assert judge([LINES[0]], [LINES[0]]).tolist() == [0]
 
 

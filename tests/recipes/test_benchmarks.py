@@ -178,7 +178,7 @@ def test_usable_is_a_column_where_something_judges(call, data, monkeypatch):
     from latentopt.judges import Judging, Usable
 
     one = Judging(lambda texts, sources: [1.0] * len(texts), "1", limit=1)
-    monkeypatch.setattr(judging, "other_judges", lambda place: Usable(one, one, 1.0, 1.0))
+    monkeypatch.setattr(judging, "other_judges", lambda place: Usable(one, one))
     call(seq2seq_yardstick, "--steps", 1, "--only", "exclaim")
     comparison = SimpleNamespace(table=lambda: pd.DataFrame({"finder": ["fisher"]}))
     monkeypatch.setattr(tatoeba_attributes, "Comparison", lambda *_: comparison)

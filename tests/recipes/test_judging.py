@@ -1,4 +1,5 @@
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,9 +38,7 @@ def test_without_a_language_model_there_is_no_column_and_the_report_says_why(no_
 
 def test_the_share_of_usable_texts_is_a_column_and_the_report_says_who_judged(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        judging, "other_judges", lambda place: asked.append(place) or Usable(ACCEPTABLE, MEANING, 1.0, 0.5)
-    )
+    monkeypatch.setattr(judging, "other_judges", lambda place: asked.append(place) or Usable(ACCEPTABLE, MEANING))
     judged = judging.Judged("models/judge.gguf", "a head")
     assert asked == ["models/judge.gguf"]
     # Changed, acceptable and alike; then a copy, one that is not acceptable, and one of another meaning.
@@ -72,7 +71,7 @@ def test_the_option_is_the_same_everywhere():
 
 def test_a_space_is_measured_around_its_texts():
     codec, texts = ToyCodec(), ["aaaaaaaaaaaa", "cccccccccccc", "eeeeeeeeeeee", "gggggggggggg"]
-    judges = space.Judges(Within(ACCEPTABLE, 1.0), Usable(ACCEPTABLE, MEANING, 1.0, 0.0))
+    judges = space.Judges(Within(ACCEPTABLE, 1.0), Usable(ACCEPTABLE, replace(MEANING, limit=0.0)))
     found = space.measured(codec, texts, judges, ["abc", "abc", "zzz", "b"], seed=0)
     figures = found.figures
     assert (figures["exact"], figures["exact, inverted"]) == (1, 1)
@@ -90,4 +89,4 @@ def test_each_kind_of_garbled_text_is_made_of_a_third():
     assert 7 <= len(bad) <= 9  # what comes out as it was is left out
     assert not set(bad) & set(texts)
     assert sum(len(text.split()) == 3 for text in bad) >= 2
-    assert np.isnan(space.Judges(Within(ACCEPTABLE, 1.0), Usable(ACCEPTABLE, MEANING, 1, 0)).share([]))
+    assert np.isnan(space.Judges(Within(ACCEPTABLE, 1.0), Usable(ACCEPTABLE, MEANING)).share([]))

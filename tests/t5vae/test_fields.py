@@ -5,9 +5,10 @@ from typing import get_type_hints
 import pytest
 
 from latentopt.cli.reference import options
+from latentopt.declared import declarations
 from latentopt.loading import model_folder
 from latentopt.t5vae.config import T5VAEConfig
-from latentopt.t5vae.fields import NAMED_OTHERWISE, ModelFields, declarations
+from latentopt.t5vae.fields import NAMED_OTHERWISE, ModelFields
 from latentopt.training.settings import Settings
 
 

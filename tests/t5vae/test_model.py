@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModel, T5Config, T5ForConditionalGenera
 from latentopt.t5vae.config import T5VAEConfig
 from latentopt.t5vae.denoising import delete_tokens, jittered_positions, mix_latents
 from latentopt.t5vae.fields import BOTTLENECKS, REGULARISERS
-from latentopt.t5vae.model import T5VAEModel, length_slices
+from latentopt.t5vae.model import T5VAEModel
 
 
 def batch(n: int = 6, t: int = 7, vocab: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -200,19 +200,6 @@ def test_a_variational_model_is_not_standardised():
         assert float(model.encode_ids(ids, mask).std()) < 0.1
 
 
-def test_in_training_the_decoder_is_shown_some_tokens_hidden_and_some_of_its_own():
-    ids, mask = batch(400, 12)
-    z = torch.zeros(400, 8)
-    shown = tiny_model(50, decoder_dropout=0.25)._shown(z, ids, mask)
-    differ = (shown != ids)[mask.bool()]
-    assert 0.2 < float(differ.float().mean()) < 0.3
-    assert not shown[shown != ids].any()
-    model = tiny_model(50, scheduled_sampling=1.0).eval()
-    own = model._shown(z, ids, mask)
-    assert torch.equal(own[mask.bool()], model.teacher_forced_logits(z, ids).argmax(-1)[mask.bool()])
-    assert torch.equal(tiny_model(50)._shown(z, ids, mask), ids)
-
-
 def test_an_unknown_option_is_named():
     for field in ("bottleneck", "regulariser"):
         with pytest.raises(ValueError, match="'wild' is none of"):
@@ -233,29 +220,6 @@ def test_deleting_tokens_keeps_order_and_the_last_one(n, t, most, seed):
         assert left == sorted(set(left))
         assert left[-1] == lengths[row]
         assert kept_mask[row].tolist() == sorted(kept_mask[row].tolist(), reverse=True)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(30, 200))
-def test_slices_cover_every_row_once_within_their_tokens(lengths, tokens):
-    mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
-    slices = length_slices(mask, tokens)
-    assert [row for rows, _ in slices for row in range(rows.start, rows.stop)] == list(range(len(lengths)))
-    for rows, longest in slices:
-        assert longest == max(lengths[rows])
-        assert (rows.stop - rows.start) * longest <= tokens
-
-
-def test_slicing_a_batch_changes_nothing(monkeypatch):
-    import latentopt.t5vae.model as module
-
-    ids, mask = batch(40, 12)
-    model = tiny_model(50).eval()
-    z = model.encode_ids(ids, mask)
-    values = model.token_log_probs(z, ids, mask)
-    monkeypatch.setattr(module, "length_slices", lambda mask: [(slice(0, 40), 12)])
-    assert torch.allclose(model.encode_ids(ids, mask), z, atol=1e-5)
-    assert torch.allclose(model.token_log_probs(z, ids, mask), values, atol=1e-4)
 
 
 def test_mixed_latents_lie_between_texts_or_on_the_way_to_a_draw() -> None:

@@ -18,9 +18,9 @@ from conftest import LINES
 from typer.testing import CliRunner
 
 from latentopt.cli import app
+from latentopt.declared import declarations
 from latentopt.errors import LatentoptError
 from latentopt.loading import load_codec
-from latentopt.t5vae.fields import declarations
 from latentopt.training import run as training
 from latentopt.training.checkpoints import COMPLETE, damage, last_complete_checkpoint, remove_old, seal
 from latentopt.training.run import train

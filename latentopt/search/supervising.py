@@ -7,7 +7,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from latentopt.errors import MISBEHAVIOUR, LatentoptError, told
 from latentopt.plugins import described
-from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.search.problem import Outcome, Problem, Proposal, advance
 from latentopt.search.tracing import Traced
 
 logger = logging.getLogger("latentopt")
@@ -40,7 +41,7 @@ class _NoProposal(Exception):
     """What was proposed is no proposal for these drafts."""
 
 
-class Guarded:
+class Supervised:
     """A searcher that is ended, with a warning, where it raises, proposes what is none or brings nothing any more.
 
     What it had proposed until then counts. A searcher that has proposed nothing at all is an error.
@@ -66,7 +67,7 @@ class Guarded:
         best, barren, since = np.full(len(problem.texts), -np.inf), 0, time.monotonic()
         try:
             found = iter(within(self.patience, lambda: self.searcher.search(problem, rng)))
-            proposal: Any = within(self.patience, lambda: next(found, END))
+            proposal = within(self.patience, partial(advance, found, end=END))
             while proposal is not END:
                 require_proposal(proposal, problem)
                 self.proposals += 1
@@ -80,7 +81,7 @@ class Guarded:
                         "%s: ended, as %d proposals in %g s brought nothing better", self.name, barren, self.patience
                     )
                     return
-                proposal = within(self.patience, _next(found, outcome))
+                proposal = within(self.patience, partial(advance, found, outcome, END))
         except (LatentoptError, torch.OutOfMemoryError):
             raise
         except (*MISBEHAVIOUR, OutOfTime) as error:
@@ -90,16 +91,6 @@ class Guarded:
             if not self.proposals:
                 raise LatentoptError(f"{self.name} found nothing: {why}") from error
             logger.warning("%s: ended, and what it had found is kept: %s", self.name, why)
-
-
-def _next(found: Iterator[Any], outcome: Outcome) -> Callable[[], Any]:
-    def step() -> Any:
-        try:
-            return found.send(outcome) if isinstance(found, Generator) else next(found)
-        except StopIteration:
-            return END
-
-    return step
 
 
 def _progress(problem: Problem, proposal: Proposal, outcome: Outcome, best: np.ndarray) -> bool:
