@@ -2,7 +2,7 @@
 
     python recipes/fit_synonyms.py
 
-Written to latentopt/pairs/synonyms_en.json, from the training part of the paraphrase pairs (see corpora.py).
+Written to latentopt/synonyms_en.json, from the training part of the paraphrase pairs (see corpora.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latentopt.pairs.synonyms import SHIPPED, SynonymTable
+from latentopt.synonyms import SHIPPED, SynonymTable
 
 import corpora
 

@@ -14,12 +14,12 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 """In lines; a function's are those of its body, its docstring apart."""
 
 LAYERS = (
-    ("text", "errors", "printing", "metadata", "declared", "result"),
+    ("text", "titles", "errors", "printing", "metadata", "declared", "result"),
     ("hookspecs", "hooks", "plugins", "source_code", "fingerprint"),
     ("encodings", "delimited", "reading", "files", "corpus", "pairs"),
     ("filters", "judges", "spec"),
     ("posterior", "constraint", "codec", "cell", "inversion", "surroundings", "validity", "artefact"),
-    ("segments", "language", "aside", "guard"),
+    ("segments", "synonyms", "language", "aside", "guard"),
     ("t5vae", "loading", "training"),
     ("heads", "directions", "generation", "search"),
     ("report", "verdicts", "doctor", "models"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.pairs.synonyms import SynonymTable
+from latentopt.synonyms import SynonymTable
 from latentopt.search.problem import Outcome, Problem, Proposal
 
 

@@ -19,6 +19,7 @@ from latentopt.inversion import STEPS
 from latentopt.plugins import installed
 from latentopt.result import COLUMNS, Result, Run, check_columns
 from latentopt.search.combining import Combining
+from latentopt.search.exchanging import Exchanging
 from latentopt.search.ledger import COUNTS
 from latentopt.search.long_drafts import Drafts, drafts_of
 from latentopt.search.objective import Objective
@@ -30,6 +31,7 @@ from latentopt.search.segmentwise import InSegments
 from latentopt.search.supervising import PATIENCE, Supervised
 from latentopt.search.verifier import Verifier
 from latentopt.segments.whole import Whole, exact_segments
+from latentopt.synonyms import SynonymTable
 from latentopt.validity import Validity
 
 logger = logging.getLogger("latentopt")
@@ -57,6 +59,7 @@ def optimize(
     chunk: int = CHUNK,
     splice: bool = True,
     phrases: Sequence[str] = (),
+    synonyms: SynonymTable | None = None,
     exact: bool = True,
     patience: float = PATIENCE,
 ) -> Result:
@@ -88,6 +91,7 @@ def optimize(
             same words as in a draft is tried there before the search, for half of the evaluations at most; such a text is
             ``predicted`` what its draft is. Splicing puts together what was good. Where nothing is decoded freely they are
             not used.
+        synonyms: phrases of the drafts are exchanged for others of this table (`latentopt.synonyms.shipped`), before all else.
         exact: start from where the drafts come back exactly (`latentopt.inversion`); the codec's own encodings otherwise.
             What is ``verified``, a draft itself among it, always is by the codec's own.
         patience: for how many seconds the searcher may propose nothing, or nothing better, before its search is ended and
@@ -114,6 +118,7 @@ def optimize(
     check_columns([*columns, *metrics])
     asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
     asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics), "exact": exact}
+    asked["synonyms"] = synonyms is not None
     parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
     run = Run.of("optimize", codec, validity, **parts, **asked)
     installed().notify("run_started", run=run)
@@ -142,6 +147,8 @@ def optimize(
             anchored = objective.anchor(codec, encoded)
             problem = Problem(codec, anchored, part.texts, z0, budget, evaluations, encoded, scoring)
             verifier = Verifier(problem, validity, pareto)
+        if synonyms is not None and not validity.always:
+            verifier.exhaust(Exchanging(synonyms), rng)
         _search(verifier, searcher, splice, phrases, rng, drafts, chunk)
         table, numbers = rank(verifier.ledger, top)
         _ask_of_drafts(table, validity)
@@ -189,8 +196,7 @@ def _search(
         after = Splicing(ledger, drafts.segments.cut.tolist())
     free = not validity.always
     for stage in [*([before] if free and phrases else []), *found, *([after] if free and splice else [])]:
-        for _ in verifier.follow(stage.search(verifier.problem, rng)):
-            pass
+        verifier.exhaust(stage, rng)
     repair(verifier, rng, drafts)
 
 

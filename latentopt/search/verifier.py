@@ -48,6 +48,11 @@ class Verifier:
                 return
             proposal = advance(search, outcome)
 
+    def exhaust(self, searcher: Searcher, rng: torch.Generator) -> None:
+        """Follow a searcher to its end or that of its budget, where nothing is done between its proposals."""
+        for _ in self.follow(searcher.search(self.problem, rng)):
+            pass
+
     def propose(self, proposal: Proposal) -> Outcome:
         """Decode and verify a proposal; texts that it gives itself are of no cost to the budget.
 

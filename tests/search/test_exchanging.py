@@ -1,5 +1,5 @@
 import latentopt
-from latentopt.pairs.synonyms import SynonymTable
+from latentopt.synonyms import SynonymTable
 from latentopt.search.exchanging import Exchanging
 from latentopt.search.objective import Objective, TextTerm
 from latentopt.testing import ToyCodec

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentopt.errors import LatentoptError
-from latentopt.pairs.synonyms import SynonymTable, shipped
+from latentopt.synonyms import SynonymTable, shipped
 
 PAIRS = [
     ("It is a big house.", "It's a large house."),
