@@ -17,11 +17,16 @@ PROMPT = (
 TEMPERATURE, TOP_P = 0.8, 0.95
 LONGEST = 96
 """The most tokens of an answer."""
+REPEATED = "rewrite this "
+"""How an answer begins that repeats what was asked, which a person would pass over."""
 QUOTES = "\"'`*\u201c\u201d\u2018\u2019"
 
 
 def answer_of(said: str) -> str:
-    """The rewrite in what a chat model says: its first line, or the next where that only announces it; without quotes."""
+    """The rewrite in what a chat model says: its first line, or the next where that only announces it; without quotes.
+
+    Nothing, where it says again what it was asked.
+    """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].endswith(":"):
         lines = lines[1:]
@@ -29,7 +34,8 @@ def answer_of(said: str) -> str:
         re.sub(r"^(?:rewritten |new )?(?:headline|tweet|title):\s*", "", lines[0], flags=re.IGNORECASE) if lines else ""
     )
     quoted = len(line) > 1 and line[0] in QUOTES and line[-1] in QUOTES
-    return line.strip(QUOTES + " ") if quoted else line
+    line = line.strip(QUOTES + " ") if quoted else line
+    return "" if line.lower().startswith(REPEATED) else line
 
 
 def best_of(

@@ -24,6 +24,7 @@ def test_an_answer_is_what_was_said_without_its_announcement_and_quotation_marks
     assert asking.answer_of('"Lamps" are "lit" today') == '"Lamps" are "lit" today'
     assert asking.answer_of("Only this:") == "Only this:"
     assert asking.answer_of(" \n") == ""
+    assert asking.answer_of("Rewrite this headline so that more people click on it") == ""
 
 
 def test_the_best_accepted_answer_is_taken_where_it_is_worth_more_than_the_draft():
