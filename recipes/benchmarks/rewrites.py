@@ -214,6 +214,7 @@ def main() -> None:
                 continue
             made = measured(codec, texts, corpus.drafts, corpus.judge, judged.usable, known)
             found += [{"row": row, "corpus": name, **values, "seconds": seconds} for values in made]
+            found.sort(key=lambda made: (list(POSTS).index(made["corpus"]), list(ROWS).index(made["row"])))
             OUT.mkdir(parents=True, exist_ok=True)
             FOUND.write_text("".join(json.dumps(values) + "\n" for values in found), encoding="utf-8")
             report("rewrites", summary(pd.DataFrame(found)), **facts)
