@@ -50,15 +50,16 @@ SECTIONS = {
     "hundreds by its head, and so the worst errors of what is to hold it back.",
     "rewrites": "What becomes of people's drafts: headlines of unseen tests, unseen tweets of two accounts and unseen titles. "
     "`ours` is the command `optimize` with its guard, the rows below it leave out a part of it. The other searches "
-    "are by themselves, from plain encodings and without splicing; all decode at most 96 latents of a segment. "
-    "SmolLM2-135M-Instruct is asked in words, and the head takes the best of its answers. A draft stays as it is "
-    "where the head prefers nothing to it. `changed`, `usable` and `usable and improved` are shares of all drafts: "
-    "usable by models that guided nothing, improved by a judge of another kind than the head, fitted on other posts; "
-    "`gain of usable` is by that judge, in standard deviations of its predictions. That judge is weak, as its rank "
-    "correlations with unseen posts tell, so `improved` and the gain hold for many drafts together, not for one. "
-    "`copied` is the share of the words of changed drafts that stand, four in a row or more, in the posts that the "
-    "head was fitted on and not in the draft; `segments` are those of a draft, `touched` those that a changed draft "
-    "has otherwise; `s/draft` is processor time. A share of n drafts is off by up to 1 / sqrt(n) by chance.",
+    "are by themselves, from plain encodings and without splicing, with the guard where the row says so; all decode "
+    "at most 96 latents of a segment. SmolLM2-135M-Instruct is asked in words, and the head takes the best of its "
+    "answers. A draft stays as it is where the head prefers nothing to it. `changed`, `usable` and `usable and "
+    "improved` are shares of all drafts: usable by models that guided nothing (the sentence encoder is the guard's "
+    "own), improved by a judge of another kind than the head, fitted on other posts; `gain of usable` is by that "
+    "judge, in standard deviations of its predictions. That judge is weak, for titles hardly better than chance, as "
+    "its rank correlations with unseen posts tell: so `improved` and the gain hold for many drafts together, not for "
+    "one. `copied` is the share of the words of changed drafts that stand, four in a row or more, in the posts that "
+    "the head was fitted on and not in the draft; `segments` are those of a draft, `touched` those that a changed "
+    "draft has otherwise; `s/draft` is processor time. A share of n drafts is off by up to 1 / sqrt(n) by chance.",
     "latent_space": "The family of T5-VAEs side by side, each trained for the same number of steps on the same statements; "
     "the doctor's figures on statements that no variant saw.",
     "searchable": "What makes a space searchable: terms and noises, each by going on from the default model for the same few "
