@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from latentopt.codec import Codec
 from latentopt.errors import LatentoptError
+from latentopt.language import Speaks
 from latentopt.pairs.words import TOKEN
 from latentopt.segments.cutting import ATOM
 from latentopt.titles import is_title
@@ -139,6 +141,11 @@ class SynonymTable:
             raise LatentoptError(f"cannot read the table of synonyms {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise LatentoptError(f"{path} holds no table of synonyms; write one with SynonymTable.save") from error
+
+
+def synonyms_of(codec: Codec) -> SynonymTable | None:
+    """The table that comes with latentopt for the language of a codec's texts; None where there is none."""
+    return shipped(codec.language) if isinstance(codec, Speaks) else None
 
 
 @cache

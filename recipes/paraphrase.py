@@ -27,6 +27,7 @@ import latentopt
 from latentopt.cli.common import add_guard, build_all, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.files import read_table, text_column, write_table
 from latentopt.filters import Filter
+from latentopt.synonyms import synonyms_of
 
 SAMPLES = ["I am afraid of dogs.", "He did not come home.", "We met Mary 3 years ago.", "She is a good teacher."]
 LADDER = (0.5, 0.7, 0.9)
@@ -60,6 +61,9 @@ def main() -> None:
     parser.add_argument("--similarity", type=float, default=0.7, help="how much of a sentence should stay")
     parser.add_argument("--filter", action="append", default=[], help="NAME or NAME=VALUE, may be given again")
     add_guard(parser)
+    parser.add_argument(
+        "--synonyms", action=argparse.BooleanOptionalAction, default=True, help="exchange phrases that say the same"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_out(options.out)
@@ -73,7 +77,10 @@ def main() -> None:
         "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
         "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,
     }
-    table = latentopt.paraphrase(codec, texts, options.n, options.similarity, filters, options.seed, **origin).table
+    table = latentopt.paraphrase(
+        codec, texts, options.n, options.similarity, filters, options.seed, **origin,
+        synonyms=synonyms_of(codec) if options.synonyms else None,
+    ).table  # fmt: skip
     draw(ladder(codec, texts[:ON_LADDER], filters, options.seed, origin))
     tell_guard(guard)
     if options.out:

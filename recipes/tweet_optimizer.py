@@ -33,6 +33,7 @@ from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
 from latentopt.search.tracing import Traced
 from latentopt.segments.whole import Whole
+from latentopt.synonyms import synonyms_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "examples/drafts.txt"
 DOTS = 2000
@@ -155,6 +156,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--phrases", action=argparse.BooleanOptionalAction, default=True, help="take over phrases of one's own posts"
     )
+    parser.add_argument(
+        "--synonyms", action=argparse.BooleanOptionalAction, default=True, help="exchange phrases that say the same"
+    )
     parser.add_argument("--top", type=int, default=3, help="rewrites per draft")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("demo/rewrites.csv"), help="the table")
@@ -200,6 +204,7 @@ def main() -> None:
     result = latentopt.optimize(
         codec, drafts, objective, searcher, filters, metrics,
         top=options.top, seed=options.seed, phrases=learned.phrases,
+        synonyms=synonyms_of(codec) if options.synonyms else None,
     )  # fmt: skip
 
     best = result.best(options.top, with_source=True)

@@ -19,7 +19,7 @@ LAYERS = (
     ("encodings", "delimited", "reading", "files", "corpus", "pairs"),
     ("filters", "judges", "spec"),
     ("posterior", "constraint", "codec", "cell", "inversion", "surroundings", "validity", "artefact"),
-    ("segments", "synonyms", "language", "aside", "guard"),
+    ("segments", "language", "synonyms", "aside", "guard"),
     ("t5vae", "loading", "training"),
     ("heads", "directions", "generation", "search"),
     ("report", "verdicts", "doctor", "models"),

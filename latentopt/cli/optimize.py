@@ -30,6 +30,7 @@ def optimize(
     filters: options.Filters = None,
     keep: Annotated[str | None, typer.Option(help="Words of the draft that must stay, a,b,c.")] = None,
     guard: options.Guarding = True,
+    synonyms: options.Synonyms = True,
     constraint: options.ConstraintSpec = None,
     constrain: options.Constrain = "failures",
     tries: options.Tries = 8,
@@ -72,6 +73,7 @@ def optimize(
     from latentopt.result import ASIDE
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
+    from latentopt.synonyms import synonyms_of
 
     search = build("searcher", searcher, **parse_assignments(settings or []))
     kept = [f"keep_words={keep}"] if keep else []
@@ -99,6 +101,7 @@ def optimize(
         pareto=pareto,
         validity=common.validity_of(accepts, constraint, codec, constrain, tries),
         splice=splice,
+        synonyms=synonyms_of(codec) if synonyms else None,
         exact=exact,
         patience=patience,
         phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],

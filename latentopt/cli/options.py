@@ -31,6 +31,12 @@ Guarding = Annotated[
     bool,
     typer.Option(help=GUARD),
 ]
+Synonyms = Annotated[
+    bool,
+    typer.Option(
+        help="Exchange phrases for others that say the same, where there is a table for the model's language."
+    ),
+]
 AnyLanguage = Annotated[
     bool, typer.Option("--any-language", help="Work on texts in other languages than the model's, too.")
 ]

@@ -32,6 +32,7 @@ def paraphrase(
     ] = 0.7,
     filters: options.Filters = None,
     guard: options.Guarding = True,
+    synonyms: options.Synonyms = True,
     constraint: options.ConstraintSpec = None,
     constrain: options.Constrain = "failures",
     tries: Annotated[int, typer.Option(min=1, help="Latents drawn per wanted paraphrase.")] = 16,
@@ -48,6 +49,7 @@ def paraphrase(
     from latentopt.artefact import load_artefact
     from latentopt.files import with_beside
     from latentopt.generation.paraphrasing import paraphrase as run
+    from latentopt.synonyms import synonyms_of
 
     accepts = common.build_all("filter", filters, model=model)
     lacking: Counter[str] = Counter()
@@ -56,6 +58,7 @@ def paraphrase(
     codec = common.load(model, device, dtype, any_language)
     guarding = common.guard_of(codec, guard, accepts)
     origin: dict[str, Any] = {
+        "synonyms": synonyms_of(codec) if synonyms else None,
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }

@@ -1,7 +1,7 @@
 """Paraphrases: texts decoded around a latent, as far from it as leaves a wanted share of the text.
 
 Candidates come from one of three: noise on z; a generator, which turns the noise to where real latents are; a rewriter, a
-model trained from pairs. All are read again, filtered and ranked alike.
+model trained from pairs. Others are made by exchanging phrases for synonyms. All are read again, filtered and ranked alike.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from latentopt.result import (
     check_columns,
 )
 from latentopt.segments.texts import Fitting, Segments, on_whole, segments_of
+from latentopt.synonyms import SynonymTable
 from latentopt.validity import Decoded, Validity, decode_valid
 
 COLUMNS = ("source_id", "source", "text", "rank", "status", "similarity", "noise", "log_prob", "cycle_error", "tried")
@@ -55,6 +56,7 @@ def paraphrase(
     *,
     rewriter: Codec | None = None,
     generator: Generator | None = None,
+    synonyms: SynonymTable | None = None,
     validity: Validity | None = None,
     exact: bool = True,
 ) -> Result:
@@ -74,6 +76,7 @@ def paraphrase(
         rewriter: a codec trained from pairs, which decodes the candidates in the place of ``codec``. What it writes
             without noise is paraphrased already: the similarity is to that, and the lengths of the noise go from 0 up.
         generator: where noise leads from z, such as a fitted `latentopt_directions.adversarial.AdversarialGenerator`.
+        synonyms: phrases of the texts are exchanged for others of this table, up to three of a text.
         validity: instead of ``filters``. What they refuse is decoded again under a constraint; and where they refuse
             every candidate of a source, the nearest neighbour of the source that they accept is looked for.
         exact: look around where the texts come back exactly (`latentopt.inversion`), or around their plain encodings. A
@@ -111,6 +114,7 @@ def paraphrase(
     places, given = np.flatnonzero(aside == ""), [str(text) for text in sources]
     segments = segments_of(codec, [given[place] for place in places], _fits(codec, rewriter))
     parts: list[str] = list(segments.segments) if segments.cut.any() else segments.texts
+    exchanged = [synonyms.combined(str(part)) if synonyms is not None and not validity.always else [] for part in parts]
     asked = replace(validity, filters={name: on_whole(accepts) for name, accepts in validity.filters.items()})
     z0, encoded = encode_drafts(codec, parts, exact)
     starts = z0 if rewriter is None else rewriter.encode(parts)
@@ -118,7 +122,8 @@ def paraphrase(
     tables = []
     for first in range(0, len(parts), CHUNK):
         part = slice(first, first + CHUNK)
-        table = _paraphrased(codec, parts[part], z0[part], starts[part], origin, n, similarity, asked, rng, n * draws)
+        latents = z0[part], starts[part]
+        table = _paraphrased(codec, parts[part], latents, exchanged[part], origin, n, similarity, asked, rng, n * draws)
         tables.append(table.assign(source_id=table["source_id"] + first))
     if tables and segments.cut.any():
         tables = [_whole(codec, pd.concat(tables, ignore_index=True), segments, validity.filters, n)]
@@ -130,6 +135,7 @@ def paraphrase(
     table = pd.concat(tables).sort_values(["source_id", "rank"], kind="stable", ignore_index=True)
     by = rewriter.name if rewriter else type(generator).__name__ if generator else None
     settings = {"n": n, "similarity": similarity, "seed": seed, "draws": draws, "exact": exact, "by": by}
+    settings["synonyms"] = synonyms is not None
     # A text that was not paraphrased stands there itself, or was not read.
     z, itself = np.full((len(table), codec.latent_dim), np.nan, dtype=np.float32), (table["rank"] == 0).to_numpy()
     z[~itself] = np.reshape(table.loc[~itself, "z"].tolist(), (-1, codec.latent_dim))
@@ -181,8 +187,8 @@ def _counts(table: pd.DataFrame, sources: int) -> dict[str, float]:
 def _paraphrased(
     codec: Codec,
     sources: list[str],
-    z: Tensor,
-    starts: Tensor,
+    latents: tuple[Tensor, Tensor],
+    exchanged: Sequence[Sequence[str]],
     origin: Noise,
     n: int,
     similarity: float,
@@ -190,25 +196,31 @@ def _paraphrased(
     rng: torch.Generator,
     draws: int,
 ) -> pd.DataFrame:
-    """The table of one chunk of m sources, whose latents are z (m, d) in ``codec`` and ``starts`` in ``origin.codec``."""
+    """The table of one chunk of m sources, whose latents (m, d) are those of ``codec`` and those of ``origin.codec``.
+
+    Args:
+        exchanged: of each source, other texts that may be paraphrases.
+    """
+    z, starts = latents
     held = np.flatnonzero(likeness(codec.decode(z), sources) >= similarity)
     starts = starts[held.tolist()]
     texts = [sources[row] for row in held] if origin.codec is codec else origin.codec.decode(starts)
-    latents, noise = origin.draw(starts, texts, similarity, draws, rng)
+    drawn, noise = origin.draw(starts, texts, similarity, draws, rng)
     filters, owner = validity.filters, np.repeat(held, draws)
     repaired = np.zeros(len(owner), dtype=bool)
     if validity.constraint is None or validity.always or validity.when == "never":
-        decoded, tries = origin.codec.decode(latents, **validity.decoding), np.ones(len(owner), dtype=np.int64)
+        decoded, tries = origin.codec.decode(drawn, **validity.decoding), np.ones(len(owner), dtype=np.int64)
     else:
         # Another draw is as good a try as a neighbour of this one.
-        again = decode_valid(
-            origin.codec, latents, replace(validity, tries=2), [sources[row] for row in owner], rng=rng
-        )
+        again = decode_valid(origin.codec, drawn, replace(validity, tries=2), [sources[row] for row in owner], rng=rng)
         decoded, tries, repaired = again.texts, again.tries, again.status == CONSTRAINED
     tried = np.bincount(owner, tries, minlength=len(sources)).astype(int)
-    pool = candidates(codec, sources, owner, decoded, repaired, filters)
+    others = np.repeat(np.arange(len(sources)), [len(texts) for texts in exchanged])
+    decoded = [*decoded, *(text for texts in exchanged for text in texts)]
+    repaired = np.concatenate([repaired, np.zeros(len(others), dtype=bool)])
+    pool = candidates(codec, sources, np.concatenate([owner, others]), decoded, repaired, filters)
     accepted = pool[pool[list(filters)].all(axis=1)]
-    refused = np.setdiff1d(pool["source_id"], accepted["source_id"])
+    refused = np.intersect1d(np.setdiff1d(pool["source_id"], accepted["source_id"]), held)
     if len(refused):
         near = starts[np.searchsorted(held, refused).tolist()]
         made = _nearest(origin.codec, near, [sources[row] for row in refused], validity, rng)

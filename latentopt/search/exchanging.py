@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from latentopt.synonyms import SynonymTable
 from latentopt.search.problem import Outcome, Problem, Proposal
+from latentopt.synonyms import SynonymTable
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentopt.errors import LatentoptError
 from latentopt.search.ledger import Key, Ledger, Row
-from latentopt.search.problem import Outcome, Problem, Proposal, advance
+from latentopt.search.problem import Outcome, Problem, Proposal, Searcher, advance
 from latentopt.validity import Validity
 
 

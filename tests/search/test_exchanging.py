@@ -1,7 +1,7 @@
 import latentopt
-from latentopt.synonyms import SynonymTable
 from latentopt.search.exchanging import Exchanging
 from latentopt.search.objective import Objective, TextTerm
+from latentopt.synonyms import SynonymTable
 from latentopt.testing import ToyCodec
 
 TABLE = SynonymTable({"big": {"large": 0.5}, "dad": {"father": 0.6, "old man": 0.2}}, {})
