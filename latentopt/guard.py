@@ -18,6 +18,7 @@ from latentopt.filters import Filter, apply_filter
 from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Within, as_filter, judge_filter
 from latentopt.language import Speaks
 from latentopt.plugins import get, offers
+from latentopt.synonyms import SynonymTable, synonyms_of
 from latentopt.titles import sentence_case
 
 ENGLISH = "en"
@@ -27,6 +28,8 @@ USUAL, MEANS_THE_SAME = "usual", "same_meaning"
 SURPRISE = 3.0
 """Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is
 garbled in ways that the language model does not see, but that the counts of a codec do: recipes/benchmarks/guard.py."""
+EXCHANGED = 6.5
+"""The same where phrases were exchanged for synonyms: 95 % of what people exchange add less. Rare is not garbled there."""
 HELD = 0.98
 """What share of the pairs that a direction was fitted on is to pass each part."""
 ASKED = 100
@@ -66,7 +69,7 @@ class Guard:
         kept = [*IN_ANY_LANGUAGE, *(IN_ENGLISH if language == ENGLISH else ())]
         parts = {name: get("filter", name)() for name in kept if name not in but and offers("filter", name)}
         if isinstance(codec, Fluency) and codec.tells_garbled and USUAL not in but:
-            parts[USUAL] = as_filter(unusual(codec))
+            parts[USUAL] = as_filter(unusual(codec, synonyms_of(codec)))
         for name, judge in ((MEANS_THE_SAME, SAME_MEANING), (ACCEPTABLE, ACCEPTABLE)):
             if language != ENGLISH or name in but:
                 continue
@@ -135,10 +138,18 @@ def loosest(limits: Sequence[Limits]) -> Limits:
     return found
 
 
-def unusual(codec: Fluency) -> Judge:
-    """How many nats of surprise neighbouring tokens add to a draft, by a codec's counts; titles are read as sentences."""
+def unusual(codec: Fluency, synonyms: SynonymTable | None = None) -> Judge:
+    """How many nats of surprise neighbouring tokens add to a draft, by a codec's counts; titles are read as sentences.
+
+    Args:
+        synonyms: where a text is its draft with phrases exchanged as people do, nats count for less (`EXCHANGED`).
+    """
 
     def surprise(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        return np.asarray(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]))
+        nats = np.array(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]), dtype=np.float64)
+        if synonyms is not None:
+            known = [synonyms.explains(text, source) for text, source in zip(texts, sources, strict=True)]
+            nats[known] *= SURPRISE / EXCHANGED
+        return nats
 
     return Judging(surprise, "nats", higher_is_better=False, limit=SURPRISE, name=USUAL)

@@ -17,12 +17,13 @@ from latentopt.errors import LatentoptError
 from latentopt.language import Speaks
 from latentopt.pairs.words import TOKEN
 from latentopt.segments.cutting import ATOM
-from latentopt.titles import is_title
+from latentopt.titles import is_title, small_words
 
 LONGEST = 3
 """The most words of a phrase."""
 PLACES = 3
 """In how many places a pair of texts may differ: of those that differ in more, it is not known what stands for what."""
+ARTICLES = {"a", "an"}
 SHIPPED = Path(__file__).parent
 
 VOWEL = re.compile(r"(?!uni|use|usu|eu|one\b|once\b)[aeiou]|hour|honest|honou?r|heir", re.I)
@@ -64,7 +65,7 @@ class SynonymTable:
             for old, new in _exchanges([word.casefold() for word in a], [word.casefold() for word in b]):
                 exchanged.update([(old, new), (new, old)])
         written = {word: count.most_common(1)[0][0] for word, count in forms.items()}
-        written = {word: form for word, form in written.items() if form != word}
+        written = {word: form for word, form in written.items() if form != word and word not in small_words()}
         shares: dict[str, dict[str, float]] = {}
         for (old, new), count in sorted(exchanged.items(), key=lambda item: (-item[1] / held[item[0][0]], item[0])):
             if count >= least and count / held[old] >= share:
@@ -75,11 +76,14 @@ class SynonymTable:
         }
         return cls(shares, {word: form for word, form in sorted(written.items()) if word in used})
 
-    def exchanged(self, text: str) -> list[str]:
+    def exchanged(self, text: str, source: str | None = None) -> list[str]:
         """Each text that one exchange makes of a text, each once: of the most often exchanged phrases first.
 
         The new phrase has the capitals that the old one had, and "a" becomes "an" before it, or the other way round. Links,
         names of users and their like stay.
+
+        Args:
+            source: what the text was made of by exchanges: no phrase of it is exchanged twice.
         """
         fixed = [match.span() for match in ATOM.finditer(text)]
         words = [
@@ -99,17 +103,39 @@ class SynonymTable:
                     made = _with_article(text[:start], phrase) + phrase + text[end:]
                     found[made] = max(share, found.get(made, 0.0))
         found.pop(text, None)
-        return sorted(found, key=lambda made: -found[made])
+        made = sorted(found, key=lambda made: -found[made])
+        return made if source is None else [new for new in made if self.explains(new, source)]
 
     def combined(self, text: str, most: int = 32, rounds: int = 3) -> list[str]:
         """At most so many texts that up to so many exchanges make of a text, each once; those of fewer exchanges first."""
         found: dict[str, None] = {}
         beam = [text]
         for _ in range(rounds):
-            made = dict.fromkeys(new for old in beam for new in self.exchanged(old) if new != text and new not in found)
+            made = dict.fromkeys(new for old in beam for new in self.exchanged(old, text) if new not in found)
             beam = list(made)[: most - len(found)]
             found |= dict.fromkeys(beam)
         return list(found)
+
+    def explains(self, text: str, source: str) -> bool:
+        """Whether a text is another one with some phrases exchanged; case and "a" or "an" aside."""
+        a, b = ([word.casefold() for word in TOKEN.findall(_plain(each))] for each in (source, text))
+        # Places in both, up to which the words of one explain those of the other.
+        left, seen = [(0, 0)], {(0, 0)}
+        while left and a != b:
+            i, k = left.pop()
+            if (i, k) == (len(a), len(b)):
+                return True
+            steps = (
+                [(i + 1, k + 1)] if a[i : i + 1] == b[k : k + 1] or {*a[i : i + 1], *b[k : k + 1]} == ARTICLES else []
+            )
+            for j in range(i + 1, min(i + LONGEST, len(a)) + 1):
+                for new in self.shares.get(" ".join(a[i:j]), ()):
+                    words = new.casefold().split()
+                    if b[k : k + len(words)] == words:
+                        steps.append((j, k + len(words)))
+            left += [step for step in steps if step not in seen]
+            seen.update(steps)
+        return False
 
     def _as_written(self, old: str, new: str, title: bool) -> str:
         """A phrase with the capitals that another has in the text."""

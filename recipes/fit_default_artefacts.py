@@ -154,8 +154,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=sorted(DATA))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the trained folders are")
+    parser.add_argument("--artefacts", action="store_true", help="fit head and directions of the shipped model alone")
     options = parser.parse_args()
     folder, shipped = options.runs / options.name, FOLDER / options.name
+    if options.artefacts:
+        codec = latentopt.load_codec(shipped)
+        fit_head(codec, shipped)
+        fit_directions(codec, shipped)
+        return
     # Built beside the runs and moved at the end, so that a failure leaves what is shipped as it was.
     out = options.runs / "release" / options.name
     shutil.rmtree(out, ignore_errors=True)

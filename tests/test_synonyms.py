@@ -78,3 +78,29 @@ def test_combinations_come_after_single_exchanges():
     ]
     assert BIG.combined("dad is big", most=2) == ["father is big", "dad is large"]
     assert BIG.combined("nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "explained"),
+    [
+        ("A large dog", "A big dog", True),
+        ("An old man is large", "A dad is big", True),
+        ("My Father", "My Dad", True),
+        ("A large cat", "A big dog", False),
+        ("A big dog", "A big dog", False),
+        ("A big dog", "A large dog", False),
+        ("A", "", False),
+    ],
+)
+def test_what_was_exchanged_is_known(text, source, explained):
+    assert BIG.explains(text, source) is explained
+
+
+@pytest.mark.parametrize(
+    "text", ["I\u2019m sure everybody is able to see it's a big house.", "Why Kids Have To Watch TV"]
+)
+def test_every_text_that_is_made_is_explained(text):
+    table = shipped("en")
+    made = table.combined(text, most=200)
+    assert made
+    assert all(table.explains(new, text) for new in made)

@@ -36,7 +36,8 @@ class Exchanging:
             rows: list[int] = []
             texts: list[str] = []
             for row, beam in enumerate(beams):
-                made = dict.fromkeys(new for text in beam for new in self.table.exchanged(text))
+                draft = problem.texts[row]
+                made = dict.fromkeys(new for text in beam for new in self.table.exchanged(text, draft))
                 new = [text for text in made if text not in known[row]]
                 known[row].update(new)
                 rows += [row] * len(new)

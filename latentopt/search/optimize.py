@@ -105,11 +105,9 @@ def optimize(
             for any text, or the searcher proposes nothing.
     """
     texts, phrases = listed(texts), listed(phrases, "phrases")
-    _check_parts(objective, searcher, metrics)
+    _check_parts(objective, searcher, metrics, top)
     searcher, validity, metrics = Supervised(searcher, patience), Validity.of(filters, validity), dict(metrics or {})
     _check_texts(texts, phrases)
-    if top < 1:
-        raise LatentoptError(f"top should be at least 1, got {top}")
     if phrases and validity.always:
         logger.warning("phrases are not used where all is decoded under a constraint; leave them out, or name a filter")
     if evaluations is not None and budget is None:
@@ -117,8 +115,8 @@ def optimize(
     columns = [*COLUMNS, *objective.columns, *validity.filters]
     check_columns([*columns, *metrics])
     asked: dict[str, Any] = {"top": top, "seed": seed, "budget": budget, "evaluations": evaluations, "pareto": pareto}
-    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "metrics": list(metrics), "exact": exact}
-    asked["synonyms"] = synonyms is not None
+    asked |= {"chunk": chunk, "splice": splice, "phrases": len(phrases), "synonyms": synonyms is not None}
+    asked |= {"metrics": list(metrics), "exact": exact}
     parts = {"objective": dict(objective.weights), "searcher": repr(searcher), "drafts": len(texts)}
     run = Run.of("optimize", codec, validity, **parts, **asked)
     installed().notify("run_started", run=run)
@@ -147,9 +145,7 @@ def optimize(
             anchored = objective.anchor(codec, encoded)
             problem = Problem(codec, anchored, part.texts, z0, budget, evaluations, encoded, scoring)
             verifier = Verifier(problem, validity, pareto)
-        if synonyms is not None and not validity.always:
-            verifier.exhaust(Exchanging(synonyms), rng)
-        _search(verifier, searcher, splice, phrases, rng, drafts, chunk)
+        _search(verifier, searcher, splice, phrases, synonyms, rng, drafts, chunk)
         table, numbers = rank(verifier.ledger, top)
         _ask_of_drafts(table, validity)
         tables.append(table.assign(source_id=table["source_id"] + first))
@@ -174,6 +170,7 @@ def _search(
     searcher: Searcher,
     splice: bool,
     phrases: Sequence[str],
+    synonyms: SynonymTable | None,
     rng: torch.Generator,
     drafts: Drafts | None,
     most: int,
@@ -195,6 +192,8 @@ def _search(
         found = [InSegments(drafts, lambda rows: searcher, most), Combining(drafts)]
         after = Splicing(ledger, drafts.segments.cut.tolist())
     free = not validity.always
+    if free and synonyms is not None:
+        verifier.exhaust(Exchanging(synonyms), rng)
     for stage in [*([before] if free and phrases else []), *found, *([after] if free and splice else [])]:
         verifier.exhaust(stage, rng)
     repair(verifier, rng, drafts)
@@ -262,7 +261,7 @@ def _check_texts(texts: Sequence[str], phrases: Sequence[str]) -> None:
             raise LatentoptError(f"phrases should be texts, and number {position + 1} is {phrase!r}")
 
 
-def _check_parts(objective: Any, searcher: Any, metrics: Any) -> None:
+def _check_parts(objective: Any, searcher: Any, metrics: Any, top: int) -> None:
     """Refuse what was handed over in another form than it is used in: a name, a class, a bare head."""
     if not isinstance(objective, Objective):
         raise LatentoptError(f"the objective should be an Objective, such as Objective.of_head(...), got {objective!r}")
@@ -270,3 +269,5 @@ def _check_parts(objective: Any, searcher: Any, metrics: Any) -> None:
         raise LatentoptError(f"the searcher should be made, such as get('searcher', 'gradient')(), got {searcher!r}")
     if metrics is not None and not isinstance(metrics, Mapping):
         raise LatentoptError(f"the metrics should be a dict from names to metrics, got {metrics!r}")
+    if top < 1:
+        raise LatentoptError(f"top should be at least 1, got {top}")
