@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,23 @@ from latentopt.titles import sentence_case
 
 ENGLISH = "en"
 IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities", "same_ending")
-IN_ENGLISH = ("keep_names", "keep_negation")
-USUAL, MEANS_THE_SAME = "usual", "same_meaning"
+CONTENT = "keep_content"
+IN_ENGLISH = ("keep_names", "keep_negation", CONTENT)
+USUAL, MEANS_THE_SAME, LIKELY, LIKELY_TOKENS = "usual", "same_meaning", "likely", "likely_tokens"
 SURPRISE = 3.0
 """Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is
 garbled in ways that the language model does not see, but that the counts of a codec do: recipes/benchmarks/guard.py."""
 EXCHANGED = 6.5
 """The same where phrases were exchanged for synonyms: 95 % of what people exchange add less. Rare is not garbled there."""
+JUDGED: Mapping[str, tuple[str, float | None, Mapping[str, Any]]] = {
+    MEANS_THE_SAME: (SAME_MEANING, None, {}),
+    LIKELY: ("causal_lm", -2.0, {"measure": "sum"}),
+    LIKELY_TOKENS: ("causal_lm", -0.6, {"measure": "mean"}),
+    ACCEPTABLE: (ACCEPTABLE, None, {}),
+}
+"""Parts that judges are asked for: which one, its limit, where that is not its own, and its settings. A search takes the worst
+that `acceptable` lets through: mostly a word too many, for which the whole text is less likely by some nats than its draft, or
+one too few, for which each token is. Few words that fit cost as much."""
 HELD = 0.98
 """What share of the pairs that a direction was fitted on is to pass each part."""
 ASKED = 100
@@ -70,11 +81,11 @@ class Guard:
         parts = {name: get("filter", name)() for name in kept if name not in but and offers("filter", name)}
         if isinstance(codec, Fluency) and codec.tells_garbled and USUAL not in but:
             parts[USUAL] = as_filter(unusual(codec, synonyms_of(codec)))
-        for name, judge in ((MEANS_THE_SAME, SAME_MEANING), (ACCEPTABLE, ACCEPTABLE)):
+        for name, (judge, limit, settings) in JUDGED.items():
             if language != ENGLISH or name in but:
                 continue
             try:
-                parts[name] = judge_filter(judge)
+                parts[name] = judge_filter(judge, limit, **settings)
             except LatentoptError as error:
                 guard.missing.append(f"rewrites are not judged by {judge!r}: {error}")
         for name, limit in (limits or {}).items():

@@ -103,8 +103,8 @@ class SynonymTable:
                     made = _with_article(text[:start], phrase) + phrase + text[end:]
                     found[made] = max(share, found.get(made, 0.0))
         found.pop(text, None)
-        made = sorted(found, key=lambda made: -found[made])
-        return made if source is None else [new for new in made if self.explains(new, source)]
+        ordered = sorted(found, key=lambda made: -found[made])
+        return ordered if source is None else [made for made in ordered if self.explains(made, source)]
 
     def combined(self, text: str, most: int = 32, rounds: int = 3) -> list[str]:
         """At most so many texts that up to so many exchanges make of a text, each once; those of fewer exchanges first."""
@@ -115,6 +115,15 @@ class SynonymTable:
             beam = list(made)[: most - len(found)]
             found |= dict.fromkeys(beam)
         return list(found)
+
+    def exchanges(self, source: str, text: str) -> Iterator[tuple[str, str]]:
+        """Phrases of one text for which another one, of the same meaning, may hold others, and those, if they stand there."""
+        words, there = ([word.casefold() for word in TOKEN.findall(_plain(each))] for each in (source, text))
+        held = _phrases(there)
+        for old in sorted(_phrases(words)):
+            for new in self.shares.get(old, ()):
+                if new.casefold() in held:
+                    yield old, new
 
     def explains(self, text: str, source: str) -> bool:
         """Whether a text is another one with some phrases exchanged; case and "a" or "an" aside."""

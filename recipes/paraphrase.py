@@ -27,6 +27,7 @@ import latentopt
 from latentopt.cli.common import add_guard, build_all, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.files import read_table, text_column, write_table
 from latentopt.filters import Filter
+from latentopt.guard import CONTENT
 from latentopt.synonyms import synonyms_of
 
 SAMPLES = ["I am afraid of dogs.", "He did not come home.", "We met Mary 3 years ago.", "She is a good teacher."]
@@ -72,7 +73,7 @@ def main() -> None:
     texts = text_column(read_table(options.texts), options.text_column, options.texts) if options.texts else SAMPLES
     codec = latentopt.load_codec(options.model)
     texts = [texts[row] for row in keep_fitting(codec, texts)]
-    guard = guard_of(codec, options.guard, filters)
+    guard = guard_of(codec, options.guard, filters, but=[CONTENT] if options.rewriter else [])
     origin = {
         "rewriter": latentopt.load_codec(options.rewriter) if options.rewriter else None,
         "generator": latentopt.load_artefact("generator", options.generator, codec)[0] if options.generator else None,

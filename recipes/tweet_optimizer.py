@@ -28,6 +28,7 @@ import latentopt
 from latentopt.cli.common import add_guard, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import repeating, text_key
 from latentopt.files import column, number_column, read_table, text_column, write_table
+from latentopt.guard import CONTENT
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
@@ -154,7 +155,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--min-similarity", type=float, default=0.7, help="how much of a draft must stay, 0 to 1")
     add_guard(parser)
     parser.add_argument(
-        "--phrases", action=argparse.BooleanOptionalAction, default=True, help="take over phrases of one's own posts"
+        "--phrases",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="take over phrases of one's own posts, which may say something else",
     )
     parser.add_argument(
         "--synonyms", action=argparse.BooleanOptionalAction, default=True, help="exchange phrases that say the same"
@@ -198,7 +202,7 @@ def main() -> None:
         "keep_length": latentopt.get("filter", "keep_length")(),
         "keep_ending": latentopt.get("filter", "keep_ending")(),
     }
-    guard = guard_of(codec, options.guard, filters)
+    guard = guard_of(codec, options.guard, filters, but=[CONTENT] if learned.phrases else [])
     metrics = {"chrf": latentopt.get("metric", "chrf")(), **guard.judges}
     searcher = Traced(latentopt.get("searcher", "gradient")())
     result = latentopt.optimize(

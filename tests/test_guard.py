@@ -8,7 +8,7 @@ from latentopt import guard as module
 from latentopt.cli import app, common
 from latentopt.errors import LatentoptError
 from latentopt.filters import each
-from latentopt.guard import ACCEPTABLE, MEANS_THE_SAME, USUAL, Guard, loosest
+from latentopt.guard import ACCEPTABLE, LIKELY, LIKELY_TOKENS, MEANS_THE_SAME, USUAL, Guard, loosest
 from latentopt.judges import Judging, as_filter
 from latentopt.testing import ToyCodec, check_filter
 
@@ -30,17 +30,18 @@ class Speaking(ToyCodec):
 def judged(monkeypatch):
     """Two judges are installed: by length, and by the first letter."""
     judges = {
+        "causal_lm": Judging(lambda texts, sources: [-9.0 * ("q" in text) for text in texts], "nats", limit=-0.6),
         "acceptable": Judging(lambda texts, sources: [len(text) for text in texts], "characters", limit=3),
         "meaning": Judging(lambda t, s: [float(a[:1] == b[:1]) for a, b in zip(t, s, strict=True)], "1 or 0", limit=1),
     }
-    monkeypatch.setattr(module, "judge_filter", lambda name: as_filter(judges[name]))
+    monkeypatch.setattr(module, "judge_filter", lambda name, limit, **settings: as_filter(judges[name], limit))
 
 
 @pytest.fixture
 def unjudged(monkeypatch):
     """No language model is installed."""
 
-    def missing(name):
+    def missing(name, limit, **settings):
         raise LatentoptError("no language model is installed: pip install one")
 
     monkeypatch.setattr(module, "judge_filter", missing)
@@ -48,8 +49,16 @@ def unjudged(monkeypatch):
 
 def test_english_is_held_to_everything(judged):
     guard = Guard.of(Speaking())
-    kept = ["keep_numbers", "keep_questions", "keep_entities", "same_ending", "keep_names", "keep_negation"]
-    assert list(guard.parts) == [*kept, USUAL, MEANS_THE_SAME, ACCEPTABLE]
+    kept = [
+        "keep_numbers",
+        "keep_questions",
+        "keep_entities",
+        "same_ending",
+        "keep_names",
+        "keep_negation",
+        "keep_content",
+    ]
+    assert list(guard.parts) == [*kept, USUAL, MEANS_THE_SAME, LIKELY, LIKELY_TOKENS, ACCEPTABLE]
     assert list(guard.judges) == ["acceptable", "meaning"]
     assert not guard.missing
 
@@ -94,8 +103,10 @@ def test_without_a_language_model_the_rest_is_asked_and_it_is_said(unjudged):
         ("We won 3 games in Rome...", "same_ending"),
         ("We won 3 games in Oslo.", "keep_names"),
         ("We never won 3 games in Rome.", "keep_negation"),
-        ("We zzz 3 games in Rome.", USUAL),
+        ("We lost 3 games in Rome.", "keep_content"),
+        ("We won 3 games in Rome z z.", USUAL),
         ("They won 3 games in Rome.", MEANS_THE_SAME),
+        ("We won q 3 games in Rome.", LIKELY),
     ],
 )
 def test_each_part_refuses_what_it_is_there_for_and_is_counted(judged, text, by):

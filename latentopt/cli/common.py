@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,20 +108,23 @@ def build_all(kind: str, specs: list[str] | None, **offered: Any) -> dict[str, A
     return built
 
 
-def guard_of(codec: Codec, wanted: bool, accepts: dict[str, Any], limits: Limits | None = None) -> Guard:
+def guard_of(
+    codec: Codec, wanted: bool, accepts: dict[str, Any], limits: Limits | None = None, but: Collection[str] = ()
+) -> Guard:
     """Put the guard of a command among its filters, the last of them; what is not asked, and why, is said.
 
     Args:
         accepts: the filters by their columns, of `build_all`; a part of the same name is left out, and ``fluent``
             stands for ``usual`` and ``acceptable``.
         limits: those of a direction (`latentopt.guard.Guard.limits`).
+        but: parts that are left out because of what the user asked for.
     """
     from latentopt.guard import USUAL, Guard
     from latentopt.judges import ACCEPTABLE
 
     if not wanted:
         return Guard()
-    named = {name.partition("=")[0] for name in accepts}
+    named = {name.partition("=")[0] for name in accepts} | set(but)
     if "fluent" in named:
         named |= {USUAL, ACCEPTABLE}
     guard = Guard.of(codec, named, limits)

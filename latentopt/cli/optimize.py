@@ -69,6 +69,7 @@ def optimize(
     drafts = common.read_texts(texts, in_file, text_column, encoding)
     borrowed = common.read_texts(None, phrases, phrases_column, encoding) if phrases else []
     from latentopt.files import with_beside
+    from latentopt.guard import CONTENT
     from latentopt.reading import unreadable
     from latentopt.result import ASIDE
     from latentopt.search.optimize import optimize as run
@@ -85,7 +86,7 @@ def optimize(
     drafts = list(common.watched(drafts, accepts, lacking))
     common.tell_lacking(lacking, len(drafts))
     codec = common.load(model, device, dtype, any_language)
-    guarding = common.guard_of(codec, guard, accepts)
+    guarding = common.guard_of(codec, guard, accepts, but=[CONTENT] if borrowed else [])
     measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
     objective = goals.objective(codec)
     result = run(

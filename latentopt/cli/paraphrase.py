@@ -49,6 +49,7 @@ def paraphrase(
     from latentopt.artefact import load_artefact
     from latentopt.files import with_beside
     from latentopt.generation.paraphrasing import paraphrase as run
+    from latentopt.guard import CONTENT
     from latentopt.synonyms import synonyms_of
 
     accepts = common.build_all("filter", filters, model=model)
@@ -56,7 +57,7 @@ def paraphrase(
     sources = list(common.watched(sources, accepts, lacking))
     common.tell_lacking(lacking, len(sources))
     codec = common.load(model, device, dtype, any_language)
-    guarding = common.guard_of(codec, guard, accepts)
+    guarding = common.guard_of(codec, guard, accepts, but=[CONTENT] if rewriter else [])
     origin: dict[str, Any] = {
         "synonyms": synonyms_of(codec) if synonyms else None,
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,

@@ -14,6 +14,7 @@ import numpy as np
 
 from latentopt.errors import LatentoptError
 from latentopt.judges import Judge, Judging, Memory
+from latentopt.titles import sentence_case
 from latentopt_judges import weights
 
 logger = logging.getLogger("latentopt")
@@ -75,7 +76,10 @@ class LanguageModel:
         self.memory: Memory[str, Reading] = Memory()
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
-        """The reading of each of n texts; each distinct one is read once, short ones together."""
+        """The reading of each of n texts; each distinct one is read once, short ones together.
+
+        Titles are read as sentences: their capitals would hide from the model which words it knows.
+        """
         return self.memory(texts, self._read)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -83,7 +87,10 @@ class LanguageModel:
         return found
 
     def _read(self, texts: Sequence[str]) -> list[Reading]:
-        ids = [[self.start, *row[: self.most], *self.end] for row in self._ids([text.strip() for text in texts])]
+        ids = [
+            [self.start, *row[: self.most], *self.end]
+            for row in self._ids([sentence_case(text).strip() for text in texts])
+        ]
         return weights.in_batches(ids, self._batch, BATCH, key=len)
 
     def _batch(self, ids: list[list[int]]) -> list[Reading]:

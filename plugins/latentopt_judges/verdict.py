@@ -23,8 +23,7 @@ import regex as re
 from latentopt.errors import LatentoptError
 from latentopt.filters import Filter
 from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Usable, as_filter, load_judge
-from latentopt.titles import sentence_case
-from latentopt_judges.language_model import LanguageModel, Reading, causal_lm, language_model
+from latentopt_judges.language_model import Reading, causal_lm, language_model
 from latentopt_judges.meaning import SAME, meaning
 
 logger = logging.getLogger("latentopt")
@@ -32,11 +31,6 @@ logger = logging.getLogger("latentopt")
 HOME = Path(__file__).parent / "acceptable"
 RARE, RARER = -4.0, -8.0
 """Log-probabilities, in nats, below which a token is rare, or very rare."""
-
-
-def read(model: LanguageModel, texts: Sequence[str]) -> list[Reading]:
-    """The readings of n texts, titles as sentences: their capitals would hide from the model which words it knows."""
-    return model.read([*map(sentence_case, texts)])
 
 
 def likelihoods(reading: Reading) -> list[float]:
@@ -149,8 +143,8 @@ def acceptable(folder: str | None = None) -> Judge:
     logger.info("acceptable goes by what %s reads, against people's edits", Path(model.name).name)
 
     def probable(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        found = read(model, [*texts, *sources])
-        values = verdict(found[: len(texts)], found[len(texts) :])
+        read = model.read([*texts, *sources])
+        values = verdict(read[: len(texts)], read[len(texts) :])
         values[[not text.strip() for text in texts]] = 0.0
         foreign = [bool(text.strip()) and not is_latin(text) for text in texts]
         if any(foreign):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import regex as re
 
 from latentopt.filters import Filter
+from latentopt.synonyms import shipped
 from latentopt.text import composed
 from latentopt.titles import WORD, is_title, small_words
 from latentopt_text.filters import whole_words, words_of
@@ -40,6 +42,14 @@ NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|cannot|without|hardly|barely|scarcely"
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
     re.IGNORECASE,
+)
+MEANINGFUL = (
+    "amount bill bottom call cry describe detail empty eight eleven fifteen fifty fill find fire five forty found four full "
+    "give go hundred interest mill mine move name nine serious show side sincere six sixty system ten thick thin three top "
+    "twelve twenty two un"
+)
+SHORTENED = (
+    "aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn re just really did does doing"
 )
 BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
 """What may stand behind a closing mark."""
@@ -169,3 +179,42 @@ def same_ending() -> Filter:
         return re.sub(r"[\p{Pi}\p{Pf}\"'`]+", '"', marks)
 
     return _pairwise(lambda text, source: ending(text) == ending(source))
+
+
+@cache
+def function_words() -> frozenset[str]:
+    """Words of English that carry grammar: scikit-learn's stop words without those that mean something by themselves."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return ENGLISH_STOP_WORDS - set(MEANINGFUL.split()) | set(SHORTENED.split())
+
+
+def content_words(text: str) -> set[str]:
+    """The words of an English text that carry its content, lower case: all but `function_words` and those of one letter."""
+    return {word for word in map(str.lower, WORD.findall(composed(text))) if len(word) > 1} - function_words()
+
+
+def keep_content() -> Filter:
+    """English texts with the content words of their draft and no others, in any form of them.
+
+    A word may be inflected (lens, lenses), or be part of a phrase that people exchange for another (`latentopt.synonyms`).
+    """
+    table = shipped("en")
+
+    def kept(text: str, source: str) -> bool:
+        there, here = content_words(text), content_words(source)
+        lost = {word for word in here - there if not any(_inflected(word, other) for other in there)}
+        added = {word for word in there - here if not any(_inflected(word, other) for other in here)}
+        if (lost or added) and table is not None:
+            for old, new in table.exchanges(source, text):
+                lost -= set(WORD.findall(old.lower()))
+                added -= set(WORD.findall(new.lower()))
+        return not lost and not added
+
+    return _pairwise(kept)
+
+
+def _inflected(a: str, b: str) -> bool:
+    """Whether two words look like forms of one: they begin alike, and no more than three letters at an end differ."""
+    same = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return same >= 3 and max(len(a), len(b)) - same <= 3

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from latentopt_text.content import (
+    keep_content,
     keep_ending,
     keep_names,
     keep_negation,
@@ -206,3 +207,22 @@ def test_questions_stay_questions(text, source, kept):
 )
 def test_a_text_ends_as_its_draft_does(text, source, kept):
     assert same_ending()([text], [source]).tolist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("The lens is on the front lines of climate change.", True),
+        ("Their lens was at the front line of the climate changes", True),
+        ("The lenses are on the front lines.", False),
+        ("The lenses are on the sunny front lines of climate change.", False),
+        ("The lenses are on the front lines of climate talks.", False),
+    ],
+)
+def test_what_a_text_is_about_stays(text, kept):
+    assert keep_content()([text], ["The lenses are on the front lines of climate change."]).tolist() == [kept]
+
+
+def test_what_people_exchange_is_the_same_content():
+    texts = ["Children can watch TV", "Children must watch television", "Boys can watch TV", "Kids can watch it"]
+    assert keeps(keep_content(), "Kids may watch TV", *texts) == [True, True, False, False]
