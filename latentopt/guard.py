@@ -31,7 +31,8 @@ SURPRISE = 3.0
 """Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is
 garbled in ways that the language model does not see, but that the counts of a codec do: recipes/benchmarks/guard.py."""
 EXCHANGED = 6.5
-"""The same where phrases were exchanged for synonyms: 95 % of what people exchange add less. Rare is not garbled there."""
+"""The same where phrases were exchanged for synonyms: 95 % of what people exchange add less. Rare is not garbled there, and
+what makes a text less likely counts for less in the same proportion."""
 JUDGED: Mapping[str, tuple[str, float | None, Mapping[str, Any]]] = {
     MEANS_THE_SAME: (SAME_MEANING, None, {}),
     LIKELY: ("causal_lm", -2.0, {"measure": "sum"}),
@@ -80,7 +81,7 @@ class Guard:
         kept = [*IN_ANY_LANGUAGE, *(IN_ENGLISH if language == ENGLISH else ())]
         parts = {name: get("filter", name)() for name in kept if name not in but and offers("filter", name)}
         if isinstance(codec, Fluency) and codec.tells_garbled and USUAL not in but:
-            parts[USUAL] = as_filter(unusual(codec, synonyms_of(codec)))
+            parts[USUAL] = as_filter(unusual(codec))
         for name, (judge, limit, settings) in JUDGED.items():
             if language != ENGLISH or name in but:
                 continue
@@ -88,6 +89,11 @@ class Guard:
                 parts[name] = judge_filter(judge, limit, **settings)
             except LatentoptError as error:
                 guard.missing.append(f"rewrites are not judged by {judge!r}: {error}")
+        synonyms = synonyms_of(codec)
+        for name in (USUAL, LIKELY, LIKELY_TOKENS):
+            rare = parts.get(name)
+            if synonyms is not None and isinstance(rare, Within):
+                parts[name] = replace(rare, judge=lenient(rare.judge, synonyms))
         for name, limit in (limits or {}).items():
             part = parts.pop(name, None)
             if isinstance(part, Within) and limit is not None:
@@ -149,18 +155,20 @@ def loosest(limits: Sequence[Limits]) -> Limits:
     return found
 
 
-def unusual(codec: Fluency, synonyms: SynonymTable | None = None) -> Judge:
-    """How many nats of surprise neighbouring tokens add to a draft, by a codec's counts; titles are read as sentences.
-
-    Args:
-        synonyms: where a text is its draft with phrases exchanged as people do, nats count for less (`EXCHANGED`).
-    """
+def unusual(codec: Fluency) -> Judge:
+    """How many nats of surprise neighbouring tokens add to a draft, by a codec's counts; titles are read as sentences."""
 
     def surprise(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        nats = np.array(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]), dtype=np.float64)
-        if synonyms is not None:
-            known = [synonyms.explains(text, source) for text, source in zip(texts, sources, strict=True)]
-            nats[known] *= SURPRISE / EXCHANGED
-        return nats
+        return np.asarray(codec.surprise([*map(sentence_case, texts)], [*map(sentence_case, sources)]))
 
     return Judging(surprise, "nats", higher_is_better=False, limit=SURPRISE, name=USUAL)
+
+
+def lenient(judge: Judge, synonyms: SynonymTable) -> Judge:
+    """A judge of nats that a rewrite loses, for which those count for less where phrases were exchanged as people do."""
+
+    def nats(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        exchanged = [synonyms.explains(text, source) for text, source in zip(texts, sources, strict=True)]
+        return judge(texts, sources) * np.where(exchanged, SURPRISE / EXCHANGED, 1.0)
+
+    return Judging(nats, judge.unit, judge.higher_is_better, judge.limit)
