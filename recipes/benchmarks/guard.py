@@ -4,9 +4,8 @@
     python recipes/benchmarks/guard.py --unseen                   # drafts of unseen tests and titles
     python recipes/benchmarks/guard.py --judge FOLDER-or-GGUF     # another language model than the guard's says what is usable
 
-A search takes the best of hundreds of texts by its head, and so the worst errors of what is to hold it back: a limit that 5 %
-of garbled texts pass lets a garbled one pass for nearly every draft. Each row is a guard: the share of people's small edits
-that its ``acceptable`` lets pass, and the nats of surprise that neighbouring tokens may add (`latentopt.guard.unusual`).
+A search takes the best of hundreds of texts by its head, and so the worst errors of what is to hold it back. Each row is the
+guard, or what becomes of it without one of its parts; the last have no synonyms to exchange, and no guard at all.
 
 ``improved`` is the share of drafts with a rewrite that the guard passes, ``usable`` what share of those the judge finds
 changed, acceptable and of the same meaning, ``gain`` their mean gain in the head, ``seconds`` are a draft.
@@ -15,22 +14,30 @@ changed, acceptable and of the same meaning, ``gain`` their mean gain in the hea
 from __future__ import annotations
 
 import argparse
-import math
 import time
-from itertools import product
 
 import pandas as pd
-from latentopt_judges.verdict import fitted
 
 import latentopt
-from latentopt.guard import USUAL
+from latentopt.guard import CONTENT, LIKELY, LIKELY_TOKENS, USUAL
 from latentopt.judges import ACCEPTABLE
+from latentopt.synonyms import synonyms_of
 from reporting import report
 
 import corpora
 from judging import Judged, add_option
 
-PASSED, SURPRISES = (0.95, 0.85, 0.6), (3.0, 6.0, math.inf)
+NO_SYNONYMS, NONE = "without synonyms", "no guard"
+ROWS: dict[str, tuple[str, ...]] = {
+    "the guard": (),
+    "without likely": (LIKELY, LIKELY_TOKENS),
+    "without keep_content": (CONTENT,),
+    "without usual": (USUAL,),
+    "without acceptable": (ACCEPTABLE,),
+    NO_SYNONYMS: (),
+    NONE: (),
+}
+"""Of each row the parts that are left out."""
 
 
 def drafts(codec: latentopt.Codec, n: int, unseen: bool, seed: int) -> list[str]:
@@ -54,8 +61,7 @@ def main() -> None:
     add_option(parser)
     parser.add_argument("--model", default="english-small")
     parser.add_argument("--head", default="engagement")
-    parser.add_argument("--passed", type=float, nargs="*", default=PASSED, help="shares of people's edits that pass")
-    parser.add_argument("--surprise", type=float, nargs="*", default=SURPRISES, help="nats that neighbours may add")
+    parser.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS), help="rows of the table")
     parser.add_argument("--show", type=int, default=10, help="rewrites to print of each row, unchosen")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -65,21 +71,24 @@ def main() -> None:
     objective = latentopt.Objective.of_fitted(options.head, head)
     judged = Judged(options.judge, "the guard")
     rows = []
-    for share, surprise in product(options.passed, options.surprise):
-        limits = {ACCEPTABLE: fitted().limit_passing(share), USUAL: surprise if surprise < math.inf else None}
-        filters = {"guard": latentopt.Guard.of(codec, limits=limits)}
+    for name in options.only:
+        guard = latentopt.Guard.of(codec, but=ROWS[name])
+        synonyms = None if name == NO_SYNONYMS else synonyms_of(codec)
+        filters = {"guard": guard} if name != NONE else {}
         start = time.perf_counter()
         searcher = latentopt.get("searcher", "gradient")()
-        result = latentopt.optimize(codec, texts, objective, searcher, filters, top=1, seed=options.seed)
+        result = latentopt.optimize(
+            codec, texts, objective, searcher, filters, top=1, seed=options.seed, synonyms=synonyms
+        )
         seconds = time.perf_counter() - start
         best, own = (result.table[result.table["rank"] == rank].set_index("source_id") for rank in (1, 0))
-        row = {"edits passed": share, "nats": surprise, "improved": len(best) / len(texts)}
+        row: dict[str, object] = {"guard": name, "improved": len(best) / len(texts)}
         if len(best):
             row |= judged(best["text"].tolist(), best["source"].tolist())
         gain = (best["verified"] - own.loc[best.index, "verified"]).mean()
         rows.append(row | {"gain": gain, "seconds": seconds / len(texts)})
         for source, text in best[["source", "text"]].head(options.show).itertuples(index=False):
-            print(f"{share:g} {surprise:g}: {source!r} -> {text!r}", flush=True)
+            print(f"{name}: {source!r} -> {text!r}", flush=True)
     facts = {"model": options.model, "head": options.head, "unseen": options.unseen}
     report("guard", pd.DataFrame(rows), **facts, **judged.facts, drafts=len(texts))
 
