@@ -186,6 +186,7 @@ def killed_everywhere(name, inputs, tmp_path, torn, before=None, stride=1):
     return len(killer.writes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("torn", [False, True], ids=["before", "within"])
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
 def test_a_command_that_was_killed_at_a_write_is_given_again(name, inputs, tmp_path, torn):
@@ -193,6 +194,7 @@ def test_a_command_that_was_killed_at_a_write_is_given_again(name, inputs, tmp_p
     assert killed_everywhere(name, inputs, tmp_path, torn, stride=stride) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("torn", [False, True], ids=["before", "within"])
 def test_a_training_that_was_killed_at_a_write_is_given_again(inputs, tmp_path, torn):
     assert killed_everywhere("train", inputs, tmp_path, torn, stride=29) > 30

@@ -141,6 +141,7 @@ def posts(lines):
     return pd.DataFrame({"text": texts, "likes": np.random.default_rng(1).permutation(len(texts)) ** 2 + 1})
 
 
+@pytest.mark.slow
 def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path, capsys):
     posts.loc[len(posts)] = {"text": "toolong" * 100, "likes": 1}
     posts.to_csv(tmp_path / "posts.csv", index=False)
@@ -158,6 +159,7 @@ def test_posts_of_ones_own_become_a_table_and_a_page(optimizer, posts, tmp_path,
         assert f'id="{part}"' in page
 
 
+@pytest.mark.slow
 def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, posts, tmp_path, monkeypatch, capsys):
     import tweet_optimizer
 
@@ -209,6 +211,7 @@ def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, mon
     assert list(map(list, given)) == [posts["text"].tolist(), []]
 
 
+@pytest.mark.slow
 def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp_path):
     posts.drop_duplicates("text").head(12).to_csv(tmp_path / "posts.csv", index=False)
     table, page = optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "mlp_ensemble")
@@ -218,6 +221,7 @@ def test_the_doubts_of_an_ensemble_are_taken_off_and_shown(optimizer, posts, tmp
     assert 'id="curve"' not in page
 
 
+@pytest.mark.slow
 def test_an_archive_is_learned_from_month_by_month(optimizer, posts, tmp_path):
     entries = [
         {
@@ -250,6 +254,7 @@ def test_what_cannot_be_written_or_learned_is_refused_before_the_work(optimizer,
         optimizer("--table", tmp_path / "posts.csv", "--target", "likes", "--transform", "log1p")
 
 
+@pytest.mark.slow
 def test_posts_that_stand_twice_in_an_archive_count_once(optimizer, posts, tmp_path, capsys):
     entries = [
         {"full_text": text, "favorite_count": str(likes), "retweet_count": "0"}
@@ -278,6 +283,7 @@ def test_posts_that_repeat_with_other_numbers_are_held_out_together(optimizer, p
     assert "no better than chance" in printed
 
 
+@pytest.mark.slow
 def test_the_tone_changer_holds_no_text_out_that_it_learned(tmp_path, tiny_folder, monkeypatch, capsys):
     import tone_transfer
 

@@ -144,6 +144,7 @@ def chosen(start: object, **fields: object) -> Settings:
     return Settings(start=str(start), **{**plain, "learning_rate": 1e-2, "held_out": 0.0, **fields})
 
 
+@pytest.mark.slow
 def test_a_model_learns_its_lessons(tmp_path, tiny_folder):
     """Of latents that it never saw it writes more that is valid than one that went on without."""
     valid, share = latentopt.get("filter", "regex")(f"^{LOWER}$"), {}

@@ -212,6 +212,7 @@ def test_a_rate_that_is_no_number_is_refused_on_the_command_line(tmp_path, optio
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_training_that_diverges_stops_with_advice_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, value):
     step = T5VAETrainer.compute_loss
