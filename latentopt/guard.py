@@ -25,7 +25,7 @@ from latentopt.titles import sentence_case
 ENGLISH = "en"
 IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities", "same_ending")
 CONTENT = "keep_content"
-IN_ENGLISH = ("keep_names", "keep_negation", CONTENT)
+IN_ENGLISH = ("keep_names", "keep_persons", "keep_negation", CONTENT)
 USUAL, MEANS_THE_SAME, LIKELY, LIKELY_TOKENS = "usual", "same_meaning", "likely", "likely_tokens"
 SURPRISE = 3.0
 """Nats of surprise that neighbouring tokens may add to a draft. What a search finds against a language model's judgement is

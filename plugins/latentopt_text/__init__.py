@@ -22,6 +22,9 @@ def register_filters(register: Register) -> None:
     register("keep_names", "latentopt_text.content:keep_names", "has the names of the draft and no others")
     register("keep_negation", "latentopt_text.content:keep_negation", "has as many negations as the draft")
     register("keep_content", "latentopt_text.content:keep_content", "has the content words of the draft and no others")
+    register(
+        "keep_persons", "latentopt_text.content:keep_persons", "speaks of the same persons: I, we, you, he, she, they"
+    )
     register("keep_questions", "latentopt_text.content:keep_questions", "has as many question marks as the draft")
     register("keep_entities", "latentopt_text.entities:keep_entities", "has the links, @names and #tags of the draft")
     register("keep_ending", "latentopt_text.content:keep_ending", "ends with a closing mark where the draft does")

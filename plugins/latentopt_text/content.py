@@ -43,6 +43,18 @@ NEGATION = re.compile(
     r"|(?:ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)n['\u2019]?t)\b",
     re.IGNORECASE,
 )
+PERSONS = {
+    word: person
+    for person, words in {
+        "I": "i me my mine myself",
+        "we": "we us our ours ourselves",
+        "you": "you your yours yourself yourselves",
+        "he": "he him his himself",
+        "she": "she her hers herself",
+        "they": "they them their theirs themselves",
+    }.items()
+    for word in words.split()
+}
 MEANINGFUL = (
     "amount bill bottom call cry describe detail empty eight eleven fifteen fifty fill find fire five forty found four full "
     "give go hundred interest mill mine move name nine serious show side sincere six sixty system ten thick thin three top "
@@ -179,6 +191,15 @@ def same_ending() -> Filter:
         return re.sub(r"[\p{Pi}\p{Pf}\"'`]+", '"', marks)
 
     return _pairwise(lambda text, source: ending(text) == ending(source))
+
+
+def keep_persons() -> Filter:
+    """English texts whose pronouns are of the same persons as those of their draft: I, we, you, he, she, they, in any case."""
+
+    def persons(text: str) -> set[str]:
+        return {PERSONS[word] for word in map(str.lower, WORD.findall(text)) if word in PERSONS}
+
+    return _pairwise(lambda text, source: persons(text) == persons(source))
 
 
 @cache

@@ -7,6 +7,7 @@ from latentopt_text.content import (
     keep_names,
     keep_negation,
     keep_numbers,
+    keep_persons,
     keep_questions,
     keep_words,
     names,
@@ -226,3 +227,16 @@ def test_what_a_text_is_about_stays(text, kept):
 def test_what_people_exchange_is_the_same_content():
     texts = ["Children can watch TV", "Children must watch television", "Boys can watch TV", "Kids can watch it"]
     assert keeps(keep_content(), "Kids may watch TV", *texts) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("I\u2019ve heard you and your friends.", True),
+        ("They heard you.", False),
+        ("I heard it.", False),
+        ("My friends heard you and me.", True),
+    ],
+)
+def test_who_is_spoken_of_stays(text, kept):
+    assert keep_persons()([text], ["I heard you."]).tolist() == [kept]
