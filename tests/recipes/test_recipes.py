@@ -198,7 +198,7 @@ def test_clicks_are_learned_as_rates_where_impressions_are_given(optimizer, post
         assert message in capsys.readouterr().err
 
 
-def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, monkeypatch):
+def test_phrases_come_from_the_posts_where_they_are_asked_for(optimizer, posts, tmp_path, monkeypatch):
     given, search = [], latentopt.optimize
     monkeypatch.setattr(
         latentopt, "optimize", lambda *args, **how: given.append(how["phrases"]) or search(*args, **how)
@@ -207,8 +207,8 @@ def test_phrases_come_from_the_posts_unless_told(optimizer, posts, tmp_path, mon
     posts.to_csv(tmp_path / "posts.csv", index=False)
     learn = ("--table", tmp_path / "posts.csv", "--target", "likes", "--head-kind", "ridge")
     optimizer(*learn)
-    optimizer(*learn, "--no-phrases")
-    assert list(map(list, given)) == [posts["text"].tolist(), []]
+    optimizer(*learn, "--phrases")
+    assert list(map(list, given)) == [[], posts["text"].tolist()]
 
 
 @pytest.mark.slow
