@@ -20,7 +20,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from rewrite_corpora import KINDS, POSTS, Corpus
 from rewrite_measures import examples, known_runs, measured, summary
 
 import latentopt
+from latentopt.guard import CONTENT
 from latentopt.judges import Judging, Memory
+from latentopt.synonyms import synonyms_of
 from reporting import OUT, report
 
 from judging import NONE, Judged, add_option
@@ -66,9 +68,9 @@ class Task:
         """The head, in its own units."""
         return latentopt.Objective.of_fitted("head", self.corpus.head)
 
-    def filters(self, guard: bool) -> dict[str, latentopt.Guard]:
-        """The guard, if it is wanted."""
-        return {"guard": latentopt.Guard.of(self.codec)} if guard else {}
+    def filters(self, guard: bool, but: Collection[str] = ()) -> dict[str, latentopt.Guard]:
+        """The guard, if it is wanted, without some of its parts."""
+        return {"guard": latentopt.Guard.of(self.codec, but)} if guard else {}
 
 
 Row = Callable[[Task], list[str] | None]
@@ -82,6 +84,7 @@ def searched(
     exact: bool = True,
     splice: bool = True,
     phrases: bool = False,
+    synonyms: bool = True,
     budget: int | None = None,
     **settings: Any,
 ) -> Row:
@@ -94,8 +97,8 @@ def searched(
     def rewrite(task: Task) -> list[str]:
         result = latentopt.optimize(
             task.codec, task.corpus.drafts, task.objective, latentopt.get("searcher", searcher)(**settings),
-            task.filters(guard), top=1, seed=task.seed, budget=budget, splice=splice, exact=exact,
-            phrases=task.corpus.learned if phrases else (),
+            task.filters(guard, [CONTENT] if phrases else []), top=1, seed=task.seed, budget=budget, splice=splice, exact=exact,
+            phrases=task.corpus.learned if phrases else (), synonyms=synonyms_of(task.codec) if synonyms else None,
         )  # fmt: skip
         return [str(text) for text in result.best(1)["text"]]
 
@@ -104,7 +107,7 @@ def searched(
 
 def alone(searcher: str, guard: bool = False, **settings: Any) -> Row:
     """A searcher by itself, from the codec's own encodings, and nothing spliced."""
-    return searched(searcher, guard=guard, exact=False, splice=False, **settings)
+    return searched(searcher, guard=guard, exact=False, splice=False, synonyms=False, **settings)
 
 
 def asked(guard: bool) -> Row:
@@ -131,8 +134,10 @@ ROWS: dict[str, Row] = {
     "ours, without exact encoding": searched(exact=False),
     "ours, without the guard": searched(guard=False),
     "ours, proposals at random": searched("perturbation", samples=96),
+    "ours, without synonyms": searched(synonyms=False),
+    "synonyms alone, guarded": searched("perturbation", budget=1),
     "ours, with phrases": searched(phrases=True),
-    "phrases alone, guarded": searched("perturbation", budget=1, phrases=True),
+    "phrases alone, guarded": searched("perturbation", budget=1, phrases=True, synonyms=False),
     "best of N perturbations": alone("perturbation", samples=96),
     "FGIM": alone("fgim"),
     "LatentOps' ODE": alone("ode"),
