@@ -50,7 +50,10 @@ def _parameters(command: Any) -> list[inspect.Parameter]:
 def _names(parameter: inspect.Parameter, info: OptionInfo) -> list[str]:
     # In Annotated the first name of several stands where a default would.
     named = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
-    return named or [f"--{parameter.name.replace('_', '-')}"]
+    if named:
+        return named
+    name = parameter.name.replace("_", "-")
+    return [f"--{name}", f"--no-{name}"] if isinstance(parameter.default, bool) else [f"--{name}"]
 
 
 def _section(command: Any) -> Iterator[str]:
