@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ LONGEST = 3
 """The most words of a phrase."""
 PLACES = 3
 """In how many places a pair of texts may differ: of those that differ in more, it is not known what stands for what."""
+MOST = 64
+"""How many texts are made of one: a page has hundreds of phrases."""
 ARTICLES = {"a", "an"}
 SHIPPED = Path(__file__).parent
 
@@ -76,8 +79,8 @@ class SynonymTable:
         }
         return cls(shares, {word: form for word, form in sorted(written.items()) if word in used})
 
-    def exchanged(self, text: str, source: str | None = None) -> list[str]:
-        """Each text that one exchange makes of a text, each once: of the most often exchanged phrases first.
+    def exchanged(self, text: str, source: str | None = None, most: int = MOST) -> list[str]:
+        """At most so many texts that one exchange makes of a text, each once: of the most often exchanged phrases first.
 
         The new phrase has the capitals that the old one had, and "a" becomes "an" before it, or the other way round. Links,
         names of users and their like stay.
@@ -104,13 +107,17 @@ class SynonymTable:
                     found[made] = max(share, found.get(made, 0.0))
         found.pop(text, None)
         ordered = sorted(found, key=lambda made: -found[made])
-        return ordered if source is None else [made for made in ordered if self.explains(made, source)]
+        if source is not None and source != text:
+            return list(islice((made for made in ordered if self.explains(made, source)), most))
+        return ordered[:most]
 
     def combined(self, text: str, most: int = 32, rounds: int = 3) -> list[str]:
         """At most so many texts that up to so many exchanges make of a text, each once; those of fewer exchanges first."""
         found: dict[str, None] = {}
         beam = [text]
         for _ in range(rounds):
+            if len(found) >= most:
+                break
             made = dict.fromkeys(new for old in beam for new in self.exchanged(old, text) if new not in found)
             beam = list(made)[: most - len(found)]
             found |= dict.fromkeys(beam)
@@ -128,8 +135,10 @@ class SynonymTable:
     def explains(self, text: str, source: str) -> bool:
         """Whether a text is another one with some phrases exchanged; case and "a" or "an" aside."""
         a, b = ([word.casefold() for word in TOKEN.findall(_plain(each))] for each in (source, text))
-        # Places in both, up to which the words of one explain those of the other.
-        left, seen = [(0, 0)], {(0, 0)}
+        # Places in both, up to which the words of one explain those of the other; they begin where the texts differ.
+        same = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        start = (max(0, same - LONGEST), max(0, same - LONGEST))
+        left, seen = [start], {start}
         while left and a != b:
             i, k = left.pop()
             if (i, k) == (len(a), len(b)):

@@ -104,3 +104,13 @@ def test_every_text_that_is_made_is_explained(text):
     made = table.combined(text, most=200)
     assert made
     assert all(table.explains(new, text) for new in made)
+
+
+def test_a_page_is_exchanged_in_bounded_steps():
+    """What is made of a text is bounded, however long it is."""
+    page = "I think that everybody is able to see it's a big house and kids love TV. " * 100
+    table = shipped("en")
+    made = table.exchanged(page)
+    assert len(made) == 64
+    assert len(table.combined(page, most=8)) == 8
+    assert table.explains(made[-1], page)
