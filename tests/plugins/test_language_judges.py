@@ -331,8 +331,6 @@ def test_the_real_judges_tell_english_from_what_is_none(caplog):
     # The second time it comes out of the cache, and says the same.
     language_model.language_model.cache_clear()
     np.testing.assert_allclose(verdict.acceptable()(texts, [draft] * 3), values, atol=0.02)
-    assert (
-        meaning.meaning()(["My neighbor gave me that old book.", "He is at home."], [draft] * 2).round(1).tolist()[0]
-        > 0.9
-    )
+    same, other = meaning.meaning()(["My neighbor gave me that old book.", "He is at home."], [draft] * 2)
+    assert same > meaning.SAME > 0.5 > other
     assert importlib.util.find_spec("gguf") is not None
