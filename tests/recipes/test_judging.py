@@ -63,6 +63,18 @@ def test_the_installed_language_model_is_put_together_in_the_cache(tmp_path, mon
     assert judging.judging_model(None) == str(tmp_path / "cache/m.gguf")
 
 
+def test_a_package_without_its_parts_is_named_in_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "half_judge").mkdir()
+    (tmp_path / "half_judge/__init__.py").write_text(
+        "MODEL_NAME = 'm.gguf'\n\ndef assemble(path):\n    import half_judge_part1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(judging, "PACKAGE", "half_judge")
+    monkeypatch.setenv("LATENTOPT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(SystemExit, match="half_judge is not whole .*half_judge_part1.*--force-reinstall half-judge"):
+        judging.judging_model(None)
+
+
 def test_the_option_is_the_same_everywhere():
     parser = argparse.ArgumentParser()
     judging.add_option(parser)
