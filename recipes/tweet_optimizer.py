@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from latentopt.guard import CONTENT
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
+from latentopt.search.explaining import explained
 from latentopt.search.tracing import Traced
 from latentopt.segments.whole import Whole
 from latentopt.synonyms import synonyms_of
@@ -210,6 +211,7 @@ def main() -> None:
         top=options.top, seed=options.seed, phrases=learned.phrases,
         synonyms=synonyms_of(codec) if options.synonyms else None,
     )  # fmt: skip
+    result = replace(result, table=result.table.assign(explained=explained(codec, objective, result.table)))
 
     best = result.best(options.top, with_source=True)
     draw(best[["source_id", "rank", "text", "status", "predicted", "verified", "chrf"]])

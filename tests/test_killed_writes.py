@@ -207,6 +207,7 @@ def test_killed_at_every_write(name, inputs, tmp_path, torn):
     killed_everywhere(name, inputs, tmp_path, torn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fit-head", "fit-direction"])
 def test_an_artefact_that_is_replaced_is_never_lost(name, inputs, tmp_path):
     """Ctrl-C at any write leaves the old artefact or the new one in its place."""

@@ -59,6 +59,9 @@ def optimize(
     exact: options.Exact = True,
     seed: options.Seed = 0,
     any_language: options.AnyLanguage = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add a column: the words that carry most of the prediction, and how much.")
+    ] = False,
     out: options.OutTable = None,
     with_source: Annotated[bool, typer.Option(help="Put each draft above its rewrites.")] = False,
     device: options.Device = "auto",
@@ -72,6 +75,7 @@ def optimize(
     from latentopt.guard import CONTENT
     from latentopt.reading import unreadable
     from latentopt.result import ASIDE
+    from latentopt.search.explaining import EXPLAINED, explained
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
     from latentopt.synonyms import synonyms_of
@@ -86,9 +90,9 @@ def optimize(
     drafts = list(common.watched(drafts, accepts, lacking))
     common.tell_lacking(lacking, len(drafts))
     codec = common.load(model, device, dtype, any_language)
+    objective = goals.objective(codec)  # before the guard, whose models take seconds to load
     guarding = common.guard_of(codec, guard, accepts, but=[CONTENT] if borrowed else [])
     measures |= {name: judge for name, judge in guarding.judges.items() if name not in {*accepts, *measures}}
-    objective = goals.objective(codec)
     result = run(
         codec,
         drafts,
@@ -108,7 +112,9 @@ def optimize(
         phrases=[phrase for phrase in borrowed if phrase.strip() and not unreadable(phrase)],
     )
     best = with_beside(result.best(top, with_source), drafts)
-    common.show(best, out, [*DRAWN, *measures])
+    if explain:
+        best[EXPLAINED] = explained(codec, objective, best)
+    common.show(best, out, [*DRAWN, *measures, *([EXPLAINED] if explain else [])])
     common.tell_aside(result.table["status"])
     common.tell_guard(guarding)
     counts = result.counts

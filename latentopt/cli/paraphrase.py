@@ -57,12 +57,12 @@ def paraphrase(
     sources = list(common.watched(sources, accepts, lacking))
     common.tell_lacking(lacking, len(sources))
     codec = common.load(model, device, dtype, any_language)
-    guarding = common.guard_of(codec, guard, accepts, but=[CONTENT] if rewriter else [])
     origin: dict[str, Any] = {
         "synonyms": synonyms_of(codec) if synonyms else None,
         "rewriter": common.load(rewriter, device, dtype, any_language) if rewriter else None,
         "generator": load_artefact("generator", generator, codec)[0] if generator else None,
     }
+    guarding = common.guard_of(codec, guard, accepts, but=[CONTENT] if rewriter else [])
     validity = common.validity_of(accepts, constraint, origin["rewriter"] or codec, constrain)
     result = run(codec, sources, n, similarity, seed=seed, draws=tries, validity=validity, exact=exact, **origin)
     table, counts = result.table, result.counts

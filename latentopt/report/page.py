@@ -53,6 +53,7 @@ def write_report(
     """Write a run as one self-contained HTML file, whole or not at all.
 
     Args:
+        result: of `optimize`; a column ``explained`` in its table is shown below the texts.
         paths: by draft, the points (d,) of its search (`latentopt.search.tracing.Traced`).
         cards: of the heads of the objective, by the names of their terms.
         curve: a learning curve of the head (`latentopt.heads.learning_curve.learning_curve`).
@@ -139,12 +140,14 @@ def _draft(result: Result, rows: pd.DataFrame) -> dict[str, Any]:
         "number": int(draft["source_id"]) + 1,
         "text": draft["text"],
         "status": draft["status"],
+        "explained": draft.get("explained", ""),
         "columns": list(result.run.settings["objective"]),
         "measures": result.run.settings["metrics"],
         "values": _values(draft, result),
         "rewrites": [
             {
                 "parts": marked(draft["text"], row["text"]),
+                "explained": row.get("explained", ""),
                 "promised": row["predicted"] - draft["verified"],
                 "kept": row["verified"] - draft["verified"],
                 "values": _values(row, result),

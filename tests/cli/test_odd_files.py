@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,13 +110,14 @@ EACH = ("optimize", "transfer", "paraphrase", "encode")
 NAMES = list(FILES)
 SOME = ("nothing.txt", "nul.txt", "blank.txt", "archive.txt", "folder.csv", "absent.csv")
 """What the slower of those that learn are given: they read lines as the others do."""
-PAIRS = [
-    *((command, name) for command in ("transfer", "encode") for name in NAMES),
+PAIRS: list[Any] = [
+    *(("encode", name) for name in NAMES),
+    *(pytest.param("transfer", name, marks=pytest.mark.slow) for name in NAMES),
     # One reader is behind them all: each of the others is given a share of what there is.
     *(
         (command, name)
-        for start, command in enumerate(("optimize", "paraphrase", "fit-head", "fit-direction"))
-        for name in NAMES[start::4]
+        for start, command in enumerate(("optimize", "paraphrase", "fit-head", "fit-direction", "transfer"))
+        for name in NAMES[start::5]
     ),
     *(("fit-head", name) for name in NUMBERS),
     *(("fit-generator", name) for name in (*SOME, "separators.txt")),

@@ -103,7 +103,7 @@ def test_texts_that_cannot_be_scored_are_no_candidates():
         scores["mmmm"] = 0.0
 
 
-@pytest.mark.parametrize("place", ["{}/study.log", "sqlite:///{}/study.db"])
+@pytest.mark.parametrize("place", ["{}/study.log", pytest.param("sqlite:///{}/study.db", marks=pytest.mark.slow)])
 def test_a_study_that_is_kept_goes_on(tmp_path, place):
     storage = place.format(tmp_path)
     first = optimize(ToyCodec(), ["mmmmmmmm"], OBJECTIVE, make("optuna", storage=storage))

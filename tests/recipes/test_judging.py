@@ -71,7 +71,7 @@ def test_a_package_without_its_parts_is_named_in_one_sentence(tmp_path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(judging, "PACKAGE", "half_judge")
     monkeypatch.setenv("LATENTOPT_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(SystemExit, match="half_judge is not whole .*half_judge_part1.*--force-reinstall half-judge"):
+    with pytest.raises(SystemExit, match=r"half_judge is not whole .*half_judge_part1.*--force-reinstall half-judge"):
         judging.judging_model(None)
 
 

@@ -271,8 +271,15 @@ def _heard():
 
 
 @pytest.mark.usefixtures("_heard")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", ["step", "evaluation"])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGTERM, "step"),
+        pytest.param(signal.SIGTERM, "evaluation", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "step", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "evaluation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_a_training_with_a_checkpoint_that_is_gone_on_from(
     tmp_path, trained, monkeypatch, number, moment, caplog
 ):
