@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from latentopt.cli import app, common, options
 from latentopt.cli.declared import options_of
 from latentopt.search.naming import Goals
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAWN = ["source_id", "rank", "text", "status", "predicted", "verified", "similarity"]
 
@@ -74,7 +77,6 @@ def optimize(
     from latentopt.files import with_beside
     from latentopt.guard import CONTENT
     from latentopt.reading import unreadable
-    from latentopt.result import ASIDE
     from latentopt.search.explaining import EXPLAINED, explained
     from latentopt.search.optimize import optimize as run
     from latentopt.spec import build, parse_assignments
@@ -123,8 +125,15 @@ def optimize(
         f"{counts['valid'] + counts['repaired']} of {len(drafts)} drafts rewritten{repaired}; {counts['tried']} latents "
         f"decoded, {counts['verified']} new texts verified"
     )
-    found = result.table[result.table["rank"] > 0].groupby("source_id").size()
-    searched = int((~result.table.loc[result.table["rank"] == 0, "status"].isin(ASIDE)).sum())
+    _tell_few(result.table, top)
+
+
+def _tell_few(table: pd.DataFrame, top: int) -> None:
+    """Say for how many of the drafts that were searched fewer rewrites were found than were asked for."""
+    from latentopt.result import ASIDE
+
+    found = table[table["rank"] > 0].groupby("source_id").size()
+    searched = int((~table.loc[table["rank"] == 0, "status"].isin(ASIDE)).sum())
     few = searched - int((found >= top).sum())
     if top > 1 and few:
         common.note(

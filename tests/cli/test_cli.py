@@ -112,8 +112,10 @@ def test_optimize_writes_what_was_found_and_says_where_that_is_less_than_top(tin
         call(*arguments[:-7], again, *WIDE, "--top", 2, "--metric", "chrf", "--filter", "max_chars=200").exit_code == 0
     )
     assert again.read_bytes() == out.read_bytes()
-    assert call(*arguments, "--with-source").exit_code == 0
-    assert pd.read_csv(out)["rank"].tolist() == [0, 1] * 3
+    assert call(*arguments, "--with-source", "--explain").exit_code == 0
+    table = pd.read_csv(out)
+    assert table["rank"].tolist() == [0, 1] * 3
+    assert table.loc[table["rank"] == 0, "explained"].str.match(r"(\S+ [+-]\d\.\d\d(, )?)+$").all()
     assert "fewer than" not in call(*arguments).stderr  # of one that is asked for, "0 of 3 rewritten" says it
 
 

@@ -226,6 +226,15 @@ def test_promised_and_kept_gains_stand_beside_each_other(found, page):
         assert f"<td>{promised:+.2f}</td><td>{kept:+.2f}</td>" in page(found)
 
 
+def test_the_words_that_carry_a_score_stand_below_their_text(found, page):
+    assert "carry most of its score" not in page(found)
+    result, traced = found
+    told = result.table.assign(explained=[f"free{row} +0.50" for row in range(len(result.table))])
+    html = page((replace(result, table=told), traced))
+    assert "carry most of its score" in html
+    assert all(f'<div class="note">{words}</div>' in html for words in told["explained"])
+
+
 def test_a_draft_without_a_rewrite_says_so(found, page):
     result, traced = found
     drafts = result.table["rank"] == 0
