@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,6 +143,40 @@ def number_column(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
     if blank.all():
         raise LatentoptError(f"{path}: column {name!r} should hold numbers, but is empty in every row")
     return numbers
+
+
+def time_column(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
+    """A column of dates, times or numbers that grow with time, such as years, as (n,) float64, NaN where a row is blank.
+
+    Raises:
+        LatentoptError: when a row holds anything else, or it cannot be told which of two orders of day and month is meant.
+    """
+    values = column(table, name, path).astype(object)
+    blank = values.isna().to_numpy() | values.astype(str).str.strip().eq("").to_numpy()
+    given = values.mask(blank)
+    numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64)
+    if np.isfinite(numbers[~blank]).all():
+        return numbers
+    read = [_seconds(given, format="ISO8601"), _seconds(given, format="%a %b %d %H:%M:%S %z %Y")]
+    read += [_seconds(given, dayfirst=first) for first in (False, True)]
+    whole = [times for times in read if not np.isnan(times[~blank]).any()]
+    if not whole:
+        bad = np.flatnonzero(np.all([np.isnan(times) for times in read], axis=0) & ~blank)
+        held = f"row {bad[0] + 1} holds {values.iloc[bad[0]]!r}" if len(bad) else "its rows are written in several ways"
+        raise LatentoptError(f"{path}: column {name!r} should hold dates, but {held}; write them as 2024-03-31")
+    if np.isnan(read[0][~blank]).any() and not np.array_equal(whole[0], whole[-1], equal_nan=True):
+        raise LatentoptError(
+            f"{path}: column {name!r} holds {given.dropna().iloc[0]!r}, where the day or the month may stand first; write "
+            "dates as 2024-03-31"
+        )
+    return whole[0]
+
+
+def _seconds(values: pd.Series, **how: Any) -> np.ndarray:
+    """Dates as seconds, (n,) float64, NaN where one is not written so."""
+    with warnings.catch_warnings(action="ignore"):
+        times = pd.to_datetime(values, errors="coerce", utc=True, **how)
+    return (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=np.float64)
 
 
 def _way_out(held: Any) -> str:

@@ -27,8 +27,9 @@ from transformers.utils.logging import disable_progress_bar
 import latentopt
 from latentopt.cli.common import add_guard, check_out, draw, guard_of, keep_fitting, tell_guard
 from latentopt.corpus.split import repeating, text_key
-from latentopt.files import column, number_column, read_table, text_column, write_table
+from latentopt.files import column, number_column, read_table, text_column, time_column, write_table
 from latentopt.guard import CONTENT
+from latentopt.heads.back_testing import back_test
 from latentopt.heads.learning_curve import learning_curve, reading
 from latentopt.heads.targets import TRANSFORMS, checked_weights, transform_for
 from latentopt.report.page import Landscape, verdict, write_report
@@ -64,6 +65,9 @@ def read_posts(options: argparse.Namespace) -> pd.DataFrame:
         table = read_table(path)
     posts = pd.DataFrame({"text": text_column(table, options.text_column, path)}, dtype=object)
     posts["target"] = number_column(table, options.target, path)
+    when = "month" if is_archive(path) and (table["month"] != "unknown").all() else options.time_column
+    if when:
+        posts["time"], posts["posted"] = time_column(table, when, path), column(table, when, path).astype(str)
     if group:
         posts["group"] = column(table, group, path).to_numpy()
     if options.weight_column:
@@ -98,6 +102,7 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     """Fit a head on one's own posts."""
     posts = read_posts(options)
     needed = {options.target: posts["target"].to_numpy()}
+    needed |= {"a time": posts["time"].to_numpy()} if "time" in posts else {}
     posts = counted_once(posts.iloc[keep_fitting(codec, posts["text"].tolist(), needed=needed)])
     texts, y = posts["text"].tolist(), posts["target"].to_numpy()
     groups, weights = (posts[name].to_numpy() if name in posts else None for name in ("group", "weight"))
@@ -105,6 +110,12 @@ def learn(codec: latentopt.Codec, options: argparse.Namespace) -> Learned:
     print(f"{options.target} is learned by --transform {transform}")
     how = {"weights": weights, "transform": transform, "seed": options.seed}
     fitted = latentopt.fit_head(codec, texts, y, groups, options.head_kind, **how)
+    if "time" in posts:
+        try:
+            later = back_test(codec, texts, y, posts["time"].to_numpy(), groups, fitted.card["head"], **how)
+            fitted.card["back_test"] = later.card(posts["posted"].iloc[later.first])
+        except latentopt.LatentoptError as error:  # too few posts for one
+            print(f"no back-test: {error}")
     if fitted.card["repeated_texts"]:
         print(repeating(fitted.card["repeated_texts"], len(texts)))
     try:
@@ -139,6 +150,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--target", help="the column with the number; of an archive: favorites or retweets")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--group-column", help="compare only within these groups; of an archive: within a month")
+    parser.add_argument("--time-column", help="when each was posted: the head is also tried on the latest fifth")
     parser.add_argument("--weight-column", help="of what the number is a count, such as impressions")
     parser.add_argument("--replies", action="store_true", help="of an archive: learn from replies too")
     parser.add_argument(
@@ -172,7 +184,7 @@ def parse() -> argparse.Namespace:
     if (options.table is None) != (options.target is None):
         given, other = ("--table", "--target COLUMN") if options.table else ("--target", "--table FILE")
         parser.error(f"{given} needs {other}")
-    for name in ("weight_column", "group_column", "transform"):
+    for name in ("weight_column", "group_column", "time_column", "transform"):
         if getattr(options, name) and options.table is None:
             parser.error(f"--{name.replace('_', '-')} is of posts to learn from: name them with --table")
     if options.transform == "rate" and not options.weight_column:

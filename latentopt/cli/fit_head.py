@@ -11,6 +11,9 @@ from latentopt.cli import app, common, options
 from latentopt.errors import LatentoptError, unknown
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from latentopt.codec import Codec
     from latentopt.heads.fitted import FittedHead
 
 TAKEN = {
@@ -43,6 +46,9 @@ def fit_head(
     weight_column: Annotated[
         str | None, typer.Option(help="How much each row counts, such as its impressions.")
     ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="When each text was posted: the head is also tried on the latest fifth.")
+    ] = None,
     reencodings: Annotated[
         int, typer.Option(min=0, help="Extra training rows per text: nearby latents, decoded and re-encoded.")
     ] = 0,
@@ -54,11 +60,11 @@ def fit_head(
 ) -> None:
     """Learn to predict a number from texts, report the held-out score and save the head."""
     import numpy as np
-    import pandas as pd
 
     from latentopt.artefact import check_place, save_artefact
     from latentopt.files import column, number_column, read_table
     from latentopt.files import text_column as texts_of
+    from latentopt.files import time_column as times_of
     from latentopt.heads.fitting import fit_head as run
     from latentopt.heads.fitting import learns_classes
     from latentopt.heads.learning_curve import learning_curve as curve_of
@@ -80,17 +86,14 @@ def fit_head(
     groups = column(table, group_column, in_file).to_numpy() if group_column else None
     weights = number_column(table, weight_column, in_file) if weight_column else None
     codec = common.load(model, device, "auto")
-    needed = {target: y, weight_column or "": weights}
+    times = times_of(table, time_column, in_file) if time_column else None
+    needed = {target: y, weight_column or "": weights, time_column or " ": times}
     rows = np.asarray(common.keep_fitting(codec, texts, needed=needed), dtype=np.int64)
     if weights is not None:
         weights = checked_weights(np.nan_to_num(weights, nan=1.0), len(table))
     data = ([texts[row] for row in rows], y[rows], groups[rows] if groups is not None else None)
     weights = weights[rows] if weights is not None else None
-    if len(rows) and pd.Series(data[1]).nunique() < 2:
-        raise LatentoptError(
-            f"{in_file}: {target!r} is {data[1][0]} in every row, so there is nothing to learn; "
-            "name another column with --target"
-        )
+    _check_varies(data[1], target, in_file)
     if transform == "auto":
         numbers = np.issubdtype(data[1].dtype, np.number) and not learns_classes(head, options, data[1])
         transform = transform_for(data[1], weights) if numbers else "none"
@@ -98,6 +101,9 @@ def fit_head(
             common.note(f"the target {target!r}: {TAKEN[transform].format(weight_column)} (--transform {transform})")
     how: dict[str, Any] = {"seed": seed, "weights": weights, "transform": transform, "reencodings": reencodings}
     fitted = run(codec, *data, head, options, **how)
+    if times is not None and time_column:
+        since = column(table, time_column, in_file).iloc[rows].tolist()
+        _try_later(fitted, codec, data, times[rows], since, options, how)
     save_artefact(out, "head", fitted.module, codec, fitted.card | {"data": in_file.name, "target": target})
     _tell(fitted, len(rows), group_column)
     common.note(f"wrote the head to {out}")
@@ -111,9 +117,47 @@ def fit_head(
             common.note(reading(curve))
 
 
+def _check_varies(y: np.ndarray, target: str, path: Path) -> None:
+    """Refuse a target that says nothing.
+
+    Raises:
+        LatentoptError: when all rows have one value.
+    """
+    if len(y) and len(set(y.tolist())) < 2:
+        raise LatentoptError(
+            f"{path}: {target!r} is {y[0]} in every row, so there is nothing to learn; name another column with --target"
+        )
+
+
+def _try_later(
+    fitted: FittedHead,
+    codec: Codec,
+    data: tuple[Any, ...],
+    times: np.ndarray,
+    written: list[Any],
+    settings: dict[str, Any],
+    how: dict[str, Any],
+) -> None:
+    """Put into a head's card what the like of it makes of later texts.
+
+    Args:
+        written: the times as the table holds them.
+    """
+    from latentopt.heads.back_testing import back_test
+
+    texts, y, groups = data
+    try:
+        found = back_test(codec, texts, y, times, groups, fitted.card["head"], settings, **how)
+    except LatentoptError as error:  # the head itself is fitted
+        common.note(f"no back-test: {error}")
+    else:
+        fitted.card["back_test"] = found.card(str(written[found.first]))
+
+
 def _tell(fitted: FittedHead, texts: int, group_column: str | None) -> None:
     """Say how good a head is on texts that it has not seen, and what there is to know of it."""
     from latentopt.corpus.split import repeating
+    from latentopt.heads.back_testing import told
 
     low, high = fitted.interval
     within = f" within {group_column}" if group_column else ""
@@ -122,6 +166,9 @@ def _tell(fitted: FittedHead, texts: int, group_column: str | None) -> None:
     )
     if low <= 0:
         common.note("warning: on texts it has not seen, this head predicts no better than chance")
+    if "back_test" in fitted.card:
+        trusted, sentence = told(fitted.card["back_test"])
+        common.note(sentence if trusted else f"warning: {sentence[0].lower()}{sentence[1:]}")
     if fitted.card["repeated_texts"]:
         common.note(repeating(fitted.card["repeated_texts"], texts))
     for candidate in fitted.card.get("candidates", []):

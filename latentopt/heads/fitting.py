@@ -125,7 +125,7 @@ def fit_head(
     if getattr(module, "reads", False):
         card["imitation_correlation"] = imitate(module, codec, examples, seed)
     else:
-        predictions = _predict(module, examples, np.arange(len(examples.y)))
+        predictions = predict(module, examples, np.arange(len(examples.y)))
     module = module.eval().requires_grad_(False)
     card["scale"] = float(np.std(predictions)) or 1.0
     return FittedHead(module.to(codec.device), card)
@@ -201,7 +201,7 @@ class Fitter:
             test = fold == number
             module = self.fit(examples, np.flatnonzero(fitted_on))
             with blaming(f"the head {self.name!r} cannot predict"):
-                predicted[test] = _predict(module, examples, np.flatnonzero(test))
+                predicted[test] = predict(module, examples, np.flatnonzero(test))
         if not np.isfinite(predicted).all():
             raise LatentoptError(f"the head {self.name!r} predicts NaN or infinite values")
         return predicted
@@ -262,7 +262,8 @@ def _fitted(
 
 
 @torch.inference_mode()
-def _predict(module: Any, examples: Examples, rows: np.ndarray) -> np.ndarray:
+def predict(module: Any, examples: Examples, rows: np.ndarray) -> np.ndarray:
+    """What a head makes of some rows, (m,)."""
     if getattr(module, "reads", False):
         return module.read(examples.texts[rows].tolist()).double().numpy()
     return module(torch.from_numpy(examples.z[rows])).double().numpy()

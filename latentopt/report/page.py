@@ -15,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from latentopt.files import whole
+from latentopt.heads.back_testing import told
 from latentopt.heads.learning_curve import reading
 from latentopt.report import figures
 from latentopt.result import ASIDE, Result
@@ -89,7 +90,9 @@ def write_report(
 
 
 def verdict(card: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether a head's card shows that it predicts unseen texts better than chance, and a sentence that says so.
+    """Whether a head's card shows that it predicts unseen texts better than chance, and sentences that say so.
+
+    Where it was tried on later texts (`latentopt.heads.back_testing`), it shall predict those, too.
 
     The share of pairs that it puts in the right order follows from the rank correlation as for a normal distribution.
     """
@@ -107,10 +110,14 @@ def verdict(card: Mapping[str, Any]) -> tuple[bool, str]:
     right = 0.5 + math.asin(2 * math.sin(math.pi * score / 6)) / math.pi
     pair = "two texts of one group" if card.get("groups") else "two texts"
     hardly = "hardly " if right < HARDLY else ""
-    return True, (
+    sentence = (
         f"On texts it has not seen, this head predicts {hardly}better than chance ({measured}): of {pair} it puts the "
         f"better one first about {right:.0%} of the time, where chance would be 50%."
     )
+    if "back_test" not in card:
+        return True, sentence
+    trusted, later = told(card["back_test"])
+    return trusted, f"{sentence} {later}"
 
 
 def marked(source: str, text: str) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What a latent space of English is worth: what lies near unseen texts, between two and at random, by a language model.
 
     python recipes/benchmarks/space.py
-    python recipes/benchmarks/space.py --model english-small --model runs/english-smooth --judge FOLDER-or-GGUF -n 200
+    python recipes/benchmarks/space.py --model english-small --model runs/english-small --judge FOLDER-or-GGUF -n 200
 
 Unseen sentences and titles, those that every model can hold; the same for all models. Latents are the exact encodings
 (`latentopt.inversion`). The language model that judges guided nothing. A text is acceptable when the verdict on that
