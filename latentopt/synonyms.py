@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
@@ -18,7 +18,7 @@ from latentopt.errors import LatentoptError
 from latentopt.language import Speaks
 from latentopt.pairs.words import TOKEN
 from latentopt.segments.cutting import ATOM
-from latentopt.titles import is_title, small_words
+from latentopt.titles import BEGINS, is_title, small_words
 
 LONGEST = 3
 """The most words of a phrase."""
@@ -27,8 +27,12 @@ PLACES = 3
 MOST = 64
 """How many texts are made of one: a page has hundreds of phrases."""
 ARTICLES = {"a", "an"}
+MODALS = {"can", "could", "may", "might", "must", "shall", "should", "will", "would"}
+"""Words that people exchange for one another in translations, though each says something else."""
 SHIPPED = Path(__file__).parent
 
+BETWEEN = re.compile(r"[ \t]*")
+"""What may stand between the words of a phrase."""
 VOWEL = re.compile(r"(?!uni|use|usu|eu|one\b|once\b)[aeiou]|hour|honest|honou?r|heir", re.I)
 """The beginning of a word that takes "an"."""
 
@@ -49,12 +53,16 @@ class SynonymTable:
     written: Mapping[str, str]
 
     @classmethod
-    def count(cls, sources: Sequence[str], targets: Sequence[str], least: int = 3, share: float = 0.1) -> SynonymTable:
+    def count(
+        cls, sources: Sequence[str], targets: Sequence[str], least: int = 3, share: float = 0.1, back: float = 0.05
+    ) -> SynonymTable:
         """The table of n pairs of texts that mean the same.
 
         Args:
             least: in how many pairs phrases are exchanged, either way.
             share: the least share of the texts with a phrase in which it is exchanged for the other.
+            back: the least share of those with the other in which that is exchanged for it. Where it is less, the other says
+                less ("to have" for "to eat"), but for what is written together, such as "I've".
         """
         exchanged: Counter[tuple[str, str]] = Counter()
         held: Counter[str] = Counter()
@@ -71,7 +79,8 @@ class SynonymTable:
         written = {word: form for word, form in written.items() if form != word and word not in small_words()}
         shares: dict[str, dict[str, float]] = {}
         for (old, new), count in sorted(exchanged.items(), key=lambda item: (-item[1] / held[item[0][0]], item[0])):
-            if count >= least and count / held[old] >= share:
+            both_ways = "'" in old + new or count / held[new] >= back
+            if count >= least and count / held[old] >= share and both_ways and not {old, new} <= MODALS:
                 new = " ".join(written.get(word, word) for word in new.split())
                 shares.setdefault(old, {})[new] = round(count / held[old], 3)
         used = {
@@ -94,16 +103,20 @@ class SynonymTable:
             for match in TOKEN.finditer(_plain(text))
             if not any(a < match.end() and match.start() < b for a, b in fixed)
         ]
-        title = is_title(text)
+        title, begins = is_title(text), {match.end() for match in BEGINS.finditer(text)}
         found: dict[str, float] = {}
         for i in range(len(words)):
             for j in range(i + 1, min(i + LONGEST, len(words)) + 1):
                 start, end = words[i].start(), words[j - 1].end()
+                if j - i > 1 and not BETWEEN.fullmatch(text, words[j - 2].end(), words[j - 1].start()):
+                    break  # a link, a line
                 for new, share in self.shares.get(" ".join(match[0].casefold() for match in words[i:j]), {}).items():
-                    phrase = self._as_written(_plain(text[start:end]), new, title)
+                    phrase = self._as_written(_plain(text[start:end]), new, title, start in begins)
+                    if text.isupper():
+                        phrase = phrase.upper()
                     if "\u2019" in text:
                         phrase = phrase.replace("'", "\u2019")
-                    made = _with_article(text[:start], phrase) + phrase + text[end:]
+                    made = _with_article(text[:start], phrase, title, begins) + phrase + text[end:]
                     found[made] = max(share, found.get(made, 0.0))
         found.pop(text, None)
         ordered = sorted(found, key=lambda made: -found[made])
@@ -155,14 +168,14 @@ class SynonymTable:
             seen.update(steps)
         return False
 
-    def _as_written(self, old: str, new: str, title: bool) -> str:
-        """A phrase with the capitals that another has in the text."""
+    def _as_written(self, old: str, new: str, title: bool, begins: bool) -> str:
+        """A phrase with the capitals that another has in the text, in a title or where a sentence begins."""
         plain = [self.written.get(word.casefold(), word.casefold()) for word in old.split()]
         if old.isupper() and sum(map(str.isalpha, old)) > 1 and old.split() != plain:
             return new.upper()
         if title and old[:1].isupper():
             return " ".join(word[:1].upper() + word[1:] for word in new.split())
-        if old.split() == plain or not old[:1].isupper():
+        if not old[:1].isupper() or (old.split() == plain and not begins):
             return new
         return new[:1].upper() + new[1:]
 
@@ -219,10 +232,14 @@ def _exchanges(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield from sorted((old, new) for old, new in found if re.search(r"\w", old) and re.search(r"\w", new))
 
 
-def _with_article(before: str, phrase: str) -> str:
-    """What stands before a phrase, with "a" or "an" at its end as the phrase asks for."""
+def _with_article(before: str, phrase: str, title: bool, begins: Collection[int]) -> str:
+    """What stands before a phrase, with "a" or "an" at its end as the phrase asks for.
+
+    A capital A is an article where a title, a sentence or a text in capitals has one: "vitamin A" is none.
+    """
     match = re.search(r"\b(an?)(\s+)$", before, re.I)
-    if match is None:
+    capitals = before.isupper() and phrase.isupper()
+    if match is None or (match[1] == "A" and not (title or capitals or match.start() in begins)):
         return before
-    article = match[1][0] + ("N" if match[1].isupper() and len(match[1]) > 1 else "n") * bool(VOWEL.match(phrase))
+    article = match[1][0] + ("N" if capitals else "n") * bool(VOWEL.match(phrase))
     return before[: match.start()] + article + match[2]

@@ -141,7 +141,7 @@ def test_of_a_part_with_a_limit_the_limit_is_what_most_pairs_reach(judged):
     targets = [*["abcz"] * 2, *["abcd"] * 8]
     guard = Guard.of(Speaking())
     limits = guard.limits(["abc"] * 10, targets)
-    assert limits == {USUAL: 9.0}
+    assert limits == {"keep_content": None, USUAL: 9.0}
     loosened = Guard.of(Speaking(), limits=limits)
     assert loosened(targets, ["abc"] * 10).mean() >= 0.9
     assert loosened.parts[USUAL].limit == 9.0

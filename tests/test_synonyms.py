@@ -35,6 +35,9 @@ def test_what_is_exchanged_often_enough_is_counted():
         ("I am here", ["I'm here"]),
         ("I\u2019ll say I am here", ["I\u2019ll say I\u2019m here"]),
         ("#big @big http://big.com/big", []),
+        ("I @bob am here", []),
+        ("I 😂 am here", []),
+        ("Here am I\nam I not", []),
         ("bigger", []),
         ("", []),
     ],
@@ -48,6 +51,32 @@ def test_any_text_is_taken(text):
     made = BIG.exchanged(text)
     assert len(set(made)) == len(made)
     assert text not in made
+
+
+def test_who_says_less_does_not_stand_for_who_says_more():
+    pairs = [(f"I eat {n} rolls", f"I have {n} rolls") for n in range(3)] + [
+        (f"I can {n}", f"I may {n}") for n in range(5)
+    ]
+    pairs += [(f"we have {n} dogs", f"we have {n} dogs") for n in range(60)]
+    assert SynonymTable.count(*zip(*pairs, strict=True)).shares == {}
+    assert SynonymTable.count(*zip(*pairs, strict=True), back=0.04).shares == {"eat": {"have": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("America is big.", "The United States is big."),
+        ("We like it. TV is bad.", "We like it. Television is bad."),
+        ("I like TV.", "I like television."),
+        ("WATCH TV NOW", "WATCH TELEVISION NOW"),
+        ("A SMART BOY", "AN INTELLIGENT BOY"),
+        ("Vitamin A nearly kills", "Vitamin A almost kills"),
+        ("A nearly new car", "An almost new car"),
+        ("Buy A Smart Toy Today", "Buy An Intelligent Toy Today"),
+    ],
+)
+def test_capitals_are_those_of_the_place(text, made):
+    assert made in shipped("en").exchanged(text)
 
 
 def test_the_shipped_table_exchanges_what_says_the_same():

