@@ -59,7 +59,7 @@ def test_who_says_less_does_not_stand_for_who_says_more():
     ]
     pairs += [(f"we have {n} dogs", f"we have {n} dogs") for n in range(60)]
     assert SynonymTable.count(*zip(*pairs, strict=True)).shares == {}
-    assert SynonymTable.count(*zip(*pairs, strict=True), back=0.04).shares == {"eat": {"have": 1.0}}
+    assert SynonymTable.count(*zip(*pairs, strict=True), back=0.02).shares == {"eat": {"have": 1.0}}
 
 
 @pytest.mark.parametrize(
