@@ -75,6 +75,8 @@ ENDINGS = [
     for ending in endings.split()
 ]
 """Of English words in their forms, and what stands there in the word itself."""
+SHORT = re.compile(r"\b(\p{L}+)n['\u2019]t\b|\bcannot\b")
+IRREGULAR = {"ca": "can", "wo": "will", "sha": "shall"}
 BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
 """What may stand behind a closing mark."""
 QUESTION = re.compile(r"[?\u061F\uFF1F\u037E\u055E](?:[!?\u061F\uFF1F\s]*[?\u061F\uFF1F])?")
@@ -236,7 +238,13 @@ def function_words() -> frozenset[str]:
 
 def content_words(text: str) -> set[str]:
     """The words of an English text that carry its content, lower case: all but `function_words` and those of one letter."""
-    return {word for word in map(str.lower, WORD.findall(composed(text))) if len(word) > 1} - function_words()
+    words = WORD.findall(SHORT.sub(_long, composed(text).lower()))
+    return {word for word in words if len(word) > 1} - function_words()
+
+
+def _long(short: re.Match[str]) -> str:
+    """A verb and its "n't" as two words."""
+    return "can not" if short[0] == "cannot" else f"{IRREGULAR.get(short[1], short[1])} not"
 
 
 def keep_content() -> Filter:

@@ -266,6 +266,8 @@ def test_opposites_and_tenses_are_content(one, other):
         ("make it nice", "making it nicer"),
         ("happy people", "happily, people"),
         ("a quick lens", "quickly lenses"),
+        ("It couldn't, wasn\u2019t and won't", "it could not, was not and will not"),
+        ("We can't and you cannot", "we cannot and you can not"),
     ],
 )
 def test_forms_of_a_word_are_one_content(one, other):
