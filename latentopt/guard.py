@@ -23,7 +23,7 @@ from latentopt.synonyms import SynonymTable, synonyms_of
 from latentopt.titles import sentence_case
 
 ENGLISH = "en"
-IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities", "same_ending")
+IN_ANY_LANGUAGE = ("keep_numbers", "keep_questions", "keep_entities", "keep_marks", "same_ending")
 CONTENT = "keep_content"
 IN_ENGLISH = ("keep_names", "keep_persons", "keep_negation", CONTENT)
 USUAL, MEANS_THE_SAME, LIKELY, LIKELY_TOKENS = "usual", "same_meaning", "likely", "likely_tokens"

@@ -53,6 +53,7 @@ def test_english_is_held_to_everything(judged):
         "keep_numbers",
         "keep_questions",
         "keep_entities",
+        "keep_marks",
         "same_ending",
         "keep_names",
         "keep_persons",
@@ -69,6 +70,7 @@ def test_another_language_is_held_to_what_is_the_same_in_all(judged):
         "keep_numbers",
         "keep_questions",
         "keep_entities",
+        "keep_marks",
         "same_ending",
         USUAL,
     ]

@@ -20,10 +20,10 @@ _EMOJI = (
 )
 ATOM = re.compile(
     rf"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+|\.?(?<![\w&])[@\uFF20]\w+:?|(?<![\w&])[#\uFF03$]\w+"
-    rf"|(?<![\w.-])\w[\w.-]*\.[a-z]{{2,}}/\S*|{_EMOJI}",
+    rf"|(?<![\w/])/?[ru]/\w+|(?<![\w.-])\w[\w.-]*\.[a-z]{{2,}}/\S*|{_EMOJI}",
     re.IGNORECASE,
 )
-"""What is kept as it is: links, e-mails, names of users, topics, emoji. None is cut in two."""
+"""What is kept as it is: links, e-mails, names of users and communities, topics, emoji. None is cut in two."""
 OPENING = re.compile(
     r"\s*(?:\(?\d{1,3}\s?/\s?\d{0,3}\)?[:.]?(?=\s|$)|(?:[-*\u2022\u2013\u2014>]+|\d{1,3}[.)]|RT(?=\s+@))(?=\s))?"
 )

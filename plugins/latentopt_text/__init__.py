@@ -25,10 +25,15 @@ def register_filters(register: Register) -> None:
     register(
         "keep_persons", "latentopt_text.content:keep_persons", "speaks of the same persons: I, we, you, he, she, they"
     )
-    register("keep_questions", "latentopt_text.content:keep_questions", "has as many question marks as the draft")
+    register("keep_questions", "latentopt_text.marks:keep_questions", "has as many question marks as the draft")
     register("keep_entities", "latentopt_text.entities:keep_entities", "has the links, @names and #tags of the draft")
-    register("keep_ending", "latentopt_text.content:keep_ending", "ends with a closing mark where the draft does")
-    register("same_ending", "latentopt_text.content:same_ending", "ends in the same marks as the draft, or in none")
+    register("keep_ending", "latentopt_text.marks:keep_ending", "ends with a closing mark where the draft does")
+    register(
+        "keep_marks",
+        "latentopt_text.marks:keep_marks",
+        "keeps the draft's dashes, colons, semicolons, brackets and quotation marks",
+    )
+    register("same_ending", "latentopt_text.marks:same_ending", "ends in the same marks as the draft, or in none")
     register("keep_length", "latentopt_text.filters:keep_length", "at least this share of the draft's length, 0.9")
     register("all_of", "latentopt_text.combined:all_of", "every one of the filters A=1|B=2 accepts")
     register("any_of", "latentopt_text.combined:any_of", "at least one of the filters A=1|B=2 accepts")

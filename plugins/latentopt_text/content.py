@@ -6,7 +6,7 @@ Each compares surface forms, so each is exact about what it looks at and blind t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from latentopt.filters import Filter
 from latentopt.synonyms import shipped
 from latentopt.text import composed
 from latentopt.titles import WORD, is_title, small_words
-from latentopt_text.filters import whole_words, words_of
+from latentopt_text.filters import pairwise, whole_words, words_of
 
 NUMBER = re.compile(
     r"(?:[$€£¥]\s?)?(?:(?<!\w)-)?\d+(?:[.,]\d+)*(?:\s?(?:%|per\s?cent\b|[ap]\.?\s?m\b|[kmb]\b))?|\p{L}+", re.IGNORECASE
@@ -77,24 +77,6 @@ ENDINGS = [
 """Of English words in their forms, and what stands there in the word itself."""
 SHORT = re.compile(r"\b(\p{L}+)n['\u2019]t\b|\bcannot\b")
 IRREGULAR = {"ca": "can", "wo": "will", "sha": "shall"}
-BEHIND = r"[\p{Pe}\p{Pf}\p{Pi}\p{So}\s\"']*$"
-"""What may stand behind a closing mark."""
-QUESTION = re.compile(r"[?\u061F\uFF1F\u037E\u055E](?:[!?\u061F\uFF1F\s]*[?\u061F\uFF1F])?")
-ENDING = re.compile(rf"[\p{{STerm}}…]{BEHIND}")
-BEHIND_WORDS = re.compile(r"[^\p{L}\p{M}\p{N}]*$")
-JOINING = dict.fromkeys(map(ord, "\ufe0f\u200d"))
-"""What makes one emoji of several signs; to Unicode, parts of words."""
-ELLIPSIS = re.compile(rf"(?:…|\.\.){BEHIND}")
-
-
-def _pairwise(kept: Callable[[str, str], bool]) -> Filter:
-    """A filter from a function of one text and its draft."""
-
-    def filter_pairs(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
-        pairs = zip(texts, sources, strict=True)
-        return np.fromiter((kept(text, source) for text, source in pairs), dtype=bool, count=len(texts))
-
-    return filter_pairs
 
 
 class KeepWords:
@@ -146,7 +128,7 @@ def _plainly(number: str) -> str:
 
 def keep_numbers() -> Filter:
     """Texts with the numbers of their draft, each as often, and no others (`numbers`)."""
-    return _pairwise(lambda text, source: numbers(text) == numbers(source))
+    return pairwise(lambda text, source: numbers(text) == numbers(source))
 
 
 def names(text: str) -> set[str]:
@@ -174,7 +156,7 @@ def keep_names() -> Filter:
     def words(text: str) -> set[str]:
         return {word.lower() for word in WORD.findall(composed(text))}
 
-    return _pairwise(lambda text, source: names(source) <= words(text) and names(text) <= words(source))
+    return pairwise(lambda text, source: names(source) <= words(text) and names(text) <= words(source))
 
 
 def keep_negation() -> Filter:
@@ -182,38 +164,7 @@ def keep_negation() -> Filter:
 
     What negates by its meaning (fail, refuse, un-) is not seen, nor is where in the text a negation stands.
     """
-    return _pairwise(lambda text, source: len(NEGATION.findall(text)) == len(NEGATION.findall(source)))
-
-
-def keep_questions() -> Filter:
-    """Texts with as many question marks as their draft, of any script; several in a row are one."""
-    return _pairwise(lambda text, source: len(QUESTION.findall(text)) == len(QUESTION.findall(source)))
-
-
-def keep_ending() -> Filter:
-    """Texts that end with a closing mark (of most scripts: full stop, question mark, ellipsis) where their draft does.
-
-    An ellipsis is one where the draft has one: a text that breaks off ends with it too. Quotation marks, closing brackets
-    and emoji may stand behind the mark.
-    """
-
-    def ends(text: str, source: str) -> bool:
-        if ELLIPSIS.search(text) and not ELLIPSIS.search(source):
-            return False
-        return ENDING.search(text) is not None or not ENDING.search(source)
-
-    return _pairwise(ends)
-
-
-def same_ending() -> Filter:
-    """Texts that end in the same marks as their draft, or in none; spaces and kinds of quotation marks aside."""
-
-    def ending(text: str) -> str:
-        found = BEHIND_WORDS.search(text.translate(JOINING))
-        marks = re.sub(r"\s", "", found[0] if found else "").replace("…", "...")
-        return re.sub(r"[\p{Pi}\p{Pf}\"'`]+", '"', marks)
-
-    return _pairwise(lambda text, source: ending(text) == ending(source))
+    return pairwise(lambda text, source: len(NEGATION.findall(text)) == len(NEGATION.findall(source)))
 
 
 def keep_persons() -> Filter:
@@ -225,7 +176,7 @@ def keep_persons() -> Filter:
     def persons(text: str) -> list[str]:
         return list(dict.fromkeys(PERSONS[word] for word in map(str.lower, WORD.findall(text)) if word in PERSONS))
 
-    return _pairwise(lambda text, source: persons(text) == persons(source))
+    return pairwise(lambda text, source: persons(text) == persons(source))
 
 
 @cache
@@ -265,7 +216,7 @@ def keep_content() -> Filter:
                 added -= set(WORD.findall(new.lower()))
         return not lost and not added
 
-    return _pairwise(kept)
+    return pairwise(kept)
 
 
 def _unlike(words: set[str], others: set[str]) -> set[str]:

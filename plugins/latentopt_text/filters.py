@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +94,13 @@ def regex(pattern: str, timeout: float = 1.0) -> Filter:
     except re.error as error:
         raise ValueError(f"the pattern {pattern!r} is wrong: {error}") from error
     return each(lambda text: compiled.search(text, timeout=timeout) is not None)
+
+
+def pairwise(kept: Callable[[str, str], bool]) -> Filter:
+    """A filter from a function of one text and its draft."""
+
+    def filter_pairs(texts: Sequence[str], sources: Sequence[str]) -> np.ndarray:
+        pairs = zip(texts, sources, strict=True)
+        return np.fromiter((kept(text, source) for text, source in pairs), dtype=bool, count=len(texts))
+
+    return filter_pairs

@@ -3,17 +3,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from latentopt_text.content import (
     keep_content,
-    keep_ending,
     keep_names,
     keep_negation,
     keep_numbers,
     keep_persons,
-    keep_questions,
     keep_words,
     names,
     numbers,
-    same_ending,
 )
+from latentopt_text.marks import keep_ending, keep_marks, keep_questions, same_ending
 
 from latentopt.errors import LatentoptError
 from latentopt.spec import build
@@ -27,6 +25,10 @@ KEEPERS = {
     "keep_names": keep_names(),
     "keep_negation": keep_negation(),
     "keep_ending": keep_ending(),
+    "keep_marks": keep_marks(),
+    "keep_questions": keep_questions(),
+    "keep_persons": keep_persons(),
+    "same_ending": same_ending(),
 }
 
 
@@ -156,62 +158,11 @@ def test_settings_that_are_not_taken_are_refused(spec):
         build("filter", spec)
 
 
-@pytest.mark.parametrize("draft", ["Is it?", "It is.", 'He said: "It is."', "It is! )", "It is…", "It is. 😀"])
-def test_keep_ending_asks_for_a_closing_mark_where_the_draft_has_one(draft):
-    assert keeps(keep_ending(), draft, "It was.", '"Was it?"', "Why (it was!)") == [True] * 3
-    assert (
-        keeps(keep_ending(), draft, "It was", "It was. So", "", "It was,", "It was. (", "He paid $3. %") == [False] * 6
-    )
-
-
-@pytest.mark.parametrize("ellipsis", ["…", "...", '.."', "… 🎉"])
-def test_keep_ending_takes_an_ellipsis_where_the_draft_has_one(ellipsis):
-    assert keeps(keep_ending(), f"It is{ellipsis}", "It was…", "It was...", "It was.", "It was") == [True] * 3 + [False]
-    for draft in ("It is", "It is.", "It... is?"):
-        assert keeps(keep_ending(), draft, f"It was{ellipsis}", "It... was!") == [False, True]
-
-
-def test_keep_ending_leaves_an_open_draft_open():
-    assert keeps(keep_ending(), "It is", "It was", "It was.", "") == [True] * 3
-
-
 def test_keep_words_tells_what_a_draft_lacks():
     kept = keep_words("sun,Café,New York,new")
     assert kept.lacking("The SUN in new york at the cafe\u0301") == []
     assert kept.lacking("sunny") == ["sun", "Café", "New York", "new"]
     assert kept.lacking("new sun") == ["Café", "New York"]
-
-
-@pytest.mark.parametrize(
-    ("text", "source", "kept"),
-    [
-        ("Will it last?", "How long will it last?", True),
-        ("How long will it last.", "How long will it last?", False),
-        ("Really? Yes.", "Really?! Yes.", True),
-        ("Really? Why?", "Really. Why?", False),
-        ("真的吗\uff1f", "真的\uff1f", True),
-        ("What ???", "What?", True),
-    ],
-)
-def test_questions_stay_questions(text, source, kept):
-    assert keep_questions()([text], [source]).tolist() == [kept]
-
-
-@pytest.mark.parametrize(
-    ("text", "source", "kept"),
-    [
-        ("My tablet.", "My tablet", False),
-        ("My tablet...", "My tablet.", False),
-        ("My big tablet\u2026 ", "My tablet ...", True),
-        ("He said \u201cno.\u201d", 'He says "no."', True),
-        ('Morons..."', "Morons.", False),
-        ("I love it ❤️", "I love it! ❤️", False),
-        ("I love it! 😀", "I love it! 😀", True),
-        ("", "", True),
-    ],
-)
-def test_a_text_ends_as_its_draft_does(text, source, kept):
-    assert same_ending()([text], [source]).tolist() == [kept]
 
 
 @pytest.mark.parametrize(
