@@ -62,9 +62,9 @@ MEANINGFUL = (
     "give go hundred interest mill mine move name nine serious show side sincere six sixty system ten thick thin three top "
     "twelve twenty two un "
     # Each has an opposite, or others of its kind, among them.
-    "above after again against all always before below both can could down every everyone few first for had in last less "
-    "many may might more must next now off often on once out over should some someone sometimes then third under up was "
-    "were with without"
+    "above after again against all already always before below both can could down even ever every everyone few first "
+    "for had in last less many may might more must next now off often on once only out over should some someone "
+    "sometimes still then third under up was were with without yet"
 )
 SHORTENED = (
     "aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn re just really does doing"

@@ -200,6 +200,7 @@ def test_what_people_exchange_is_the_same_content():
         ("She lives here.", "She lived here."),
         ("They loved the food.", "They love the food."),
         ("She was here.", "She is here."),
+        ("It is still there.", "It is there."),
         ("He accepts it.", "He access it."),
         ("My house is far.", "My hours is far."),
     ],
