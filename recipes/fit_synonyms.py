@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=SHIPPED / "synonyms_en.json")
     parser.add_argument("--least", type=int, default=3, help="in how many pairs phrases are exchanged")
-    parser.add_argument("--share", type=float, default=0.1, help="in what share of the texts with the phrase")
+    parser.add_argument("--share", type=float, default=0.15, help="in what share of the texts with the phrase")
     options = parser.parse_args()
     pairs = corpora.training_rows(corpora.paraphrases())
     sources, targets = pairs["source"].tolist(), pairs["target"].tolist()

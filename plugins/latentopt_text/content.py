@@ -63,8 +63,8 @@ MEANINGFUL = (
     "twelve twenty two un "
     # Each has an opposite, or others of its kind, among them.
     "above after again against all already always before below both can could down even ever every everyone few first "
-    "for had in last less many may might more must next now off often on once only out over should some someone "
-    "sometimes still then third under up was were with without yet"
+    "for had has have in last less many may might more must next now off often on once only out over should some "
+    "someone sometimes still then third under up was were with without yet"
 )
 SHORTENED = (
     "aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn re just really does doing"
@@ -75,7 +75,7 @@ ENDINGS = [
     for ending in endings.split()
 ]
 """Of English words in their forms, and what stands there in the word itself."""
-SHORT = re.compile(r"\b(\p{L}+)n['\u2019]t\b|\bcannot\b")
+SHORT = re.compile(r"\b(\p{L}+)n['\u2019]t\b|\b(\p{L}+)['\u2019]ve\b|\bcannot\b")
 IRREGULAR = {"ca": "can", "wo": "will", "sha": "shall"}
 
 
@@ -194,7 +194,9 @@ def content_words(text: str) -> set[str]:
 
 
 def _long(short: re.Match[str]) -> str:
-    """A verb and its "n't" as two words."""
+    """A verb and its "n't", or a pronoun and its "'ve", as two words."""
+    if short[0].endswith("ve"):
+        return f"{short[2]} have"
     return "can not" if short[0] == "cannot" else f"{IRREGULAR.get(short[1], short[1])} not"
 
 

@@ -19,14 +19,15 @@ HEAD = """# Benchmarks
 
 Every table is what the command above it printed, and `recipes/benchmarks/write_docs.py` writes this page. `make bench` runs
 all but `yelp_sentiment`, `sentiment_search` and the rewriter of `paraphrase`, which are for models that are trained first,
-by the command in their file, and `space`, `guard`, `tones` and `rewrites`, for which a language model that judges is installed
-first. All figures are on texts, pairs and tests that were kept out of every training by hash (`recipes/corpora.py`). The data are
-part of public sets with more held back, so these are development figures. No GPU was at hand: `english-small` was trained on
-one core of a server's CPU in about four hours, `python-lines` on one or two in about four and a half; more training is the
-first thing to try. The tables were measured on two such cores, which others share, so times are best read as ratios.
+by the command in their file, and `space`, `guard`, `tones` and `rewrites`, for which a language model that judges is
+installed first. All figures are on texts, pairs and tests that were kept out of every training by hash
+(`recipes/corpora.py`). The data are part of public sets with more held back, so these are development figures. No GPU was
+at hand: `english-small` was trained on one core of a server's CPU in about four hours, `python-lines` on one or two in
+about four and a half; more training is the first thing to try. The tables were measured on two such cores, which others
+share, so times are best read as ratios.
 
-The last two stages of `english-small` were added later, and `reconstruction`, `space`, `engagement`, `guard` and `tones` were
-measured on the model that came of them. The other tables of it are of the model before, which gave more sentences back
+The last two stages of `english-small` were added later, and `reconstruction`, `space`, `engagement`, `guard` and `tones`
+were measured on the model that came of them. The other tables of it are of the model before, which gave more sentences back
 exactly and knew fewer ones in between: `space` has both.
 """
 
@@ -80,9 +81,10 @@ SECTIONS = {
     "engagement": "The rank correlation, within unseen A/B tests, of the predicted and the measured click rate of a "
     "headline, with a 95 % bootstrap interval over tests. `ngrams` reads the headline, `ridge` has its latent alone.",
     "tones": "Unseen sentences moved along directions that were fitted on few pairs, by the rules of `transfer`: each by its "
-    "own strength, from exact encodings, held to the guard. `right` is the attested target, `fine` another text that a language "
-    "model which guided nothing finds usable, `broken` one that it does not; `longer` is `right` of the sentences of eight "
-    "words and more, `returns` the share of the right ones that come back when the direction is taken off again.",
+    "own strength, from exact encodings, held to the guard. `right` is the attested target, `fine` another text that "
+    "a language model which guided nothing finds usable, `broken` one that it does not; `longer` is `right` of the "
+    "sentences of eight words and more, `returns` the share of the right ones that come back when the direction is "
+    "taken off again.",
     "tatoeba_attributes": "Sentences moved along a direction, beside leaving them as they are; neither side of a pair was "
     "trained on. `exact match` is with the attested other half of the pair, `reached` is by an independent classifier "
     "(which takes the true targets for targets in the share `targets reached`), `content kept` is the share of the words "
