@@ -115,7 +115,7 @@ def test_without_a_language_model_the_rest_is_asked_and_it_is_said(unjudged):
 )
 def test_each_part_refuses_what_it_is_there_for_and_is_counted(judged, text, by):
     guard = Guard.of(Speaking())
-    assert guard(["So we won 3 games in Rome.", text], ["We won 3 games in Rome."] * 2).tolist() == [True, False]
+    assert guard(["We really won 3 games in Rome.", text], ["We won 3 games in Rome."] * 2).tolist() == [True, False]
     assert {name: count for name, count in guard.refused.items() if count} == {by: 1}
 
 
